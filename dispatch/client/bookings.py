@@ -1,0 +1,354 @@
+"""The booking service's side of HTTP: open bookings, follow them, and read the events that come back (PROTOCOL.md section 1).
+
+Every write carries an ``Idempotency-Key``; whatever may have been done without our hearing of it (a time-out, a broken connection,
+503, 409 ``in_progress``) is asked again with the *same* key, so that a booking is opened once however often it was asked.
+Refusals come back as the exceptions of ``dispatch.errors``, with the engine's ``code``, ``detail`` and ``retry``.
+"""
+
+import random
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+
+import anyio
+import httpx2
+import msgspec
+from msgspec import Struct
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from dispatch.errors import (
+    BadRequest,
+    Conflict,
+    DispatchError,
+    Forbidden,
+    InProgress,
+    NotFound,
+    RateLimited,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+    Unprocessable,
+)
+from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderLine, ProviderSettings, Window
+
+__all__ = ["Backoff", "Booking", "BookingClient", "DeviceToken", "Event", "Imported", "Match", "Opened", "WebhookEvent", "verify_webhook"]
+
+_BY_STATUS: dict[int, type[DispatchError]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    413: TooLarge,
+    422: Unprocessable,
+    429: RateLimited,
+    502: Unavailable,
+    503: Unavailable,
+    504: Unavailable,
+}
+T = TypeVar("T")
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """Something the engine answers. Fields this client does not know are ignored: the engine may be newer."""
+
+
+class PlannedWave(Answer, frozen=True):
+    """One wave of a plan (R19): its number, its size and when it is due."""
+
+    wave: int
+    size: int
+    at: datetime
+
+
+class Opened(Answer, frozen=True):
+    """The 201 of a booking: what the engine is about to do for it."""
+
+    booking_id: str
+    state: str
+    urgency: str
+    candidates: int
+    deadline: datetime
+    plan: tuple[PlannedWave, ...] = ()
+
+
+class Candidate(Answer, frozen=True):
+    """A provider who fits, with the windows (indexes) that suit him."""
+
+    provider_id: str
+    tier: str
+    score: float | None
+    distance_m: int
+    windows: tuple[int, ...]
+
+
+class Match(Answer, frozen=True):
+    """The answer of a dry run: the exact number that fit, the first of them in order, and who was left out."""
+
+    count: int
+    candidates: tuple[Candidate, ...] = ()
+    plan: tuple[PlannedWave, ...] = ()
+    left_out: dict[str, Any] | None = None
+
+
+class ProposalState(Answer, frozen=True):
+    """A proposal as the booking service sees it."""
+
+    proposal: str
+    provider_id: str
+    wave: int
+    kind: str
+    state: str
+    reason: str | None = None
+    sent_at: datetime | None = None
+    received_at: datetime | None = None
+    seen_at: datetime | None = None
+    answered_at: datetime | None = None
+
+
+class Booking(Answer, frozen=True):
+    """A booking as it stands. ``provider_id`` is the winner, ``wave`` the last one sent."""
+
+    booking_id: str
+    state: str
+    urgency: str
+    services: tuple[str, ...]
+    windows: tuple[Window, ...]
+    provider_id: str | None = None
+    wave: int = 0
+    next_wave_at: datetime | None = None
+    deadline: datetime | None = None
+    proposals: tuple[ProposalState, ...] = ()
+
+
+class Event(Answer, frozen=True):
+    """One line of a booking's timeline. ``fields`` holds what this type of event says beyond number, time and type."""
+
+    seq: int
+    at: datetime
+    type: str
+    fields: dict[str, Any]
+
+
+class RefusedLine(Answer, frozen=True):
+    """A line of an import that was not taken, and why."""
+
+    line: int
+    code: str
+    detail: str
+
+
+class Imported(Answer, frozen=True):
+    """The answer of an import."""
+
+    accepted: int
+    refused: tuple[RefusedLine, ...] = ()
+
+
+class DeviceToken(Answer, frozen=True):
+    """A token with which one device of one provider may connect."""
+
+    token: str
+    expires_at: datetime
+
+
+class WebhookEvent(Answer, frozen=True):
+    """An event pushed to the booking service. ``id`` is the same when the engine sends it again."""
+
+    id: str
+    type: str
+    data: dict[str, Any]
+    timestamp: datetime | None = None
+
+
+class Backoff(Struct, frozen=True, kw_only=True):
+    """How often, and after what pause at most, an unanswered call is asked again."""
+
+    tries: int = 6
+    base_s: float = 0.2
+    cap_s: float = 5.0
+
+    def pause(self, attempt: int) -> float:
+        """Full jitter: anything up to base * 2^attempt seconds, so that callers that failed together do not return together."""
+        return random.uniform(0, min(self.cap_s, self.base_s * 2**attempt))
+
+
+class BookingClient:
+    """One caller's connection to one market. Use as an async context manager; safe for many tasks at once.
+
+    Raises the exceptions of ``dispatch.errors``: a ``Refused`` is final, a ``Later`` was already tried ``backoff.tries`` times.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str,
+        market: str,
+        *,
+        timeout_s: float = 10.0,
+        connections: int = 100,
+        backoff: Backoff | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.market = market
+        self._root = f"/v1/markets/{market}"
+        self._backoff = backoff or Backoff()
+        self._http = httpx2.AsyncClient(
+            base_url=base_url,
+            headers={"authorization": f"Bearer {key}"},
+            timeout=timeout_s,
+            limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+            transport=transport,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._http.__aexit__(kind, error, trace)
+
+    # -- setting a market up ---------------------------------------------------------------------------------------
+
+    async def put_market(self, settings: MarketSettings) -> bool:
+        """Creates or replaces the market's settings; whether it is new."""
+        return await self._put("", settings)
+
+    async def put_catalogue(self, catalogue: Catalogue) -> bool:
+        """Creates or replaces what can be booked; whether it is new."""
+        return await self._put("/catalogue", catalogue)
+
+    async def put_provider(self, provider_id: str, settings: ProviderSettings) -> bool:
+        """Creates or replaces a provider's settings; whether he is new."""
+        return await self._put(f"/providers/{provider_id}", settings)
+
+    async def import_providers(self, lines: Iterable[ProviderLine]) -> Imported:
+        """Creates or replaces many providers at once. A bad line is refused alone, the others are taken."""
+        body = b"\n".join(map(msgspec.json.encode, lines))
+        answer = await self._call("POST", f"{self._root}/providers/import", body, {"content-type": "application/x-ndjson"})
+        return _read(answer, Imported)
+
+    async def provider(self, provider_id: str) -> dict[str, Any]:
+        """A provider as the engine keeps him."""
+        return _read(await self._call("GET", f"{self._root}/providers/{provider_id}"), dict[str, Any])
+
+    async def device_token(self, provider_id: str, device_id: str, ttl_s: int = 3600) -> DeviceToken:
+        """A token for one device of a provider, good for ``ttl_s`` seconds."""
+        body = {"provider_id": provider_id, "device_id": device_id, "ttl_s": ttl_s}
+        return _read(await self._post("/device-tokens", body), DeviceToken)
+
+    # -- bookings --------------------------------------------------------------------------------------------------
+
+    async def match(self, booking: BookingRequest, *, explain: bool = False, explain_ids: Iterable[str] = (), limit: int = 50) -> Match:
+        """Who would be asked, in which order and when. Changes nothing."""
+        body = {**msgspec.to_builtins(booking), "explain": explain, "explain_ids": list(explain_ids), "limit": limit}
+        return _read(await self._post("/match", body), Match)
+
+    async def open(self, booking: BookingRequest, *, key: str | None = None) -> Opened:
+        """Opens a booking. ``key`` is the idempotency key; pass your own to repeat the call from another process."""
+        return _read(await self._post("/bookings", booking, key or _fresh_key()), Opened)
+
+    async def cancel(
+        self, booking_id: str, by: Literal["client", "provider", "ops"], reason: str, *, key: str | None = None
+    ) -> dict[str, Any]:
+        """Cancels a booking in somebody's name."""
+        answer = await self._post(f"/bookings/{booking_id}/cancel", {"by": by, "reason": reason}, key or _fresh_key())
+        return _read(answer, dict[str, Any])
+
+    async def booking(self, booking_id: str) -> Booking:
+        """A booking as it stands."""
+        return _read(await self._call("GET", f"{self._root}/bookings/{booking_id}"), Booking)
+
+    async def timeline(self, booking_id: str) -> list[Event]:
+        """Every event of a booking, oldest first."""
+        answer = await self._call("GET", f"{self._root}/bookings/{booking_id}/timeline")
+        return [_event(line) for line in _read(answer, dict[str, list[dict[str, Any]]])["events"]]
+
+    # -- operations ------------------------------------------------------------------------------------------------
+
+    async def ready(self) -> bool:
+        """Whether the engine says that it can work. Asked once, never raises."""
+        try:
+            return (await self._http.get("/readyz")).status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    async def metrics(self) -> str:
+        """The engine's counters, in Prometheus' text format."""
+        return (await self._call("GET", "/metrics")).text
+
+    # -- the one way out -------------------------------------------------------------------------------------------
+
+    async def _put(self, path: str, body: Struct) -> bool:
+        return (await self._call("PUT", self._root + path, msgspec.json.encode(body), _JSON)).status_code == 201
+
+    async def _post(self, path: str, body: Any, key: str | None = None) -> httpx2.Response:
+        headers = _JSON if key is None else {**_JSON, "idempotency-key": key}
+        return await self._call("POST", self._root + path, msgspec.json.encode(body), headers)
+
+    async def _call(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> httpx2.Response:
+        """Asks, and asks the very same again (same key, same bytes) until the engine has decided or our patience ends."""
+        for attempt in range(self._backoff.tries):
+            outcome = await self._once(method, path, body, headers)
+            if isinstance(outcome, httpx2.Response):
+                return outcome
+            if not outcome.retry or attempt + 1 == self._backoff.tries:
+                raise outcome
+            await anyio.sleep(self._backoff.pause(attempt))
+        raise AssertionError("Backoff.tries must be at least 1")
+
+    async def _once(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None) -> httpx2.Response | DispatchError:
+        try:
+            response = await self._http.request(method, path, content=body, headers=headers)
+        except httpx2.TransportError as broken:  # nothing heard: it may have been done, the same key finds out
+            return Unavailable(f"{method} {path}: {type(broken).__name__} {broken}".rstrip())
+        return response if response.is_success else problem(response.status_code, response.content)
+
+
+_JSON = {"content-type": "application/json"}
+
+
+def problem(status: int, body: bytes) -> DispatchError:
+    """The exception for an answer that is not a success; ``body`` is RFC 9457 problem+json, or whatever a proxy wrote."""
+    said = _said(body)
+    code, detail = said.get("code"), said.get("detail") or body.decode(errors="replace")[:200] or f"HTTP {status}"
+    kind = InProgress if code == InProgress.default else _BY_STATUS.get(status, DispatchError)
+    return kind(str(detail), code if isinstance(code, str) else None)
+
+
+def verify_webhook(secret: str, headers: Mapping[str, str], body: bytes) -> WebhookEvent:
+    """The event in a webhook's body, once its signature (Standard Webhooks) is found true and not older than five minutes.
+
+    Raises Unauthorized when it is not ours, BadRequest when it is ours but no event. The engine sends at least once: drop ids already seen.
+    """
+    try:
+        said = Webhook(secret).verify(body, dict(headers))
+        identity = next(value for name, value in headers.items() if name.lower() == "webhook-id")
+        return msgspec.convert({**said, "id": identity}, WebhookEvent)
+    except WebhookVerificationError as false:
+        raise Unauthorized(f"webhook: {false}") from false
+    except (ValueError, TypeError) as unreadable:
+        raise BadRequest(f"webhook: {unreadable}") from unreadable
+
+
+def _said(body: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        return {}
+
+
+def _read(response: httpx2.Response, kind: type[T]) -> T:
+    return msgspec.json.decode(response.content, type=kind)
+
+
+def _event(line: dict[str, Any]) -> Event:
+    named = {name: line.pop(name) for name in ("seq", "at", "type")}
+    return msgspec.convert({**named, "fields": line}, Event)
+
+
+def _fresh_key() -> str:
+    return uuid.uuid4().hex
