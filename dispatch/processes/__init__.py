@@ -1,0 +1,1 @@
+"""Our own processes: how they are started and ended, what each tells about itself."""

@@ -1,0 +1,185 @@
+"""What the operator of an installation chooses: one frozen object, read once from the environment (``DISPATCH_*``).
+
+What a *market* chooses is :class:`dispatch.model.MarketSettings`. Every variable carries its description, from which
+docs/reference/settings.md is written (``python -m dispatch settings-docs``). Units are in the names: ``_s`` seconds, ``_mb`` MiB.
+"""
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from dispatch.errors import ConfigError
+
+Profile = Literal["durable", "dev"]  # what the store promises about an acknowledged write (DESIGN section 4)
+PREFIX = "DISPATCH_"
+
+
+def _store_url(url: str) -> str:
+    if not url.startswith(("redis://", "rediss://", "unix://", "valkey://", "valkeys://")):
+        raise ValueError("a store URL begins with redis://, rediss:// (TLS) or unix://")
+    return url.replace("valkey", "redis", 1) if url.startswith("valkey") else url
+
+
+def _split(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _origin(text: str) -> str:
+    if not text.startswith(("http://", "https://")) or text.count("/") > 2:
+        raise ValueError(f"an origin is scheme://host[:port] without a path, this is not: {text}")
+    return text
+
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+StoreUrl = Annotated[str, AfterValidator(_store_url)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)]
+
+
+class Settings(BaseSettings):
+    """The settings of one process. Build it with :func:`read`, which turns what is wrong into a ConfigError."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True, hide_input_in_errors=True)
+
+    redis_url: StoreUrl | None = Field(
+        None, description="Valkey or Redis (7.0 or later) to use. Without it `serve` starts the embedded Valkey."
+    )
+    data_dir: Path = Field(Path(".dispatch"), description="Folder of the embedded store, of made keys and of the archive.")
+    profile: Profile = Field(
+        "durable", description="What the store must promise: `durable` keeps every acknowledged write, `dev` may lose the last second."
+    )
+    store_memory_mb: int | None = Field(
+        None, ge=64, description="Memory limit of the embedded store; at the limit writes are refused, nothing is evicted."
+    )
+    http_host: str = Field("127.0.0.1", description="Address on which the HTTP interface listens.")
+    http_port: Port = Field(8080, description="Port of the HTTP interface; 0 takes a free one.")
+    device_host: str = Field("127.0.0.1", description="Address on which the gateway listens for devices.")
+    device_port: Port = Field(8081, description="Port of the gateway; 0 takes a free one.")
+    ops_port: Port | None = Field(
+        None, description="Loopback port for `/livez`, `/readyz` and `/metrics` of a gateway or worker that runs apart."
+    )
+    peers: Names = Field(
+        (), description="Ops addresses (`host:port`, comma separated) whose metrics the api adds to its own; `serve` fills it in."
+    )
+    dev: bool = Field(False, description="Development mode: fixed key `dev-key`, loopback only, no caps per address. Never in production.")
+    jwt_keys_file: Path | None = Field(
+        None, description="File of the keys that sign device tokens. Default: `jwt-keys.json` in the data folder, made on first start."
+    )
+    data_sets: Path | None = Field(None, description="Folder of the gazetteer's data sets. Default: those inside the package.")
+    archive_dir: Path | None = Field(None, description="Folder of sealed event segments. Default: `archive` in the data folder.")
+    clock_speed: float = Field(
+        1.0, gt=0, le=10_000, description="Engine seconds that pass in a second of wall time. Other than 1 only with DISPATCH_DEV."
+    )
+    origins: Origins = Field(
+        (), description="Browser origins that may open a device socket, comma separated, each exactly as a browser sends it."
+    )
+    allow_private_webhooks: bool = Field(
+        False, description="Let webhooks go to private and loopback addresses. Always true with DISPATCH_DEV."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
+    gateway_id: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_-]{1,32}$",
+        description="Name of this gateway among the gateways. Default: a fresh random one at each start.",
+    )
+
+    @model_validator(mode="after")
+    def _development_only(self) -> Self:
+        """Refuse what would be dangerous outside development, and development that others could reach."""
+        if self.dev:
+            for name in ("http_host", "device_host"):
+                if not is_loopback(host := getattr(self, name)):
+                    raise ValueError(f"{PREFIX}{name.upper()}={host}: under --dev only loopback may be bound (127.0.0.1, ::1, localhost)")
+        elif self.clock_speed != 1.0:
+            raise ValueError(f"{PREFIX}CLOCK_SPEED: only 1 is allowed without --dev")
+        return self
+
+    @property
+    def keys_file(self) -> Path:
+        """Where the keys that sign device tokens are."""
+        return self.jwt_keys_file or self.data_dir / "jwt-keys.json"
+
+    @property
+    def archive(self) -> Path:
+        """Where sealed event segments go."""
+        return self.archive_dir or self.data_dir / "archive"
+
+
+def read(**chosen: Any) -> Settings:
+    """The settings of this process: the environment, overruled by what the command line chose.
+
+    Raises ConfigError that names every variable that is wrong.
+    """
+    try:
+        settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
+    except ValidationError as wrong:
+        raise ConfigError("\n".join(_complaint(error["loc"], error["msg"]) for error in wrong.errors())) from None
+    return settings.model_copy(update={"allow_private_webhooks": True}) if settings.dev else settings
+
+
+def _complaint(where: tuple[int | str, ...], message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    return f"{PREFIX}{str(where[0]).upper()}: {text}" if where else text
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what is bound to ``host``. Names other than localhost count as reachable."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One variable, as the reference lists it."""
+
+    variable: str
+    kind: str
+    default: str
+    description: str
+
+
+def rows() -> Iterator[Row]:
+    """Every variable in the order of the class."""
+    for name, field in Settings.model_fields.items():
+        kind, default = _kind(field.annotation), _text(field.default)
+        yield Row(variable=PREFIX + name.upper(), kind=kind, default=default, description=field.description or "")
+
+
+def _text(default: Any) -> str:
+    """A default as one would write it in the environment."""
+    return "" if default is None or default == () else str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def _kind(annotation: Any) -> str:
+    """The type of a variable in an operator's words."""
+    if get_origin(annotation) is Literal:
+        return " or ".join(f"`{choice}`" for choice in get_args(annotation))
+    if get_origin(annotation) is tuple:
+        return "list"
+    for inner in get_args(annotation):
+        return _kind(inner)  # of ``X | None`` and of an annotated X, X stands first
+    return {bool: "true or false", int: "integer", float: "number", Path: "path"}.get(annotation, "text")
+
+
+def reference() -> str:
+    """docs/reference/settings.md, whole."""
+    lines = [
+        "# Settings",
+        "",
+        "Read once from the environment when a process starts. Written by `python -m dispatch settings-docs`; a test compares.",
+        "What a market chooses for itself is set with `PUT /v1/markets/{m}`.",
+        "",
+        "| variable | kind | default | meaning |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| `{row.variable}` | {row.kind} | {f'`{row.default}`' if row.default else ''} | {row.description} |" for row in rows()]
+    return "\n".join(lines) + "\n"
