@@ -1,0 +1,18 @@
+-- The server functions run inside Valkey or Redis: Lua 5.1 and what the server adds. From the root: luacheck dispatch/store/lua
+std = "lua51"
+max_line_length = 140
+max_cyclomatic_complexity = 20
+
+read_globals = {
+  "redis", "server", "cjson", "cmsgpack", "struct", "bit", -- of the server
+  "call", "null", "reply", "K", "S", "CLOCK", "MOVES", -- of the prelude, and rendered from Python
+}
+
+-- Tables of the prelude, one a file or paragraph of lua/lib; `verbs` holds the functions that are registered.
+globals = {
+  "booking", "clock", "event", "find", "fits", "gauge", "geometry", "inbox", "ledger", "net", "news", "outbox", "propose", "read",
+  "record", "seats", "slots", "tally", "verbs", "visits", "woken",
+}
+
+-- They are defined where the library is put together, or in a file of their own.
+files["dispatch/store/lua/lib"] = { globals = { "S", "reply" } }

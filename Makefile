@@ -1,0 +1,46 @@
+# Everyday commands. `make` alone lists them.
+SHELL := /bin/sh
+PY := .venv/bin/python
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench load lock clean
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/.runtime ## Show a simulated city at work (ARGS="--help" lists the options)
+	@$(PY) -m dispatch demo $(ARGS)
+
+test: .venv/.dev ## Run the tests, on a real server (ARGS="-k name")
+	@$(PY) -m pytest -n auto $(ARGS)
+
+check: .venv/.dev ## Style, types, imports, Lua, sizes, links
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports --no-cache --no-logo
+	@.ci/lua
+	@.ci/compose
+	$(PY) -m pytest -q tests/project
+
+bench: .venv/.dev ## Measure one thing (ARGS="NAME"; without it: what can be measured)
+	@$(PY) -m bench $(ARGS)
+
+load: .venv/.dev ## Load a running engine with Locust (ARGS="--help" lists the options)
+	@$(PY) -m loadtests $(ARGS)
+
+lock: .venv/.dev ## Write the lock files anew from pyproject.toml
+	@.ci/lock
+
+clean: ## Remove what tools made; the data of a running engine stays
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* htmlcov build dist
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/.runtime: requirements.lock pyproject.toml
+	@.ci/venv requirements.lock
+	@touch $@
+
+.venv/.dev: requirements-dev.lock pyproject.toml
+	@.ci/venv requirements-dev.lock
+	@touch $@ .venv/.runtime
