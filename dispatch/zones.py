@@ -229,7 +229,7 @@ def covers(shape: Shape, lat_e6: int, lng_e6: int, areas: frozenset[str]) -> boo
 class _Cell(NamedTuple):
     """A cell as its circumscribed circle, slack included. ``squeeze``: the shortest degree of longitude in it, in degrees of latitude."""
 
-    index: int
+    key: int
     name: str
     lat_e6: float
     lng_e6: float
@@ -360,14 +360,18 @@ def _within(ring: tuple[Corner, ...], rim: set[int]) -> set[int]:
     """Cells enclosed by the rim. No side comes near a cell off the rim, so neighbours off the rim lie on the same side of the ring."""
     inside: set[int] = set()
     banks = {near for index in rim for near in _cell(index).neighbours} - rim
+
+    def on_bank(cell: _Cell) -> bool:
+        return cell.key in banks
+
     while banks:
         bank = next(iter(banks))
         cell = _cell(bank)
         if in_ring(ring, round(cell.lat_e6), round(cell.lng_e6)):
-            inside |= _spread(bank, lambda cell: cell.index not in rim)
+            inside |= _spread(bank, lambda cell: cell.key not in rim)
             banks -= inside
         else:
-            banks -= _spread(bank, lambda cell: cell.index in banks)
+            banks -= _spread(bank, on_bank)
     return inside
 
 
