@@ -1,0 +1,224 @@
+"""A provider's device for threads and greenlets (Locust): the same conversation as ``device``, one receiving thread.
+
+    with BlockingDeviceClient("ws://127.0.0.1:8081/v1/device", token, device="phone-1") as client:
+        for message in client.messages(timeout=60):
+            if isinstance(message, Proposal):
+                result = client.accept(message.proposal, message.version)
+
+Works under gevent's monkey patching: threads, locks and sockets are then gevent's.
+"""
+
+import random
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Self
+
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from dispatch.client.protocol import APP, Command, Conversation, State, pause_s, refusal, rejected, verdict
+from dispatch.errors import DispatchError, Later, Refused, Unavailable
+from dispatch.messages import Accept, Error, Item, Live, PushAddress, Refuse, Result, Status, ToDevice
+from dispatch.wire import JSON, MSGPACK, OUTBOUND_LIMIT
+
+UNREAD_LIMIT = 1_000  # messages kept for the app
+
+
+class BlockingDeviceClient:
+    """One device of one provider. Its methods may be called from any thread; ``token`` may be a function that fetches a fresh one."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str | Callable[[], str],
+        *,
+        device: str,
+        encoding: str = "msgpack",
+        app: str = APP,
+        background: bool = False,
+        push: PushAddress | None = None,
+        on_reconnect: Callable[[], None] | None = None,
+        pause: Callable[[int, float, str], float] = pause_s,
+    ) -> None:
+        codec = {"msgpack": MSGPACK, "json": JSON}[encoding]
+        self.conversation = Conversation(codec, token="", device=device, app=app, background=background, push=push)
+        self._url, self._token, self._on_reconnect, self._pause = url, token, on_reconnect, pause
+        self._changed = threading.Condition()  # guards everything below, and the conversation
+        self._unread: deque[ToDevice] = deque(maxlen=UNREAD_LIMIT)
+        self._answers: dict[str, Result | Error] = {}
+        self._asked: set[str] = set()
+        self._socket: ClientConnection | None = None
+        self._ended: DispatchError | None = None
+        self._closed = False
+        self._lives = 0
+        self._receiver = threading.Thread(target=self._stay_connected, name=f"device {device}", daemon=True)
+
+    @property
+    def open(self) -> dict[str, Item]:
+        """What is open now: proposals by proposal id, held bookings by booking id."""
+        return self.conversation.open
+
+    def __enter__(self) -> Self:
+        self._receiver.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave."""
+        with self._changed:
+            self._closed, socket = True, self._socket
+            self._changed.notify_all()
+        if socket is not None:
+            socket.close(1000, "left")
+        if self._receiver.is_alive():
+            self._receiver.join(timeout=5)
+
+    def drop(self) -> None:
+        """Break the connection without a goodbye, as a tunnel would; the client reconnects by itself."""
+        if self._socket is not None:
+            self._socket.close_socket()
+
+    # -- for the app --------------------------------------------------------------------------------------------------
+
+    def messages(self, timeout: float | None = None) -> Iterator[ToDevice]:
+        """What changes, as it comes. Ends after ``timeout`` s without a message, or when the client is closed. Raises Stopped."""
+        while self._until(lambda: bool(self._unread) or self._closed, timeout) and self._unread:
+            yield self._unread.popleft()
+
+    def live(self, timeout: float = 30) -> None:
+        """Wait until the device is connected and knows everything. Raises Stopped, or Unavailable after ``timeout`` s."""
+        if not self._until(lambda: self.conversation.state is State.LIVE, timeout):
+            raise Unavailable(f"not connected within {timeout:g} s")
+
+    def accept(self, proposal: str, version: int, window: int = 0, *, id: str | None = None, timeout: float = 30) -> Result:
+        """Take a proposal; losing is a result too. Raises Unavailable after ``timeout`` s: ask again with the same ``id``."""
+        return self._ask(Accept(id=id or uuid.uuid4().hex, proposal=proposal, version=version, window=window), timeout)
+
+    def refuse(self, proposal: str, version: int, reason: str | None = None, *, id: str | None = None, timeout: float = 30) -> Result:
+        """Decline a proposal (costs nothing)."""
+        return self._ask(Refuse(id=id or uuid.uuid4().hex, proposal=proposal, version=version, reason=reason), timeout)
+
+    def status(self, *, available: bool | None = None, background: bool | None = None, timeout: float = 30) -> Result:
+        """Say that the provider wants work or not, or that the app is on the screen or not."""
+        return self._ask(Status(id=uuid.uuid4().hex, available=available, background=background), timeout)
+
+    def seen(self, proposal: str) -> None:
+        """This proposal is on the screen now: the clock of the answer starts (R22)."""
+        with self._changed:
+            frame = self.conversation.seen(proposal)
+        self._send(frame)
+
+    def _ask(self, command: Command, timeout: float) -> Result:
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            self._asked.add(command.id)
+        try:
+            while self._say_until_answered(command, deadline - time.monotonic()):
+                answer = self._answers.pop(command.id)
+                if isinstance(answer, Result):
+                    return answer
+                if not answer.retry:
+                    raise refusal(answer)
+                time.sleep(max(0.0, min((answer.after_ms or 500) / 1_000, deadline - time.monotonic())))
+            raise Unavailable(f"no answer within {timeout:g} s; ask again with the same id: {command.id}")
+        finally:
+            with self._changed:
+                self._asked.discard(command.id)
+                self._answers.pop(command.id, None)
+                self.conversation.forget(command.id)
+
+    def _say_until_answered(self, command: Command, timeout: float) -> bool:
+        with self._changed:
+            frame = self.conversation.command(command)
+        self._send(frame)
+        return self._until(lambda: command.id in self._answers, timeout)
+
+    # -- the connection -----------------------------------------------------------------------------------------------
+
+    def _stay_connected(self) -> None:
+        attempt = 0
+        while True:
+            lives, reason = self._lives, ""
+            ended: DispatchError | None = None
+            try:
+                self._converse()
+            except InvalidStatus as error:
+                ended = rejected(error.response.status_code, error.response.body or b"")
+            except ConnectionClosed as error:
+                if error.rcvd is not None:
+                    reason, ended = error.rcvd.reason, verdict(error.rcvd.code, error.rcvd.reason)
+            except Refused as error:
+                ended = error  # no token for us
+            except (OSError, TimeoutError, InvalidHandshake, Later):
+                pass
+            with self._changed:
+                self._socket, self._ended = None, ended
+                self.conversation.lost()
+                self._changed.notify_all()
+            attempt = 0 if self._lives > lives else attempt
+            if ended is not None or self._rest(self._pause(attempt, random.random(), reason)):
+                return
+            attempt += 1
+
+    def _rest(self, seconds: float) -> bool:
+        """Wait before the next attempt; True when the client was closed meanwhile."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._closed, seconds)
+
+    def _converse(self) -> None:
+        talk, codec = self.conversation, self.conversation.codec
+        talk.token = self._token if isinstance(self._token, str) else self._token()
+        with connect(
+            self._url, subprotocols=[Subprotocol(codec.subprotocol)], compression=None, ping_interval=None, close_timeout=2,
+            max_size=OUTBOUND_LIMIT, proxy=None, user_agent_header=APP, legacy=False,
+        ) as socket:  # fmt: skip
+            with self._changed:
+                self._socket = socket
+                hello = talk.hello()
+            self._send(hello)
+            while not self._closed:
+                frame = socket.recv(timeout=talk.dead_ms / 1_000, decode=False)
+                with self._changed:
+                    step = talk.receive(frame, time.time_ns() // 1_000_000)
+                    self._hand_out(step.messages)
+                for out in step.frames:
+                    self._send(out)
+
+    def _send(self, frame: bytes | None) -> None:
+        """Say it if there is someone to hear it; what carries an id is repeated on the next connection anyway."""
+        socket = self._socket
+        if frame is not None and socket is not None:
+            try:
+                socket.send(frame, text=self.conversation.codec.text)
+            except (ConnectionClosed, OSError):
+                return  # the receiving thread learns it too, and acts
+
+    def _hand_out(self, messages: tuple[ToDevice, ...]) -> None:
+        for message in messages:
+            if isinstance(message, Result | Error) and message.id in self._asked:
+                self._answers[message.id] = message
+            if isinstance(message, Live):
+                self._lives += 1
+                if self._lives > 1 and self._on_reconnect is not None:
+                    self._on_reconnect()
+            self._unread.append(message)
+        self._changed.notify_all()
+
+    def _until(self, true: Callable[[], bool], timeout: float | None) -> bool:
+        """Wait until something is true: False when it took too long. Raises what ended the client."""
+        with self._changed:
+            self._changed.wait_for(lambda: true() or self._ended is not None or self._closed, timeout)
+            if true():
+                return True
+            if self._ended is not None:
+                raise self._ended
+            if self._closed:
+                raise Unavailable("this client is closed")
+            return False
