@@ -68,8 +68,6 @@ async def _read(asked: Any, command: str, permission: str, profile: Profile) -> 
     """The answer to a question about the server; a refusal becomes the advice that helps."""
     try:
         answer: Mapping[str, Any] = await asked
-    except AuthenticationError as error:
-        raise ConfigError(f"the store refuses the user or password in DISPATCH_REDIS_URL: {error}") from error
     except ResponseError as error:
         raise ConfigError(
             f"the store does not let the engine's user run {command} ({error}), so the profile {profile} cannot be verified. "
@@ -77,6 +75,8 @@ async def _read(asked: Any, command: str, permission: str, profile: Profile) -> 
             "`durable`: use a server whose configuration can be read"
         ) from error
     except RedisError as error:
+        if isinstance(error.__cause__, AuthenticationError):  # while connecting, the client wraps it
+            raise ConfigError(f"the store refuses the user or password in DISPATCH_REDIS_URL: {error}") from error
         raise Unavailable(f"the store does not answer: {error}") from error
     return answer
 
