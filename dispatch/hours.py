@@ -20,13 +20,14 @@ Lengths and instants are ms; ``minutes`` count from local midnight, beyond 1440 
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import numpy as np
 from opening_hours import OpeningHours, ParserError, State  # type: ignore[attr-defined]
 
 from dispatch.errors import Unprocessable
@@ -97,14 +98,9 @@ def _read(hours: str, spoken: str) -> OpeningHours:
     try:
         return OpeningHours(spoken, auto_country=False, auto_timezone=False)
     except ParserError as error:
-        where, expected = _complaint(str(error))
-        raise _bad(hours, f"not understood at character {where}: {expected}", EXAMPLE) from None
-
-
-def _complaint(text: str) -> tuple[str, str]:
-    """Column and expectation out of the library's drawing of the error."""
-    column = re.search(r"--> \d+:(\d+)", text)
-    return column[1] if column else "1", text.rpartition("= ")[2].strip() or "the OSM opening_hours grammar"
+        column = re.search(r"--> 1:(\d+)", str(error))
+        rest = spoken[int(column[1]) - 1 :] if column else spoken
+        raise _bad(hours, f'not understood from "{rest[:40]}" on' if rest else "it breaks off", EXAMPLE) from None
 
 
 def _bad(hours: str, detail: str, example: str) -> Unprocessable:
@@ -167,16 +163,31 @@ def _by_day(start: int, end: int) -> Iterator[tuple[int, int, int]]:
 
 def _local(hours: str, absences: tuple[Absence, ...], extras: tuple[ExtraOpening, ...], first_day: int, days: int) -> Spans:
     """What is worked on the local clock, in ms since 1970 local time; merged, cut to the days."""
-    shifts = list(_shifts(hours, first_day - 1, days + 1))
-    for offset, replaced in _extras_by_day(extras, first_day - 1, days + 1).items():
-        shifts[offset] = tuple(replaced)
+    worked = _usual(hours, first_day, days)
+    if replaced := _extras_by_day(extras, first_day - 1, days + 1):
+        usual = _shifts(hours, first_day - 1, days + 1)
+        worked = _laid_out([replaced.get(offset, shifts) for offset, shifts in enumerate(usual)], first_day)
+    for gone in absences:
+        low, high = _day_of(gone.from_) * DAY, (_day_of(gone.to) + 1) * DAY
+        if worked and low < high and low < worked[-1][1] and high > worked[0][0]:
+            worked = _clip(worked, worked[0][0], low) + _clip(worked, high, worked[-1][1])
+    return worked
+
+
+@lru_cache(maxsize=2_048)
+def _usual(hours: str, first_day: int, days: int) -> Spans:
+    """What is worked without absences and extra openings."""
+    return _laid_out(_shifts(hours, first_day - 1, days + 1), first_day)
+
+
+def _laid_out(shifts: Sequence[Sequence[tuple[int, int]]], first_day: int) -> Spans:
+    """The shifts of a row of days on one line, from the eve of ``first_day`` on; what the eve's shifts leave for that day stays."""
     found = [
-        ((first_day - 1 + offset) * DAY + start * MINUTE, (first_day - 1 + offset) * DAY + end * MINUTE)
-        for offset, day in enumerate(shifts)
-        for start, end in day
+        (day * DAY + start * MINUTE, day * DAY + end * MINUTE)
+        for day, begun in enumerate(shifts, first_day - 1)
+        for start, end in begun
     ]
-    merged = _clip(_merge(found), first_day * DAY, (first_day + days) * DAY)
-    return _without(merged, [(_day_of(gone.from_) * DAY, (_day_of(gone.to) + 1) * DAY) for gone in absences])
+    return _clip(_merge(found), first_day * DAY, (first_day + len(shifts) - 1) * DAY)
 
 
 def _extras_by_day(extras: tuple[ExtraOpening, ...], first_day: int, days: int) -> dict[int, list[tuple[int, int]]]:
@@ -200,13 +211,6 @@ def _merge(found: list[tuple[int, int]]) -> Spans:
         else:
             merged.append((start, end))
     return tuple(merged)
-
-
-def _without(spans_: Spans, holes: list[tuple[int, int]]) -> Spans:
-    for low, high in holes:
-        if spans_ and low < high and low < spans_[-1][1] and high > spans_[0][0]:
-            spans_ = _clip(spans_, spans_[0][0], low) + _clip(spans_, high, spans_[-1][1])
-    return spans_
 
 
 def _clip(spans_: Spans, low: int, high: int) -> Spans:
@@ -330,14 +334,12 @@ class Quarters(NamedTuple):
 
 def quarters(worked: Spans, first_quarter: int, count: int) -> Quarters:
     """The quarter-hours first_quarter to first_quarter + count - 1 of spans as ``spans`` gives them (sorted, disjoint, merged)."""
-    size = -(-count // 8)
-    bits = 0
-    ragged: set[int] = set()
-    for start, end in _clip(worked, first_quarter * QUARTER, (first_quarter + count) * QUARTER):
-        low, high = start // QUARTER - first_quarter, -(-end // QUARTER) - first_quarter
-        bits |= ((1 << (high - low)) - 1) << (size * 8 - high)
-        ragged.update(edge // DAY for edge in (start, end) if edge % QUARTER)
-    return Quarters(bits.to_bytes(size, "big"), tuple(sorted(ragged)))
+    kept = _clip(worked, first_quarter * QUARTER, (first_quarter + count) * QUARTER)
+    edges = np.array(kept, dtype=np.int64).reshape(-1, 2)
+    begun = np.bincount(edges[:, 0] // QUARTER - first_quarter, minlength=count + 1)
+    ended = np.bincount(-(-edges[:, 1] // QUARTER) - first_quarter, minlength=count + 1)
+    touched = np.packbits(np.cumsum(begun - ended)[:count] > 0).tobytes()
+    return Quarters(touched, tuple(sorted(set((edges[edges % QUARTER != 0] // DAY).tolist()))))
 
 
 # -- daily ranges ----------------------------------------------------------------------------------------------------
