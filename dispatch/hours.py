@@ -332,6 +332,7 @@ class Quarters(NamedTuple):
     ragged_days: tuple[int, ...]
 
 
+@lru_cache(maxsize=1_024)
 def quarters(worked: Spans, first_quarter: int, count: int) -> Quarters:
     """The quarter-hours first_quarter to first_quarter + count - 1 of spans as ``spans`` gives them (sorted, disjoint, merged)."""
     kept = _clip(worked, first_quarter * QUARTER, (first_quarter + count) * QUARTER)
