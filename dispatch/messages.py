@@ -5,6 +5,7 @@ of a message names it. What a device sends is bounded here to the letter; what a
 must not break an old device.
 """
 
+from enum import IntEnum
 from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
@@ -110,6 +111,7 @@ class Visit(Part, frozen=True, kw_only=True):
     services: tuple[str, ...] = ()
     windows: tuple[Window, ...] = ()
     window: int | None = None
+    area: Area | None = None
     price_cents: int = 0
     currency: str = "EUR"
     note: str = ""
@@ -338,3 +340,25 @@ ToDevice = (
     | Snapshot | Refreshed | AuthNeeded | Drain | Notice | Error
 )  # fmt: skip
 COMMANDS: Final = {kind.__struct_config__.tag: kind for kind in ToServer.__args__}
+
+
+class CloseCode(IntEnum):
+    """Why a link ends. 40xx: connect again and resume; 45xx: stop, the same again would end the same way."""
+
+    LEFT = 1000
+    RESTART = 1012
+    OVERLOADED = 1013  # the reason says ``after_ms=...``
+    INTERNAL = 4000
+    NO_HELLO = 4006
+    TOO_MANY_COMMANDS = 4008
+    SLOW_READER = 4009
+    STATE_LOST = 4010
+    NO_PONG = 4011
+    TOKEN_EXPIRED = 4012
+    DRAINED = 4013
+    BAD_TOKEN = 4500
+    MALFORMED = 4501
+    VERSION = 4502
+    REPLACED = 4503
+    TOO_MANY_DEVICES = 4504
+    BLOCKED = 4505

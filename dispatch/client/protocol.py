@@ -23,6 +23,7 @@ from dispatch.wire import (
     Accept,
     Ack,
     Booking,
+    CloseCode,
     Codec,
     CounterState,
     Error,
@@ -56,13 +57,13 @@ ENDED: Final = {"won", "lost", "expired", "cancelled", "already_yours", "not_ask
 ERRORS: Final[dict[str, type[DispatchError]]] = {
     kind.default: kind for kind in (BadRequest, Unauthorized, Forbidden, NotFound, RateLimited, Unavailable)
 }
-STOPS: Final = {
-    4500: "the token is bad, or not for this device",
-    4501: "the server could not read what this device sent",
-    4502: "the server does not speak this version of the protocol",
-    4503: "a newer socket of this device took over",
-    4504: "the provider has too many devices connected",
-    4505: "the account is blocked",
+STOPS: Final[dict[int, str]] = {
+    CloseCode.BAD_TOKEN: "the token is bad, or not for this device",
+    CloseCode.MALFORMED: "the server could not read what this device sent",
+    CloseCode.VERSION: "the server does not speak this version of the protocol",
+    CloseCode.REPLACED: "a newer socket of this device took over",
+    CloseCode.TOO_MANY_DEVICES: "the provider has too many devices connected",
+    CloseCode.BLOCKED: "the account is blocked",
 }
 
 
