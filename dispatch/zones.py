@@ -117,8 +117,8 @@ def _e6(degrees: float) -> int:
 
 def _open_ring(corners: list[Corner]) -> tuple[Corner, ...]:
     """The ring without corners that repeat the one before, and without the closing one."""
-    before = [corners[-1], *corners]
-    return tuple(corner for last, corner in pairwise(before) if corner != last) or tuple(corners[:1])
+    ring = [corner for place, corner in enumerate(corners) if place == 0 or corner != corners[place - 1]]
+    return tuple(ring[:-1] if ring[-1] == ring[0] else ring)
 
 
 def _check_extent(ring: tuple[Corner, ...]) -> None:
