@@ -1,0 +1,123 @@
+"""The store: everything the engine knows, in Valkey or Redis, behind a few small rooms.
+
+There is one implementation and it is tested on the real server. Races are decided in the server functions (lua/); what is here calls
+them, reads, and turns what can go wrong into :class:`dispatch.errors.Unavailable`.
+"""
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from typing import Self
+
+from dispatch.errors import ConfigError
+from dispatch.settings import Settings
+from dispatch.store import functions
+from dispatch.store.accounts import ApiKey, ApiKeys
+from dispatch.store.bookings import Bookings, Found, Proposal, Record
+from dispatch.store.calls import Calls, make_redis, text, wall_ms
+from dispatch.store.claims import Claims
+from dispatch.store.deliveries import Deliveries, Delivery
+from dispatch.store.functions import Clock
+from dispatch.store.gauges import Gauges
+from dispatch.store.inbox import Inbox, Items, Resumed
+from dispatch.store.keys import BEATS, key
+from dispatch.store.ledger import Kept, Ledger
+from dispatch.store.links import Linked, Links
+from dispatch.store.markets import Market, Markets
+from dispatch.store.profile import verify
+from dispatch.store.providers import Providers, Standing
+from dispatch.store.wakeups import Listening, Wake, Wakeups, gateway_wakeups
+
+__all__ = [
+    "ApiKey", "Clock", "Delivery", "Found", "Items", "Kept", "Linked", "Listening", "Market", "Proposal", "Record", "Resumed",
+    "Standing", "Store", "Wake", "Wakeups",
+]  # fmt: skip
+
+CLOCK_KEY = "dispatch:clock"  # hash speed, base: a demo's clock, agreed on by the first process that starts
+
+
+class Store:
+    """A connected store. Every call raises Unavailable when the server is down or refuses."""
+
+    def __init__(self, calls: Calls, blocking: Calls) -> None:
+        self._calls, self._blocking = calls, blocking
+        self.clock = calls.clock
+        self.markets = Markets(calls)
+        self.providers = Providers(calls)
+        self.bookings = Bookings(calls)
+        self.claims = Claims(calls)
+        self.links = Links(calls)
+        self.inbox = Inbox(calls)
+        self.ledger = Ledger(calls)
+        self.api_keys = ApiKeys(calls)
+        self.gauges = Gauges(calls)
+        self.outbox = Deliveries(calls, self.markets, self.bookings, self.providers)
+
+    @classmethod
+    async def connect(cls, settings: Settings, *, install: bool = True) -> Self:
+        """Connects to ``settings.redis_url``, checks that the server keeps what the profile promises, and loads the functions.
+
+        Raises ConfigError (wrong profile, version or permission) or Unavailable.
+        """
+        if settings.redis_url is None:
+            raise ConfigError("no store: set DISPATCH_REDIS_URL, or start everything with `dispatch serve`")
+        redis = make_redis(settings.redis_url)
+        try:
+            await verify(redis, settings.profile)
+            clock = await _agreed_clock(Calls(redis, Clock()), settings.clock_speed)
+            if install:
+                await functions.install(redis, functions.library(clock))
+        except BaseException:
+            await redis.aclose()
+            raise
+        return cls(Calls(redis, clock), Calls(make_redis(settings.redis_url, answers_within_s=None), clock))
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self._calls.redis.aclose()
+        await self._blocking.redis.aclose()
+
+    async def now(self) -> int:
+        """Engine time in ms, by the server's clock."""
+        return await self._calls.now()
+
+    def wakeups(self, gateway: str) -> AbstractAsyncContextManager[Wakeups]:
+        """The wake-ups of one gateway."""
+        return gateway_wakeups(self._blocking, gateway)
+
+    def timers(self) -> Listening:
+        """The wake-ups of workers: a timer, or a webhook, is due sooner than expected."""
+        return Listening(self._blocking, "due_wakes")
+
+    async def beat(self, role: str, name: str) -> None:
+        """A process is alive."""
+        await self._calls.command("HSET", BEATS, f"{role}:{name}", wall_ms())
+
+    async def leave(self, role: str, name: str) -> None:
+        """A process ended in an orderly way."""
+        await self._calls.command("HDEL", BEATS, f"{role}:{name}")
+
+    async def processes(self) -> dict[str, float]:
+        """For each role (api, gateway, worker) the seconds since the latest beat of any process of it."""
+        raw = await self._calls.command("HGETALL", BEATS)
+        items = raw.items() if isinstance(raw, dict) else zip(raw[::2], raw[1::2], strict=True)
+        ages: dict[str, float] = {}
+        for name, beat in items:
+            role, age = text(name).partition(":")[0], (wall_ms() - int(beat)) / 1_000
+            ages[role] = min(age, ages.get(role, age))
+        return ages
+
+    async def forget_past(self, market: Market) -> int:
+        """Drops index bitmaps of quarter-hours and days that are over; how many keys."""
+        quarter, day = market.now // 900_000, market.now // 86_400_000
+        gone = [key("x_quarter", market.id, q) for q in range(quarter - 4 * 96, quarter - 4)]
+        gone += [key("x_ragged", market.id, d) for d in range(day - 5, day - 1)]
+        return int(await self._calls.command("UNLINK", *gone))
+
+
+async def _agreed_clock(calls: Calls, speed: float) -> Clock:
+    """The installation's clock. Plain, unless a demo asked for a fast one: then the first process fixes where it begins."""
+    if speed == 1.0:
+        return Clock()
+    await calls.pipeline(("HSETNX", CLOCK_KEY, "base", wall_ms()), ("HSETNX", CLOCK_KEY, "speed", speed))
+    base, agreed = await calls.command("HMGET", CLOCK_KEY, "base", "speed")
+    return replace(Clock(), speed=float(agreed), base_ms=int(base))

@@ -1,0 +1,271 @@
+"""Bookings: opening, their turns, their end, and what can be read of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from dispatch.errors import NotFound
+from dispatch.matcher import Query
+from dispatch.model import Span, Urgency
+from dispatch.store.calls import Calls, decode, text
+from dispatch.store.keys import key
+from dispatch.waves import Holder, Search, Step
+
+TALLY = 1_500  # doubtful candidates looked at in one call
+CENSUS = 400  # providers looked at in one call
+
+
+class Proposal(Struct, frozen=True, array_like=True):
+    """One provider's proposal. Moments are engine ms, 0: not yet. ``distance_m`` from the centre of his zone."""
+
+    state: str
+    wave: int
+    kind: str
+    round: int
+    sent_at: int
+    answer_by: int
+    received_at: int
+    seen_at: int
+    answered_at: int
+    reason: str | None
+    seq: int
+    live: int
+    replaced: int
+    distance_m: int
+    windows: list[int]
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """A booking as the store holds it. ``who``: what can be erased (outside ids, note, exact place)."""
+
+    no: int
+    state: str
+    rev: int
+    round: int
+    version: int
+    urgency: Urgency
+    opened_at: int
+    paced_at: int
+    tried: bool
+    deadline: int
+    start: int
+    wave: int
+    windows: tuple[Span, ...]
+    services: tuple[str, ...]
+    area: Mapping[str, Any]
+    price: int
+    currency: str
+    client: int
+    query: Mapping[str, Any]
+    winner: int | None
+    window: int | None
+    due: int | None
+    who: Mapping[str, str]
+    proposals: Mapping[int, Proposal]
+
+    def search(self) -> Search:
+        """Its pacing state."""
+        return Search(
+            start=self.start,
+            opened_at=self.opened_at,
+            deadline=self.deadline,
+            wave=self.wave,
+            paced_at=self.paced_at,
+            tried=self.tried,
+            holders=tuple(_holder(pno, p) for pno, p in self.proposals.items() if p.round == self.round),
+        )
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """The answer to a match: (number, tier, score, distance in m or None, windows) in order, and how many fit."""
+
+    first: list[tuple[int, str, float, int | None, list[int]]]
+    count: int
+
+
+class Bookings:
+    """The bookings of all markets."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def number(self, market: str, booking_id: str) -> int | None:
+        """Its number, or None."""
+        found = await self._calls.command("HGET", key("booking_ids", market), booking_id)
+        return int(found) if found else None
+
+    async def get(self, market: str, booking_id: str) -> Record:
+        """A booking. Raises NotFound."""
+        bno = await self.number(market, booking_id)
+        found = await self.records(market, [bno]) if bno is not None else []
+        if not found:
+            raise NotFound(f"no booking {booking_id} in this market")
+        return found[0]
+
+    async def records(self, market: str, numbers: Sequence[int]) -> list[Record]:
+        """Some bookings, each as of one moment; unknown ones are left out. One round trip."""
+        flat = await self._calls.pipeline(*(command for bno in numbers for command in _reads(market, bno)), transaction=len(numbers) == 1)
+        rows = [flat[i * 4 : i * 4 + 4] for i in range(len(numbers))]
+        return [_record(bno, *row) for bno, row in zip(numbers, rows, strict=True) if row[0]]
+
+    async def open(self, market: str, **arguments: Any) -> Mapping[str, Any]:
+        """The verb `open` (see lua/open.lua)."""
+        return await self._calls.verb("open", market, **arguments)
+
+    async def cancel(self, market: str, **arguments: Any) -> Mapping[str, Any]:
+        """The verb `cancel` (see lua/cancel.lua)."""
+        return await self._calls.verb("cancel", market, **arguments)
+
+    async def close(self, market: str, record: Record) -> str:
+        """Ends a search whose deadline has come. CLOSED, STALE or EARLY."""
+        return text((await self._calls.verb("close", market, bno=record.no, rev=record.rev))["word"])
+
+    async def send_wave(self, market: str, record: Record, step: Step, *, minute: int, ready: int) -> Mapping[str, Any]:
+        """One turn of a booking's plan. SENT, RESTED, EMPTY or STALE."""
+        release = step.release
+        plan = None
+        if release is not None:
+            plan = {**msgspec.structs.asdict(release), "minute": minute, "ready": ready, "urgency": step.urgency.value}
+        return await self._calls.verb(
+            "send_wave",
+            market,
+            bno=record.no,
+            rev=record.rev,
+            fade=step.fade,
+            replace=step.replace,
+            plan=plan,
+            urgency=step.urgency.value,
+            due=step.due,
+        )
+
+    async def due(self, markets: Sequence[str], now: int, limit: int) -> tuple[list[tuple[str, int]], int | None]:
+        """Bookings whose plan wants attention, (market, number), and when the next one will (ms; None: no timer is set)."""
+        if not markets:
+            return [], None
+        ranges = [("ZRANGEBYSCORE", key("due", m), "-inf", now, "LIMIT", 0, limit) for m in markets]
+        nexts = [("ZRANGEBYSCORE", key("due", m), f"({now}", "+inf", "WITHSCORES", "LIMIT", 0, 1) for m in markets]
+        found = await self._calls.pipeline(*ranges, *nexts)
+        due = [(m, int(bno)) for m, numbers in zip(markets, found, strict=False) for bno in numbers]
+        later = [_score(entry) for entry in found[len(markets) :] if entry]
+        return due, min(later, default=None)
+
+    async def match(self, market: str, query: Query, *, minute: int, k: int, client_id: str | None, counting: bool = True) -> Found:
+        """Who would be asked, and how many fit exactly. Large counts take several bounded calls."""
+        arguments = {"query": plain(query), "minute": minute, "client_id": client_id}
+        reply = await self._calls.verb("match", market, **arguments, k=k, limit=TALLY if counting else 0)
+        first = [(int(no), text(tier), float(score), far, list(windows)) for no, tier, score, far, windows in reply["first"]]
+        return Found(first=first, count=await self.tally(market, arguments, reply.get("count", 0), reply.get("from")))
+
+    async def tally(self, market: str, arguments: dict[str, Any], count: int, at: int | None) -> int:
+        """Finishes a count that was too long for one call."""
+        while at is not None:
+            reply = await self._calls.verb("tally", market, **arguments, **{"from": at, "limit": TALLY})
+            count, at = count + reply["count"], reply.get("from")
+        return count
+
+    async def census(self, market: str, query: Query, *, minute: int, client_id: str | None) -> tuple[dict[str, int], list[int]]:
+        """How many are left out under which filter first, and the 50 best-ranked of them."""
+        counts: dict[str, int] = {}
+        left: list[int] = []
+        extent: int | None = 0
+        slot = 0
+        while extent is not None:
+            reply = await self._calls.verb(
+                "census", market, query=plain(query), minute=minute, client_id=client_id, extent=extent, slot=slot, limit=CENSUS
+            )
+            for name, n in (reply["counts"] or {}).items():
+                counts[text(name)] = counts.get(text(name), 0) + n
+            left += list(reply["left"] or ())[: 50 - len(left)]
+            extent, slot = reply.get("extent"), reply.get("slot", 0)
+        return counts, left
+
+    async def timeline(self, market: str, bno: int) -> list[dict[str, Any]]:
+        """Every event of a booking, in order."""
+        return [decode(raw) for raw in await self._calls.command("LRANGE", key("timeline", market, bno), 0, -1)]
+
+    async def blocked(self, market: str, client: int) -> set[int]:
+        """Providers who are blocked with a client, either side."""
+        return {int(pno) for pno in await self._calls.command("SMEMBERS", key("blocks", market, client))}
+
+    async def client_number(self, market: str, client_id: str) -> int | None:
+        """A client's number, or None."""
+        found = await self._calls.command("HGET", key("client_ids", market), client_id)
+        return int(found) if found else None
+
+    async def block(self, market: str, client_id: str, *, pno: int | None, on: bool, reason: str | None = None) -> str:
+        """The verb `block`: CREATED, REPLACED, REMOVED or ABSENT."""
+        return text((await self._calls.verb("block", market, client_id=client_id, p=pno, on=on, reason=reason))["word"])
+
+    async def in_reach(self, market: str, cells: Sequence[str]) -> bool:
+        """Whether some zone comes near one of the coarse cells; True while no zone is known at all."""
+        size, *hits = await self._calls.pipeline(
+            ("SCARD", key("regions", market)), *(("SISMEMBER", key("regions", market), cell) for cell in cells)
+        )
+        return not size or any(hits)
+
+
+def plain(query: Query) -> dict[str, Any]:
+    """A query as the verbs read it."""
+    return {**msgspec.structs.asdict(query), "windows": [(w.start, w.end) for w in query.windows]}
+
+
+def _score(entry: Sequence[Any]) -> int:
+    """The score of a one-element reply WITHSCORES, in either protocol version."""
+    return int(float(entry[0][1] if isinstance(entry[0], list) else entry[1]))
+
+
+def _reads(market: str, bno: int) -> tuple[tuple[Any, ...], ...]:
+    return (
+        ("HGETALL", key("booking", market, bno)),
+        ("HGETALL", key("who", market, bno)),
+        ("HGETALL", key("proposals", market, bno)),
+        ("ZSCORE", key("due", market), bno),
+    )
+
+
+def _record(bno: int, raw: Any, who: Any, proposals: Any, due: Any) -> Record:
+    fields = _pairs(raw)
+    whole = {name: int(float(fields[name])) for name in ("rev", "round", "version", "opened_at", "paced_at", "deadline", "start", "wave", "price", "client")}
+    return Record(
+        no=bno,
+        state=fields["state"].decode(),
+        urgency=Urgency(fields["urgency"].decode()),
+        tried=fields["tried"] == b"1",
+        windows=tuple(Span(*w) for w in decode(fields["windows"])),
+        services=tuple(decode(fields["services"])),
+        area=decode(fields["area"]) or {},
+        currency=fields["currency"].decode(),
+        query=decode(fields["query"]),
+        winner=int(fields["winner"]) if "winner" in fields else None,
+        window=int(fields["window"]) if "window" in fields else None,
+        due=int(float(due)) if due is not None else None,
+        who={name: value.decode() for name, value in _pairs(who).items()},
+        proposals={int(pno): _proposals.decode(value) for pno, value in _pairs(proposals).items()},
+        **whole,
+    )
+
+
+_proposals = msgspec.msgpack.Decoder(Proposal)
+
+
+def _pairs(raw: Any) -> dict[str, bytes]:
+    """HGETALL in either protocol version."""
+    items = raw.items() if isinstance(raw, dict) else zip(raw[::2], raw[1::2], strict=True)
+    return {text(name): value for name, value in items}
+
+
+def _holder(pno: int, p: Proposal) -> Holder:
+    return Holder(
+        no=pno,
+        open=p.state == "open",
+        live=p.live == 1,
+        refused=p.state == "refused",
+        replaced=p.replaced == 1,
+        wave=p.wave,
+        sent_at=p.sent_at,
+        answer_by=p.answer_by,
+        received_at=p.received_at,
+        answered_at=p.answered_at,
+    )

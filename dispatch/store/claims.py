@@ -1,0 +1,56 @@
+"""What devices do with proposals: accept, refuse, confirm. Each is one verb, safe to repeat under the same id (P1, P4)."""
+
+from typing import Any
+
+from dispatch.errors import BadRequest
+from dispatch.store.calls import Calls, text
+
+NO_PROPOSAL = (0, 0)
+
+
+class Claims:
+    """Commands of devices; each answer is the body of a `result` message."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def accept(
+        self, market: str, pno: int, command: str, proposal: str, version: int, window: int = 0, cause: str = "wave"
+    ) -> dict[str, Any]:
+        """The one claim. Outcomes: won, lost, expired, cancelled, already_yours, overlap, version_conflict, not_asked."""
+        bno, round_ = _parse(proposal, pno)
+        reply = await self._calls.verb(
+            "accept", market, p=pno, id=command, proposal=proposal, bno=bno, round=round_, version=version, window=window, cause=cause
+        )
+        if reply["word"] == "BAD_WINDOW":
+            raise BadRequest(f"window {window} is not one of those shown with the proposal; send the index of one that is, from 0")
+        return _result(command, proposal, reply)
+
+    async def refuse(self, market: str, pno: int, command: str, proposal: str, version: int, reason: str | None = None) -> dict[str, Any]:
+        """A no, which costs nothing (R20). Outcomes: done, not_asked, version_conflict."""
+        bno, round_ = _parse(proposal, pno)
+        reply = await self._calls.verb(
+            "refuse", market, p=pno, id=command, proposal=proposal, bno=bno, round=round_, version=version, reason=reason
+        )
+        return _result(command, proposal, reply)
+
+    async def receipts(self, market: str, pno: int, received: list[str], seen: list[str]) -> list[int]:
+        """Proposals that reached a device, or its screen. The delays (ms) from sending to first receipt."""
+        lists = {"received": [_parse(p, pno) for p in received], "seen": [_parse(p, pno) for p in seen]}
+        reply = await self._calls.verb("receipt", market, p=pno, **lists)
+        return list(reply["delays"])
+
+
+def _parse(proposal: str, pno: int) -> tuple[int, int]:
+    """Booking and round of a proposal id; one that is another's, or none at all, names no booking."""
+    parts = proposal.split(".")
+    if len(parts) != 3 or not all(part.isascii() and part.isdigit() and len(part) < 12 for part in parts) or int(parts[2]) != pno:
+        return NO_PROPOSAL
+    return int(parts[0]), int(parts[1])
+
+
+def _result(command: str, proposal: str, reply: Any) -> dict[str, Any]:
+    if reply["word"] == "MISMATCH":
+        raise BadRequest("this id came before with other content; make a new id for a new command")
+    body = {"type": "result", "id": command, "outcome": text(reply["word"]).lower(), "proposal": proposal}
+    return {**body, "booking": reply["booking"]} if "booking" in reply else body

@@ -1,0 +1,80 @@
+"""Every key the engine has in the store, and nowhere else.
+
+All keys of a market carry the hash tag ``{market}``: whatever one verb touches lives in one slot. The same templates are
+rendered into the server functions as ``K.name(m, ...)``. A ``%s`` stands for a part; the first part is always the market.
+"""
+
+from collections.abc import Mapping
+
+MARKETS = "dispatch:markets"  # set of market names
+API_KEYS = "dispatch:keys"  # hash digest -> key record
+BEATS = "dispatch:beats"  # hash role:id -> wall ms of the last beat of that process
+
+TEMPLATES: Mapping[str, str] = {
+    "market": "{%s}:market",  # hash: settings, catalogue, areas, version, epoch, gap, cap, hook
+    "numbers": "{%s}:numbers",  # hash: last number given to a provider, booking, client; end of the slot space
+    "provider_ids": "{%s}:ids:p",  # hash provider_id -> pno
+    "booking_ids": "{%s}:ids:b",  # hash booking_id -> bno
+    "client_ids": "{%s}:ids:c",  # hash client_id -> cno
+    "provider": "{%s}:p:%s",  # hash: operational state of a provider (codes and numbers)
+    "profile": "{%s}:pw:%s",  # string: his settings and outside id (erasable)
+    "links": "{%s}:l:%s",  # hash device -> gateway|connection|background: his open sockets
+    "inbox": "{%s}:i:%s",  # stream: his last messages, id = seq
+    "open": "{%s}:o:%s",  # hash p<bno>|b<bno> -> the message as last sent: what is open for him
+    "visits": "{%s}:v:%s",  # sorted set start ms -> bno:start:end: the visits he holds
+    "booking": "{%s}:b:%s",  # hash: state of a booking (codes and numbers)
+    "who": "{%s}:bw:%s",  # hash: ids, note, exact place of a booking (erasable)
+    "proposals": "{%s}:pr:%s",  # hash pno -> proposal
+    "timeline": "{%s}:t:%s",  # list: events of a booking
+    "events": "{%s}:events",  # stream: all events of the market
+    "due": "{%s}:due",  # sorted set bno -> ms at which its plan wants attention
+    "gauges": "{%s}:gauges",  # hash name -> number
+    "request": "{%s}:r:%s",  # string: the stored answer of a request id
+    "gateway": "{%s}:gl:%s",  # set of pno with a socket at that gateway
+    "gateways": "{%s}:gateways",  # sorted set gateway -> wall ms of its last beat
+    "outbox": "{%s}:w:%s",  # list: events of a booking that the booking service has yet to get
+    "outbox_due": "{%s}:wdue",  # sorted set bno -> wall ms of the next delivery
+    "dead": "{%s}:wdead",  # stream: deliveries given up
+    "blocks": "{%s}:bk:%s",  # set of pno blocked with a client, either side
+    "blacklist": "{%s}:blacklist",  # hash cno -> reason
+    "regions": "{%s}:regions",  # set of H3 cells (res 3) that some zone reaches
+    "x_inside": "{%s}:x:in:%s",  # bitmap: zone covers the whole cell
+    "x_rim": "{%s}:x:rim:%s",  # bitmap: zone may cover part of the cell
+    "x_area": "{%s}:x:ar:%s",  # bitmap: zone lists this area
+    "x_service": "{%s}:x:s:%s",  # bitmap: catalogue holds the service
+    "x_quarter": "{%s}:x:q:%s",  # bitmap: free during some part of this UTC quarter-hour
+    "x_ragged": "{%s}:x:rag:%s",  # bitmap: some quarter of this UTC day is free only in part
+    "x_disturb": "{%s}:x:dnd",  # bitmap: has do-not-disturb hours
+    "x_askable": "{%s}:x:ask",  # bitmap: approved, reachable, available, unpaused, below the cap
+    "x_records": "{%s}:x:rec",  # string: 32 bytes a slot (see lua/lib/record.lua)
+    "x_extents": "{%s}:x:ext",  # string: 9 bytes an extent, in rank order (bucket, first, end)
+    "x_fill": "{%s}:x:fill",  # hash bucket -> next free slot of its newest extent, and its end
+    "x_spare": "{%s}:x:spare:%s",  # list of slots given back, by bucket
+    "x_turn": "{%s}:x:turn",  # hash bucket -> slot at which the next search of a crowded bucket begins
+    "x_rings": "{%s}:x:rings",  # hash pno -> polygon ring, int32 pairs
+    "x_spans": "{%s}:x:spans",  # hash pno -> exact hours of a provider whose quarters are ragged, uint32 minute pairs
+    "scratch": "{%s}:~%s",  # results of BITOP inside one call; never written to disk
+}
+
+CHANNELS: Mapping[str, str] = {
+    "gateway_wakes": "{%s}:gw:%s",  # a gateway's providers have new messages
+    "due_wakes": "{%s}:wake",  # a timer, or a webhook, became due earlier than anyone sleeps
+}
+
+
+def key(name: str, market: str, *parts: object) -> str:
+    """The key or channel ``name`` of a market. KeyError for a name that is not in the tables."""
+    template = TEMPLATES.get(name) or CHANNELS[name]
+    return template % (market, *parts)
+
+
+def lua() -> str:
+    """The templates as Lua functions ``K.name(m, ...)``."""
+    return "\n".join(_lua(name, template) for name, template in {**TEMPLATES, **CHANNELS}.items())
+
+
+def _lua(name: str, template: str) -> str:
+    pieces = template.split("%s")
+    args = ["m", "a", "b"][: len(pieces) - 1]
+    body = " .. ".join(f"'{piece}' .. {arg}" for piece, arg in zip(pieces, args, strict=False))
+    return f"function K.{name}({', '.join(args)}) return {body}{f' .. {chr(39)}{pieces[-1]}{chr(39)}' if pieces[-1] else ''} end"

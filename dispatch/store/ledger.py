@@ -1,0 +1,45 @@
+"""Answers kept for HTTP requests that are repeated with the same Idempotency-Key (P4). Wall time: it is about networks, not rules."""
+
+from typing import NamedTuple
+
+from dispatch.store.calls import Calls, decode, encode
+from dispatch.store.keys import key
+
+KEPT_S = 86_400
+RUNNING_S = 30
+
+
+class Kept(NamedTuple):
+    """The answer to a request: what the request was, and what was said."""
+
+    fingerprint: bytes
+    status: int
+    body: bytes
+
+
+class Ledger:
+    """Requests by the digest of caller, path and key."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def recall(self, market: str, rid: str) -> Kept | None:
+        """The kept answer, or None."""
+        raw = await self._calls.command("GET", key("request", market, f"h:{rid}"))
+        return Kept(*decode(raw)) if raw else None
+
+    async def keep(self, market: str, rid: str, fingerprint: bytes, status: int, body: bytes) -> None:
+        """Keeps an answer for 24 h; the request no longer runs."""
+        await self._calls.pipeline(
+            ("SET", key("request", market, f"h:{rid}"), encode((fingerprint, status, body)), "EX", KEPT_S),
+            ("DEL", key("request", market, f"run:{rid}")),
+        )
+
+    async def begin(self, market: str, rid: str, fingerprint: bytes) -> bool:
+        """Marks the request as running for at most 30 s; False when it runs already."""
+        made = await self._calls.command("SET", key("request", market, f"run:{rid}"), fingerprint, "NX", "EX", RUNNING_S)
+        return made is not None and made is not False
+
+    async def release(self, market: str, rid: str) -> None:
+        """The request failed without an answer worth keeping."""
+        await self._calls.command("DEL", key("request", market, f"run:{rid}"))

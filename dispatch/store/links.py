@@ -1,0 +1,64 @@
+"""Links: which device of which provider has a socket open, at which gateway. They are what makes a provider reachable (R2, R14)."""
+
+from dataclasses import dataclass
+
+from dispatch.store.calls import Calls, text, wall_ms
+from dispatch.store.keys import key
+
+DEVICES = 5  # a provider
+SLICE = 200  # providers unlinked in one call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linked:
+    """The answer to a new socket. ``allowed`` False: he has too many devices. ``replaced``: the gateway and connection it takes over from."""
+
+    epoch: str = ""
+    seq: int = 0
+    replaced: tuple[str, int] | None = None
+    allowed: bool = True
+    devices: int = 0
+
+
+class Links:
+    """The sockets of devices, as the store knows them."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def connect(
+        self, market: str, pno: int, device: str, gateway: str, conn: int, *, background: bool = False, push: bytes | None = None
+    ) -> Linked:
+        """A socket is open: its provider can be asked from now on. An older socket of the device is told to close (4503)."""
+        reply = await self._calls.verb(
+            "connect", market, p=pno, device=device, gateway=gateway, conn=conn, background=background, push=push, most=DEVICES
+        )
+        if reply["word"] != "LINKED":
+            return Linked(allowed=False, devices=DEVICES)
+        old = reply.get("replaced")
+        replaced = (text(old[0]), int(old[1])) if old else None
+        return Linked(epoch=text(reply["epoch"]), seq=reply["seq"], replaced=replaced, devices=reply["devices"])
+
+    async def disconnect(self, market: str, pno: int, device: str, gateway: str, conn: int) -> None:
+        """The socket is gone. Nothing happens when another has taken its place."""
+        await self._calls.verb("disconnect", market, p=pno, device=device, gateway=gateway, conn=conn)
+
+    async def status(self, market: str, pno: int, available: bool | None, background: bool | None, device: str) -> None:
+        """The provider switches himself on or off, or his app goes to the background; either ends a pause (R40)."""
+        await self._calls.verb("status", market, p=pno, device=device, available=available, background=background)
+
+    async def gateway_alive(self, gateway: str, markets: list[str]) -> None:
+        """A gateway's beat, in every market of which it holds devices."""
+        await self._calls.pipeline(*(("ZADD", key("gateways", m), wall_ms(), gateway) for m in markets))
+
+    async def gateway_gone(self, gateway: str, markets: list[str]) -> None:
+        """All links of a gateway are gone; in slices, so that nobody else waits."""
+        for market in markets:
+            while (await self._calls.verb("disconnect", market, gateway=gateway, limit=SLICE))["left"]:
+                pass
+            await self._calls.command("ZREM", key("gateways", market), gateway)
+
+    async def silent_gateways(self, market: str, older_than_ms: int) -> list[str]:
+        """Gateways whose last beat is older than that: they died without a word."""
+        found = await self._calls.command("ZRANGEBYSCORE", key("gateways", market), "-inf", wall_ms() - older_than_ms)
+        return [text(name) for name in found]

@@ -1,0 +1,71 @@
+-- accept: the one claim. Every win goes through here, whatever its cause.
+-- KEYS: 1 the market's hash (names the slot).
+-- ARGV: 1 msgpack {m, p, id, proposal, bno, round, version, window, cause}
+-- Replies: WON {booking}, LOST, EXPIRED, CANCELLED, ALREADY_YOURS, OVERLAP, VERSION_CONFLICT, NOT_ASKED, BAD_WINDOW, MISMATCH;
+--          each but the last two is kept under the request id and returned to a repeat.
+-- Source: SPEC.md R15, R23; P1, P3, P4, P7.
+local AFTER = { taken = 'LOST', cancelled = 'CANCELLED', expired = 'EXPIRED', overlap = 'OVERLAP', changed = 'VERSION_CONFLICT' }
+
+local function refusal(m, a, b, p)
+  if not p or p[S.round] ~= a.round or p[S.state] == 'refused' then return 'NOT_ASKED' end
+  if p[S.state] == 'accepted' and b.winner == a.p then return 'ALREADY_YOURS' end
+  if p[S.state] ~= 'open' then return AFTER[p[S.reason]] or 'NOT_ASKED' end
+  if b.state ~= 'searching' then return 'LOST' end
+  if b.version ~= a.version then return 'VERSION_CONFLICT' end
+  if clock.now() >= b.deadline then return 'EXPIRED' end
+  local index = p[S.windows][a.window + 1]
+  if not index then return 'BAD_WINDOW' end
+  local window = b.spans[index + 1]
+  if fits.overlap(m, a.p, window, tonumber(call('HGET', K.market(m), 'gap'))) then return 'OVERLAP' end
+  return nil, index, window
+end
+
+-- His other proposals that no longer fit beside the visit he won.
+local function drop_overlapping(m, a, gap)
+  for _, item in ipairs(call('HKEYS', K.open(m, a.p))) do
+    local bno = tonumber(string.match(item, '^p(%d+)$'))
+    local other, p = bno and booking.get(m, bno), bno and seats.get(m, bno, a.p)
+    local fit = false
+    for _, index in ipairs(p and p[S.windows] or {}) do
+      fit = fit or not fits.overlap(m, a.p, other.spans[index + 1], gap)
+    end
+    if other and not fit then
+      seats.withdraw(m, other, a.p, p, 'withdrawn', 'overlap')
+      seats.attend(m, bno)
+    end
+  end
+end
+
+local function win(m, a, b, p, index, window)
+  local now, gap = clock.now(), tonumber(call('HGET', K.market(m), 'gap'))
+  booking.move(m, b, 'accept', { 'winner', a.p, 'window', index, 'accepted_at', now })
+  p[S.answered] = now
+  seats.close(m, b.no, a.p, p, 'accepted')
+  visits.hold(m, a.p, b.no, window, gap)
+  event.add(m, b.no, 'Accepted', { p = a.p, cause = a.cause, window = index, wave = p[S.wave] })
+  seats.withdraw_all(m, b, 'withdrawn', 'taken', a.p)
+  seats.tell_gone(m, b, a.p, p, 'answered_elsewhere')
+  booking.tell(m, b, a.p, window)
+  drop_overlapping(m, a, gap)
+  outbox.add(m, b.no, 'booking.accepted', { p = a.p, window = index })
+  gauge.add(m, 'count.accepted', 1)
+  gauge.add(m, 'sum.accept_ms', now - tonumber(b.opened_at))
+  call('HINCRBY', K.provider(m, a.p), 'answered', 1)
+  return reply('WON', { booking = booking.as_map(booking.face(m, b, window)) })
+end
+
+function verbs.accept(m, a)
+  local kept, print = K.request(m, a.p .. ':' .. a.id), 'a' .. a.proposal .. ':' .. a.version .. ':' .. a.window
+  local before = ledger.recall(kept, print)
+  if before then return before end
+  local b = booking.get(m, a.bno)
+  local p = b and seats.get(m, a.bno, a.p)
+  local no, index, window = refusal(m, a, b, p)
+  if no == 'BAD_WINDOW' then return reply(no) end
+  if no and p and p[S.state] ~= 'accepted' and p[S.state] ~= 'refused' then
+    event.add(m, b.no, 'AcceptedTooLate', { p = a.p, outcome = no })
+    gauge.add(m, 'count.accepts_late', 1)
+  end
+  local answer = no and reply(no) or win(m, a, b, p, index, window)
+  return ledger.keep(kept, print, answer, b and booking.remembered(b) or clock.wall() + 600000)
+end

@@ -1,0 +1,17 @@
+-- admit: enrolled providers, whose bitmaps are painted by now, take part.
+-- KEYS: 1 the market's hash (names the slot).
+-- ARGV: 1 msgpack {m, list {{pno, status}..}, spare {{bucket, first, stop}..}}
+-- Replies: DONE
+-- Source: PROTOCOL.md (import).
+function verbs.admit(m, a)
+  for _, one in ipairs(a.list) do
+    local key = K.provider(m, one[1])
+    if call('HGET', key, 'status') == 'loading' then
+      call('HSET', key, 'status', one[2])
+      record.refresh(m, one[1])
+      event.add(m, 0, 'ProviderPut', { p = one[1], created = true })
+    end
+  end
+  for _, s in ipairs(a.spare) do slots.add_spare(m, s[1], s[2], s[3]) end
+  return reply('DONE')
+end

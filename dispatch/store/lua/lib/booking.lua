@@ -1,0 +1,52 @@
+-- A booking as the verbs see it, and as its holder sees it.
+
+-- The booking's hash with its numbers as numbers, or nil.
+function booking.get(m, bno)
+  local b = read.hash(K.booking(m, bno))
+  if not b.state then return nil end
+  for _, name in ipairs({ 'rev', 'round', 'version', 'deadline', 'live', 'face_pairs', 'winner', 'gap', 'wave' }) do b[name] = tonumber(b[name]) end
+  b.no, b.spans = tonumber(bno), cmsgpack.unpack(b.windows)
+  return b
+end
+
+-- Moves it by the table of lifecycle.py; nil when the table does not allow the move.
+function booking.move(m, b, move, fields)
+  local to = MOVES[b.state][move]
+  if not to then return nil end
+  gauge.booking(m, b.state, to, b.urgency)
+  b.state, b.rev = to, b.rev + 1
+  call('HSET', K.booking(m, b.no), 'state', to, 'rev', b.rev, unpack(fields or {}))
+  if to ~= 'searching' then call('ZREM', K.due(m), b.no) end
+  return to
+end
+
+-- Everything its holder may know: {key, value, ...} pairs of the message `booking`.
+function booking.face(m, b, window)
+  local who = read.hash(K.who(m, b.no))
+  return { 'booking_id', who.booking_id, 'version', b.version, 'state', b.state,
+    'place', { lat_e6 = tonumber(who.lat), lng_e6 = tonumber(who.lng), address = who.address or null },
+    'client', { client_id = who.client_id }, 'services', cmsgpack.unpack(b.services),
+    'windows', { { start = window[1], ['end'] = window[2] } }, 'area', cmsgpack.unpack(b.area),
+    'price_cents', tonumber(b.price), 'currency', b.currency, 'note', who.note or '' }
+end
+
+-- Tells the devices of the holder how his booking stands; while it stands it is among what is open for him.
+function booking.tell(m, b, pno, window)
+  local face = booking.face(m, b, window)
+  local frame = inbox.push(m, pno, 1 + #face / 2, inbox.body('type', 'booking', unpack(face)))
+  if b.state == 'accepted' then call('HSET', K.open(m, pno), 'b' .. b.no, frame)
+  else call('HDEL', K.open(m, pno), 'b' .. b.no) end
+end
+
+function booking.as_map(face)
+  local out = {}
+  for i = 1, #face, 2 do out[face[i]] = face[i + 1] end
+  return out
+end
+
+-- Until when (wall ms) a stored answer about the booking is kept: ten minutes after its end.
+function booking.remembered(b)
+  local last = 0
+  for _, w in ipairs(b.spans) do last = math.max(last, w[2]) end
+  return clock.wall() + math.max(0, last - clock.now()) / CLOCK.speed + 600000
+end

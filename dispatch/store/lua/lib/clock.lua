@@ -1,0 +1,47 @@
+-- Time and the small change of every verb. CLOCK is rendered by functions.py: {base (us), speed}.
+function clock.now()
+  local t = call('TIME')
+  local wall = t[1] * 1000000 + t[2]
+  return math.floor((CLOCK.base + (wall - CLOCK.base) * CLOCK.speed) / 1000)
+end
+
+function clock.wall()
+  local t = call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+-- A hash as a table.
+function read.hash(key)
+  local flat, out = call('HGETALL', key), {}
+  for i = 1, #flat, 2 do out[flat[i]] = flat[i + 1] end
+  return out
+end
+
+-- Some fields of a hash as numbers (absent: 0).
+function read.numbers(key, ...)
+  local values = call('HMGET', key, ...)
+  for i = 1, #values do values[i] = tonumber(values[i]) or 0 end
+  return unpack(values)
+end
+
+-- The answer of a verb: one word and what goes with it.
+reply = function(word, fields)
+  fields = fields or {}
+  fields.word = word
+  return cmsgpack.pack(fields)
+end
+
+-- A stored answer to a repeated request id, or nil. Another content under the same id: MISMATCH.
+function ledger.recall(key, print)
+  local kept = call('GET', key)
+  if not kept then return nil end
+  local size = string.byte(kept)
+  if string.sub(kept, 2, 1 + size) ~= print then return reply('MISMATCH') end
+  return string.sub(kept, 2 + size)
+end
+
+-- Keeps an answer until a wall time (ms).
+function ledger.keep(key, print, answer, until_wall)
+  call('SET', key, string.char(#print) .. print .. answer, 'PXAT', math.floor(until_wall))
+  return answer
+end

@@ -1,0 +1,38 @@
+-- The exact zone test: the twin of dispatch/zones.py, the same operations on the same doubles in the same order.
+local K_RAD, TWICE_EARTH = 1.7453292519943295e-08, 12742017.6
+
+function geometry.distance(lat1, lng1, lat2, lng2)
+  local sin, cos = math.sin, math.cos
+  local f1, f2 = lat1 * K_RAD, lat2 * K_RAD
+  local u = sin((f2 - f1) * 0.5)
+  local v = sin((lng2 * K_RAD - lng1 * K_RAD) * 0.5)
+  local a = u * u + (cos(f1) * cos(f2)) * (v * v)
+  if a > 1 then a = 1 end
+  return TWICE_EARTH * math.asin(math.sqrt(a))
+end
+
+-- Even-odd ray casting over int32 pairs (lat, lng); dispatch/zones.py states the rule on edges.
+function geometry.in_ring(ring, lat, lng)
+  local held, last = false, #ring - 7
+  local lat1, lng1 = struct.unpack('<i4i4', ring, last)
+  for at = 1, last, 8 do
+    local lat2, lng2 = struct.unpack('<i4i4', ring, at)
+    if (lat1 > lat) ~= (lat2 > lat) then
+      local side = (lng - lng1) * (lat2 - lat1) - (lng2 - lng1) * (lat - lat1)
+      if lat2 > lat1 and side < 0 or lat2 <= lat1 and side > 0 then held = not held end
+    end
+    lat1, lng1 = lat2, lng2
+  end
+  return held
+end
+
+-- Whether the zone of record `r` covers the place of query `q` exactly, and how far it is (m).
+function geometry.covers(m, q, r)
+  local far = geometry.distance(r.lat, r.lng, q.lat, q.lng)
+  if r.kind == 1 then return far <= r.radius, far end
+  if r.kind == 2 then return geometry.in_ring(call('HGET', K.x_rings(m), r.pno), q.lat, q.lng), far end
+  for _, area in ipairs(q.areas) do
+    if call('GETBIT', K.x_area(m, area), r.slot) == 1 then return true, far end
+  end
+  return false, far
+end

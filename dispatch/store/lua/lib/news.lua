@@ -1,0 +1,69 @@
+-- What a verb tells the world: events, gauges, webhooks, messages in inboxes, and the wake-ups at its end.
+
+-- One event of a booking: on its timeline and in the market's stream. Codes and numbers only.
+function event.add(m, bno, name, fields)
+  fields.type, fields.at, fields.b = name, clock.now(), bno
+  fields.seq = call('HINCRBY', K.booking(m, bno), 'events', 1)
+  local blob = cmsgpack.pack(fields)
+  call('RPUSH', K.timeline(m, bno), blob)
+  call('XADD', K.events(m), '*', 'e', blob)
+end
+
+function gauge.add(m, name, by)
+  call('HINCRBY', K.gauges(m), name, by)
+end
+
+-- The booking moves from one state to another (nil: it begins or ends there).
+function gauge.booking(m, from, to, urgency)
+  if from then gauge.add(m, 'bookings.' .. from, -1) end
+  if to then gauge.add(m, 'bookings.' .. to, 1) end
+  if from == 'searching' then gauge.add(m, 'searching.' .. urgency, -1) end
+  if to == 'searching' then gauge.add(m, 'searching.' .. urgency, 1) end
+end
+
+-- An event the booking service must get; kept only while the market has somewhere to send it.
+function outbox.add(m, bno, name, data)
+  if call('HGET', K.market(m), 'hook') ~= '1' then return end
+  local at = clock.now()
+  local id = 'evt_' .. bno .. '_' .. call('HINCRBY', K.booking(m, bno), 'hooks', 1)
+  call('RPUSH', K.outbox(m, bno), cmsgpack.pack({ id = id, type = name, at = at, data = data, attempts = 0, first = clock.wall() }))
+  call('ZADD', K.outbox_due(m), 'NX', clock.wall(), bno)
+  woken.worker = true
+end
+
+-- Appends one message to a provider's inbox. `body` is the message's msgpack pairs but `seq`, `pairs` their number.
+function inbox.push(m, pno, pairs, body)
+  local seq = call('HINCRBY', K.provider(m, pno), 'seq', 1)
+  local frame = string.char(0x81 + pairs) .. '\163seq' .. cmsgpack.pack(seq) .. body
+  call('XADD', K.inbox(m, pno), 'MAXLEN', 128, seq .. '-0', 'f', frame)
+  woken[#woken + 1] = pno
+  return frame, seq
+end
+
+-- key, value, key, value ... as msgpack pairs.
+function inbox.body(...)
+  local out = { ... }
+  for i = 1, #out do out[i] = cmsgpack.pack(out[i]) end
+  return table.concat(out)
+end
+
+function news.begin()
+  woken = {}
+end
+
+-- Wakes each gateway that holds one of the providers written to: once a verb, whatever their number.
+function news.flush(m)
+  local by_gateway = {}
+  for i = 1, #woken do
+    for _, link in ipairs(call('HVALS', K.links(m, woken[i]))) do
+      local gateway = string.match(link, '^[^|]+')
+      local list = by_gateway[gateway] or {}
+      list[#list + 1] = woken[i]
+      by_gateway[gateway] = list
+    end
+  end
+  for gateway, list in pairs(by_gateway) do
+    call('SPUBLISH', K.gateway_wakes(m, gateway), cmsgpack.pack({ p = list }))
+  end
+  if woken.worker then call('SPUBLISH', K.due_wakes(m), '') end
+end

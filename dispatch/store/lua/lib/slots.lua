@@ -1,0 +1,80 @@
+-- Numbers in rank order. A bucket is one tier x score step (0: premier 10.0, the last: limited 0.0); it owns extents of
+-- the slot space. A full bucket gets a new extent at the end, so nobody is ever renumbered.
+local ENTRY, WIDTH = '<BI4I4', 9
+
+-- A new extent for a bucket, about half as large as what it has, whole words.
+local function grow(m, bucket, want)
+  local owned, map = 0, call('GET', K.x_extents(m)) or ''
+  local at = #map + 1
+  for i = 1, #map, WIDTH do
+    local b, first, stop = struct.unpack(ENTRY, map, i)
+    if b == bucket then owned = owned + stop - first end
+    if b > bucket and at > i then at = i end
+  end
+  local size = math.ceil(math.max(64, want, owned / 2) / 64) * 64
+  local stop = call('HINCRBY', K.numbers(m), 'slots', size)
+  local entry = struct.pack(ENTRY, bucket, stop - size, stop)
+  call('SET', K.x_extents(m), string.sub(map, 1, at - 1) .. entry .. string.sub(map, at))
+  return stop - size, stop
+end
+
+-- A run of up to `want` fresh slots of a bucket: its first (on a byte), their number, and the end of its last byte. The
+-- slots in between are the caller's to give back.
+function slots.run(m, bucket, want)
+  local fill = call('HGET', K.x_fill(m), bucket)
+  local next_free, stop = 0, 0
+  if fill then next_free, stop = struct.unpack('<I4I4', fill) end
+  if next_free >= stop then next_free, stop = grow(m, bucket, want) end
+  local n = math.min(want, stop - next_free)
+  local after = math.min(stop, math.ceil((next_free + n) / 8) * 8)
+  call('HSET', K.x_fill(m), bucket, struct.pack('<I4I4', after, stop))
+  return next_free, n, after
+end
+
+-- One slot of a bucket: a spare one, else a fresh one.
+function slots.take(m, bucket)
+  local spare = call('LPOP', K.x_spare(m, bucket))
+  if spare then return tonumber(spare) end
+  local first, n, after = slots.run(m, bucket, 1)
+  slots.add_spare(m, bucket, first + n, after)
+  return first
+end
+
+function slots.add_spare(m, bucket, first, stop)
+  for slot = first, stop - 1 do call('RPUSH', K.x_spare(m, bucket), slot) end
+end
+
+function slots.give_back(m, bucket, slot)
+  record.clear(m, slot)
+  call('RPUSH', K.x_spare(m, bucket), slot)
+end
+
+-- The extents of the market in rank order, as an iterator of bucket and its list of {first, stop}.
+function slots.buckets(m)
+  local map, at = call('GET', K.x_extents(m)) or '', 1
+  return function()
+    if at > #map then return nil end
+    local bucket, ranges = string.byte(map, at), {}
+    while at <= #map do
+      local b, first, stop = struct.unpack(ENTRY, map, at)
+      if b ~= bucket then break end
+      ranges[#ranges + 1] = { first, stop }
+      at = at + WIDTH
+    end
+    return bucket, ranges
+  end
+end
+
+-- The same ranges, beginning with slot `turn` and ending with what lies before it.
+function slots.rotated(ranges, turn)
+  local out, before = {}, {}
+  for _, r in ipairs(ranges) do
+    if turn >= r[2] or #out == 0 and turn < r[1] then before[#before + 1] = r
+    elseif turn > r[1] then
+      out[1] = { turn, r[2] }
+      before[#before + 1] = { r[1], turn }
+    else out[#out + 1] = r end
+  end
+  for _, r in ipairs(before) do out[#out + 1] = r end
+  return out
+end

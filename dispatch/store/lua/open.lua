@@ -1,0 +1,59 @@
+-- open: a booking enters, and its first wave leaves in the same step unless it must wait.
+-- KEYS: 1 the market's hash (names the slot).
+-- ARGV: 1 msgpack {m, rid, booking_id, client_id, who {..}, query {..}, windows, services, area, face (msgpack pairs every holder
+--       sees), face_pairs, price, currency, urgency, start, deadline, opened (now as the caller saw it), override or nil,
+--       plan (first wave, or nil when it must wait), due (next time its plan wants attention), minute}
+-- Replies: OPENED {bno, asked, count, from (slot at which an unfinished count goes on), at}, DUPLICATE, BLOCKED; the first is kept
+--          under rid for 24 h of wall time.
+-- Source: SPEC.md R10-R12, P4.
+local function number_of(m, name, index, id)
+  local no = call('HGET', index, id)
+  if no then return tonumber(no) end
+  no = call('HINCRBY', K.numbers(m), name, 1)
+  call('HSET', index, id, no)
+  return no
+end
+
+local function write(m, a, bno, cno)
+  a.query.client = cno
+  local flat = {}
+  for name, value in pairs(a.who) do
+    flat[#flat + 1] = name
+    flat[#flat + 1] = value
+  end
+  call('HSET', K.who(m, bno), 'booking_id', a.booking_id, 'client_id', a.client_id, unpack(flat))
+  call('HSET', K.booking(m, bno), 'state', 'searching', 'rev', 1, 'round', 1, 'version', 1, 'urgency', a.urgency,
+    'opened_at', clock.now(), 'paced_at', clock.now(), 'deadline', a.deadline, 'start', a.start, 'live', 0, 'wave', 0,
+    'tried', a.plan and 1 or 0,     'windows', cmsgpack.pack(a.windows), 'services', cmsgpack.pack(a.services), 'area', cmsgpack.pack(a.area),
+    'face', a.face, 'face_pairs', a.face_pairs, 'price', a.price, 'currency', a.currency, 'client', cno,
+    'query', cmsgpack.pack(a.query))
+  event.add(m, bno, 'Opened', { urgency = a.urgency, deadline = a.deadline, services = a.services, windows = a.windows,
+    client = cno, override = a.override })
+  gauge.booking(m, nil, 'searching', a.urgency)
+  gauge.add(m, 'count.opened', 1)
+end
+
+local function first_wave(m, a, bno)
+  local b = booking.get(m, bno)
+  local plan = a.plan or { size = 0, minute = a.minute }
+  plan.due = clock.now()
+  local asked, count, from = propose.wave(m, b, plan, true)
+  if #asked > 0 then call('HSET', K.booking(m, bno), 'wave', plan.wave) end
+  call('ZADD', K.due(m), a.due, bno)
+  return asked, count, from
+end
+
+function verbs.open(m, a)
+  local kept = K.request(m, a.rid)
+  local before = ledger.recall(kept, 'open')
+  if before then return before end
+  if call('HEXISTS', K.booking_ids(m), a.booking_id) == 1 then return reply('DUPLICATE') end
+  local cno = number_of(m, 'client', K.client_ids(m), a.client_id)
+  if call('HEXISTS', K.blacklist(m), cno) == 1 then return reply('BLOCKED') end
+  local bno = call('HINCRBY', K.numbers(m), 'booking', 1)
+  call('HSET', K.booking_ids(m), a.booking_id, bno)
+  write(m, a, bno, cno)
+  local asked, count, from = first_wave(m, a, bno)
+  return ledger.keep(kept, 'open', reply('OPENED', { bno = bno, asked = #asked, count = count, from = from, at = clock.now() }),
+    clock.wall() + 86400000)
+end

@@ -1,0 +1,34 @@
+-- refuse: a provider says no. It costs him nothing; when it was the last live answer, the next wave is owed at once.
+-- KEYS: 1 the market's hash (names the slot).
+-- ARGV: 1 msgpack {m, p, id, proposal, bno, round, version, reason or nil}
+-- Replies: DONE, NOT_ASKED, VERSION_CONFLICT (kept under the request id), MISMATCH
+-- Source: SPEC.md R13, R20; PROTOCOL.md section 2.
+local function refusal(a, b, p)
+  if not p or p[S.round] ~= a.round then return 'NOT_ASKED' end
+  if b.version ~= a.version then return 'VERSION_CONFLICT' end
+  if p[S.state] ~= 'open' then return p[S.state] == 'accepted' and 'NOT_ASKED' or 'DONE' end
+  return nil
+end
+
+local function record_no(m, a, b, p)
+  p[S.answered] = clock.now()
+  seats.close(m, b.no, a.p, p, 'refused', a.reason)
+  call('HINCRBY', K.booking(m, b.no), 'rev', 1)
+  event.add(m, b.no, 'Refused', { p = a.p, wave = p[S.wave] })
+  seats.tell_gone(m, b, a.p, p, 'answered_elsewhere')
+  gauge.add(m, 'count.refused', 1)
+  call('HINCRBY', K.provider(m, a.p), 'answered', 1)
+  if tonumber(call('HGET', K.booking(m, b.no), 'live')) <= 0 then seats.attend(m, b.no) end
+end
+
+function verbs.refuse(m, a)
+  local kept, print = K.request(m, a.p .. ':' .. a.id), 'r' .. a.proposal .. ':' .. a.version .. ':' .. (a.reason or '')
+  print = redis.sha1hex(print)
+  local before = ledger.recall(kept, print)
+  if before then return before end
+  local b = booking.get(m, a.bno)
+  local p = b and seats.get(m, a.bno, a.p)
+  local word = refusal(a, b, p)
+  if not word then record_no(m, a, b, p) end
+  return ledger.keep(kept, print, reply(word or 'DONE'), b and booking.remembered(b) or clock.wall() + 600000)
+end

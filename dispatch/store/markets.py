@@ -1,0 +1,96 @@
+"""Markets: their settings, catalogue and areas. The numbers that verbs need stand beside the settings, written in the same step."""
+
+import secrets
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from dispatch.model import Catalogue, MarketSettings
+from dispatch.store.calls import Calls, text
+from dispatch.store.keys import MARKETS, key
+
+FIELDS = ("version", "settings", "catalogue", "areas", "epoch")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """A market as it stands. ``areas``: its own areas as compressed GeoJSON, or None. ``now``: engine time when it was read."""
+
+    id: str
+    version: int
+    settings: MarketSettings
+    catalogue: Catalogue
+    areas: bytes | None
+    epoch: str
+    now: int = 0
+    services: frozenset[str] = field(default=frozenset())
+
+
+class Markets:
+    """All markets of the store, cached by version: one small read tells whether the cache is still right."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._cache: dict[str, Market] = {}
+
+    async def names(self) -> list[str]:
+        """Every market, sorted."""
+        return sorted(text(name) for name in await self._calls.command("SMEMBERS", MARKETS))
+
+    async def get(self, market: str) -> Market | None:
+        """The market with the engine time of this very moment, or None. One round trip while nothing has changed."""
+        version, time = await self._calls.pipeline(("HGET", key("market", market), "version"), ("TIME",))
+        if version is None:
+            return None
+        known = self._cache.get(market)
+        if known is None or known.version != int(version):
+            known = await self._read(market)
+        wall = int(time[0]) * 1_000 + int(time[1]) / 1_000
+        return replace(known, now=self._calls.clock.engine_ms(wall))
+
+    def cached(self, market: str) -> Market | None:
+        """The market as this process last saw it, without asking."""
+        return self._cache.get(market)
+
+    async def _read(self, market: str) -> Market:
+        version, settings, catalogue, areas, epoch = await self._calls.command("HMGET", key("market", market), *FIELDS)
+        found = Market(
+            id=market,
+            version=int(version),
+            settings=msgspec.json.decode(settings or b"{}", type=MarketSettings),
+            catalogue=(held := msgspec.json.decode(catalogue or b"{}", type=Catalogue)),
+            areas=areas,
+            epoch=text(epoch),
+            services=frozenset(service.code for service in held.services),
+        )
+        self._cache[market] = found
+        return found
+
+    async def put_settings(self, market: str, settings: MarketSettings) -> bool:
+        """Creates or replaces the settings; whether the market is new."""
+        numbers = {"gap": settings.travel_gap_s * 1_000, "cap": settings.open_proposals_cap, "hook": int(settings.webhook is not None)}
+        return await self._put(market, {"settings": msgspec.json.encode(settings), **numbers})
+
+    async def put_catalogue(self, market: str, catalogue: Catalogue) -> bool:
+        """Creates or replaces the catalogue; whether there was none."""
+        return await self._put(market, {"catalogue": msgspec.json.encode(catalogue)}, "catalogue")
+
+    async def put_areas(self, market: str, areas: bytes) -> bool:
+        """Creates or replaces the market's own areas; whether there were none."""
+        return await self._put(market, {"areas": areas}, "areas")
+
+    async def _put(self, market: str, fields: dict[str, Any], new: str = "settings") -> bool:
+        """All in one transaction: fields, a higher version, and for a new market its epoch."""
+        pairs = [part for item in fields.items() for part in item]
+        name = key("market", market)
+        before, *_ = await self._calls.pipeline(
+            ("HEXISTS", name, new),
+            ("HSET", name, *pairs),
+            ("HSETNX", name, "epoch", secrets.token_hex(6)),
+            ("HINCRBY", name, "version", 1),
+            transaction=True,
+        )
+        await self._calls.command("SADD", MARKETS, market)
+        return not before
+

@@ -1,0 +1,120 @@
+"""Wake-ups: the store's word that something is new. They only wake; what is new is always read from the inbox or the timers.
+
+Channels are sharded (SSUBSCRIBE), so that in a cluster a market's wake-ups stay on its shard. After any interruption the listener is
+told ``lost`` and rereads everything it cares for.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+from redis.exceptions import RedisError
+
+from dispatch.store.calls import Calls, decode, text
+from dispatch.store.keys import key
+
+RETRY_S = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wake:
+    """Providers of a market with new messages; connections to close (provider, connection); or everything, after ``lost``."""
+
+    market: str = ""
+    pnos: list[int] = field(default_factory=list)
+    closes: list[tuple[int, int]] = field(default_factory=list)
+    lost: bool = False
+
+
+class Listening:
+    """A subscription to the channel of one kind in the markets followed; survives the loss of its connection."""
+
+    def __init__(self, calls: Calls, channel: str, *parts: str) -> None:
+        self._calls, self._channel, self._parts = calls, channel, parts
+        self._pubsub: Any = calls.redis.pubsub()
+        self._markets: dict[str, str] = {}
+        self._changed = anyio.Event()
+
+    async def follow(self, market: str) -> None:
+        """Hears of a market from now on."""
+        name = key(self._channel, market, *self._parts)
+        if name not in self._markets:
+            self._markets[name] = market
+            await self._say("SSUBSCRIBE", name)
+            self._changed.set()
+
+    async def unfollow(self, market: str) -> None:
+        """Hears of it no more."""
+        name = key(self._channel, market, *self._parts)
+        if self._markets.pop(name, None) is not None:
+            await self._say("SUNSUBSCRIBE", name)
+
+    async def _say(self, *command: str) -> None:
+        try:
+            await self._pubsub.execute_command(*command)
+        except (RedisError, OSError):
+            return  # the reader notices too, and subscribes anew to all that is followed
+
+    async def messages(self) -> AsyncIterator[tuple[str, bytes | None]]:
+        """(market, payload) for each message; ("", None) whenever some may have been missed."""
+        while True:
+            if not self._markets:
+                await self._changed.wait()
+            try:
+                async for message in self._read():
+                    yield message
+            except (RedisError, OSError, TimeoutError):
+                await anyio.sleep(RETRY_S)
+                if await self._renewed():
+                    yield "", None
+
+    async def _read(self) -> AsyncIterator[tuple[str, bytes | None]]:
+        while True:
+            raw = await self._pubsub.parse_response(block=True)
+            if raw and raw[0] == b"smessage":
+                market = self._markets.get(text(raw[1]))
+                if market is not None:
+                    yield market, raw[2]
+
+    async def _renewed(self) -> bool:
+        """A new connection with all subscriptions, when that works now."""
+        try:
+            await self._pubsub.aclose()
+            self._pubsub = self._calls.redis.pubsub()
+            if self._markets:
+                await self._pubsub.execute_command("SSUBSCRIBE", *self._markets)
+        except (RedisError, OSError, TimeoutError):
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Ends the subscription."""
+        await self._pubsub.aclose()
+
+
+class Wakeups(Listening):
+    """What a gateway hears."""
+
+    def __aiter__(self) -> AsyncIterator[Wake]:
+        return self._wakes()
+
+    async def _wakes(self) -> AsyncIterator[Wake]:
+        async for market, payload in self.messages():
+            if payload is None:
+                yield Wake(lost=True)
+            else:
+                body = decode(payload)
+                closes = [(int(pno), int(conn)) for pno, conn in body.get("c", ())]
+                yield Wake(market=market, pnos=list(body.get("p", ())), closes=closes)
+
+
+@asynccontextmanager
+async def gateway_wakeups(calls: Calls, gateway: str) -> AsyncIterator[Wakeups]:
+    """The wake-ups of one gateway."""
+    listening = Wakeups(calls, "gateway_wakes", gateway)
+    try:
+        yield listening
+    finally:
+        await listening.close()
