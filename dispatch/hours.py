@@ -94,13 +94,13 @@ def _coded(hours: str) -> _Coded:
     return _Coded(_read(hours, _RANGE.sub(lambda found: "-".join(_clock(rank[m]) for m in _minutes(found)), spoken)), tuple(times))
 
 
-def _read(hours: str, spoken: str) -> OpeningHours:
+def _read(hours: str, spoken: str, example: str = EXAMPLE) -> OpeningHours:
     try:
         return OpeningHours(spoken, auto_country=False, auto_timezone=False)
     except ParserError as error:
         column = re.search(r"--> 1:(\d+)", str(error))
         rest = spoken[int(column[1]) - 1 :] if column else spoken
-        raise _bad(hours, f'not understood from "{rest[:40]}" on' if rest else "it breaks off", EXAMPLE) from None
+        raise _bad(hours, f'not understood from "{rest[:40]}" on' if rest else "it breaks off", example) from None
 
 
 def _bad(hours: str, detail: str, example: str) -> Unprocessable:
@@ -126,7 +126,7 @@ def _extra_shifts(hours: str) -> Spans:
     if not _TIMES_ONLY.fullmatch(hours.replace(" ", "")):
         raise _bad(hours, "an extra opening takes time ranges alone", EXTRA_EXAMPLE)
     shifts = tuple(sorted((start, end) for start, end in map(_minutes, _RANGE.finditer(hours))))
-    _read(hours, hours.strip())
+    _read(hours, hours.strip(), EXTRA_EXAMPLE)
     return shifts
 
 

@@ -81,7 +81,9 @@ def test_zones_become_shapes_in_millionths_of_a_degree_and_metres() -> None:
     assert from_model(CircleZone(lat=48.8566, lng=2.3522, radius_km=7.5)) == Circle(*PARIS, 7_500)
     assert from_model(CircleZone(lat=0, lng=0, radius_km=0.0001)) == Circle(0, 0, 1)
     assert from_model(AreasZone(codes=["75011", "75012", "75011"])) == Areas(frozenset({"75011", "75012"}))
-    assert from_model(ring((2, 48), (2.1, 48), (2, 49))) == Polygon(((48_000_000, 2_000_000), (48_000_000, 2_100_000), (49_000_000, 2_000_000)))
+    assert from_model(ring((2, 48), (2.1, 48), (2, 49))) == Polygon(
+        ((48_000_000, 2_000_000), (48_000_000, 2_100_000), (49_000_000, 2_000_000))
+    )
 
 
 def test_a_closed_ring_and_repeated_corners_are_the_same_zone() -> None:
