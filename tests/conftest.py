@@ -9,19 +9,17 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from redis import Redis
 
 from dispatch.settings import read
+from dispatch.store import CLOCK_KEY, Store
 from dispatch.store.embedded import Embedded, find_binary
+from dispatch.store.keys import API_KEYS, BEATS, MARKETS
 from tests.engine_process import EngineProcess, engine
 
-if TYPE_CHECKING:
-    from dispatch.store import Store
-
-SHARED = {b"dispatch:markets", b"dispatch:keys", b"dispatch:beats"}  # keys that belong to no market
+SHARED = {name.encode() for name in (API_KEYS, BEATS, CLOCK_KEY, MARKETS)}  # keys that belong to no market
 
 
 @pytest.fixture
@@ -77,10 +75,8 @@ def market(fresh_market: Callable[[], str]) -> str:
 
 
 @pytest.fixture
-async def store(redis_url: str, fresh_market: Callable[[], str]) -> AsyncIterator["Store"]:
+async def store(redis_url: str, fresh_market: Callable[[], str]) -> AsyncIterator[Store]:
     """The store on the test's server."""
-    from dispatch.store import Store
-
     connected = await Store.connect(read(redis_url=redis_url, profile="dev", dev=True))
     yield connected
     await connected.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from dispatch.store import Store
 from tests.conftest import leaked
 
 
@@ -32,3 +33,8 @@ def test_each_test_has_a_market_of_its_own(fresh_market: Callable[[], str], redi
 
 def test_the_folder_for_sockets_has_a_short_name(short_dir: Path) -> None:
     assert len(str(short_dir / "valkey.sock")) < 100
+
+
+async def test_the_store_tells_its_time(store: Store, market: str) -> None:
+    assert await store.now() > 0
+    assert await store.markets.get(market) is None
