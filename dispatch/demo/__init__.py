@@ -1,0 +1,36 @@
+"""A simulated city over real sockets: `dispatch demo` shows the engine at work and judges whether it keeps its promises.
+
+It starts the whole engine as a child process, fills Paris with professionals and clients, and speaks with the engine only as anybody could:
+HTTP, websockets, webhooks.
+"""
+
+import sys
+
+import anyio
+from rich.console import Console
+
+from dispatch.demo.options import Options
+
+__all__ = ["Options", "main"]
+
+
+def main(args: Options) -> int:
+    """Runs a demo. 0: every promise was looked at and kept; 1: not so; 2: it could not be run."""
+    from dispatch.demo.city import NoCity
+    from dispatch.demo.engine import EngineFailed
+    from dispatch.demo.run import run
+    from dispatch.demo.town import NotReady
+
+    console = Console()
+    summary = None
+    try:
+        summary = anyio.run(run, args, console)
+    except* (NoCity, EngineFailed, NotReady) as failed:
+        for reason in failed.exceptions:
+            Console(file=sys.stderr).print(f"[red]{reason}[/]", highlight=False)
+    if summary is None:
+        return 2
+    if args.json is not None:
+        summary.write(args.json)
+    summary.show(console)
+    return 0 if summary.kept else 1

@@ -1,0 +1,67 @@
+"""What the engine says of itself at the end, beside what the demo saw: bookings, timelines and metrics, read over HTTP."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import anyio
+
+from dispatch.client import BookingClient
+from dispatch.client.bookings import Booking, Event, NotFound
+from dispatch.demo.clock import CityClock, ms
+from dispatch.demo.providers import Provider
+from dispatch.demo.record import Record
+
+READERS = 12  # calls at once
+
+
+@dataclass(slots=True, kw_only=True)
+class Evidence:
+    """Everything the promises are judged by. ``read_at`` is engine time when each booking was read."""
+
+    record: Record
+    providers: dict[str, Provider]
+    speed: float
+    zone: ZoneInfo
+    bookings: dict[str, Booking] = field(default_factory=dict)
+    read_at: dict[str, int] = field(default_factory=dict)
+    timelines: dict[str, list[Event]] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def events(self, kind: str) -> Iterator[tuple[str, Event]]:
+        """All events of one type, each with its booking's id."""
+        return ((booking_id, event) for booking_id, line in self.timelines.items() for event in line if event.type == kind)
+
+    def wall_ms(self, engine_ms: float) -> float:
+        """A length of engine time as it is on the wall."""
+        return engine_ms / self.speed
+
+
+async def read(evidence: Evidence, client: BookingClient, clock: CityClock, ids: Iterable[str]) -> None:
+    """Reads bookings and their timelines, some at once; what was read before is replaced. One that does not exist is left out."""
+    gate = anyio.CapacityLimiter(READERS)
+
+    async def one(booking_id: str) -> None:
+        async with gate:
+            try:
+                evidence.bookings[booking_id] = await client.booking(booking_id)
+            except NotFound:
+                return  # refused, or never arrived
+            evidence.read_at[booking_id] = clock.now_ms()
+            evidence.timelines[booking_id] = await client.timeline(booking_id)
+
+    async with anyio.create_task_group() as tasks:
+        for booking_id in ids:
+            tasks.start_soon(one, booking_id)
+
+
+def moment(value: object) -> int:
+    """A time inside an event as engine ms: RFC 3339 text, or ms already."""
+    return value if isinstance(value, int) else ms(datetime.fromisoformat(str(value)))
+
+
+def samples(text: str) -> dict[str, float]:
+    """Prometheus' text format as {name{labels}: value}."""
+    lines = (line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#"))
+    return {name: float(value) for name, _, value in lines}
