@@ -63,6 +63,7 @@ class Store:
         redis = make_redis(settings.redis_url)
         try:
             await verify(redis, settings.profile)
+            redis.response_callbacks.clear()  # replies are read raw here
             clock = await _agreed_clock(Calls(redis, Clock()), settings.clock_speed)
             if install:
                 await functions.install(redis, functions.library(clock))

@@ -213,7 +213,7 @@ def plain(query: Query) -> dict[str, Any]:
 
 def _score(entry: Sequence[Any]) -> int:
     """The score of a one-element reply WITHSCORES, in either protocol version."""
-    return int(float(entry[0][1] if isinstance(entry[0], list) else entry[1]))
+    return int(float(entry[1] if len(entry) == 2 else entry[0][1]))
 
 
 def _reads(market: str, bno: int) -> tuple[tuple[Any, ...], ...]:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
+import msgpack
 import msgspec
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -91,7 +92,7 @@ class Calls:
 
 
 def _packed(market: str, arguments: dict[str, Any]) -> bytes:
-    return encode({"m": market, **arguments})
+    return cast("bytes", msgpack.packb({"m": market, **arguments}, use_bin_type=False))  # bin types are unknown to the server
 
 
 def wall_ms() -> int:

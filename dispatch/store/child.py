@@ -9,20 +9,20 @@ from collections.abc import Callable
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-def with_parent(number: int) -> Callable[[], None] | None:
-    """What a child does between fork and exec so that the kernel sends it signal ``number`` when its parent ends, in whatever way.
+def with_parent(number: int, parent: int = 0) -> Callable[[], None] | None:
+    """What a child does so that the kernel sends it signal ``number`` when its ``parent`` (0: this process) ends, in whatever way.
 
-    The kernel watches the *thread* that forked: fork from the main thread. None where no kernel does this (macOS): there a
-    kill -9 of the parent leaves the child behind. It runs in the fork of a process that may have threads, so everything is
-    looked up beforehand.
+    Called between fork and exec, or by the child itself as soon as it can. The kernel watches the *thread* that forked: fork from the
+    main thread. Everything is looked up beforehand, as after a fork other threads may have left locks behind.
+    None where no kernel does this (macOS): there a kill -9 of the parent leaves the child.
     """
     if sys.platform != "linux":
         return None
-    prctl, getppid, leave, parent = ctypes.CDLL(None).prctl, os.getppid, os._exit, os.getpid()
+    prctl, getppid, leave, expected = ctypes.CDLL(None).prctl, os.getppid, os._exit, parent or os.getpid()
 
     def ask_for_it() -> None:
         prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
-        if getppid() != parent:  # it ended before we could ask
+        if getppid() != expected:  # it ended before we could ask
             leave(1)
 
     return ask_for_it

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from dispatch.store.bookings import Bookings
-from dispatch.store.calls import Calls, decode, text
+from dispatch.store.calls import Calls, text
 from dispatch.store.markets import Markets
 from dispatch.store.providers import Providers
 
@@ -42,7 +42,7 @@ class Deliveries:
             if len(found) < limit:
                 reply = await self._calls.verb("deliver", market, limit=limit - len(found), lend=LENT_MS)
                 if reply["list"]:
-                    found += await self._addressed(market, [(int(bno), decode(raw)) for bno, raw in reply["list"]])
+                    found += await self._addressed(market, [(int(bno), event) for bno, event in reply["list"]])
         return found
 
     async def _addressed(self, market: str, events: Sequence[tuple[int, dict[str, Any]]]) -> list[Delivery]:

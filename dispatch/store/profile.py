@@ -8,11 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from dispatch.errors import ConfigError, Unavailable
 from dispatch.settings import Profile
+
+log = structlog.get_logger("dispatch.store")
 
 OLDEST = (7, 0)  # functions, sharded pub/sub, ACL selectors
 
@@ -61,7 +64,10 @@ async def verify(client: "Redis", profile: Profile) -> ProfileReport:
     needed, wished = ((NEVER_EVICT, *ON_DISK), ()) if profile == "durable" else ((NEVER_EVICT,), ON_DISK)
     if wrong := _wrong(needed, settings):
         raise ConfigError(_refusal(profile, wrong))
-    return ProfileReport(server=server, version=version, profile=profile, warnings=tuple(map(_words, _wrong(wished, settings))))
+    warnings = tuple(map(_words, _wrong(wished, settings)))
+    for words in warnings:
+        log.warning("profile.weak", profile=profile, why=words)
+    return ProfileReport(server=server, version=version, profile=profile, warnings=warnings)
 
 
 async def _read(asked: Any, command: str, permission: str, profile: Profile) -> Mapping[str, Any]:

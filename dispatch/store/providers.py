@@ -46,6 +46,10 @@ class Standing(Struct, frozen=True, kw_only=True):
     visits: tuple[Span, ...]
     devices: int
 
+    def settings_without_rank(self) -> ProviderSettings:
+        """His settings, such that writing them again leaves his rank alone."""
+        return msgspec.structs.replace(self.settings, initial_rank=UNSET)
+
 
 class Providers:
     """The providers of all markets."""

@@ -1,14 +1,14 @@
 -- deliver: the next webhooks to send, at most one a booking; each is lent for a while, so that a dead worker loses nothing.
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, limit, lend (ms of wall time)}
--- Replies: DONE {list {{bno, msgpack of the event}..}}
+-- Replies: DONE {list {{bno, event}..}}
 -- Source: PROTOCOL.md (events to the booking service: at least once, in order per booking).
 function verbs.deliver(m, a)
   local list = {}
   for _, bno in ipairs(call('ZRANGEBYSCORE', K.outbox_due(m), '-inf', clock.wall(), 'LIMIT', 0, a.limit)) do
     local head = call('LINDEX', K.outbox(m, bno), 0)
     if head then
-      list[#list + 1] = { tonumber(bno), head }
+      list[#list + 1] = { tonumber(bno), cmsgpack.unpack(head) }
       call('ZADD', K.outbox_due(m), clock.wall() + a.lend, bno)
     else call('ZREM', K.outbox_due(m), bno) end
   end

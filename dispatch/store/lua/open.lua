@@ -3,7 +3,7 @@
 -- ARGV: 1 msgpack {m, rid, booking_id, client_id, who {..}, query {..}, windows, services, area, face (msgpack pairs every holder
 --       sees), face_pairs, price, currency, urgency, start, deadline, opened (now as the caller saw it), override or nil,
 --       plan (first wave, or nil when it must wait), due (next time its plan wants attention), minute}
--- Replies: OPENED {bno, asked, count, from (slot at which an unfinished count goes on), at}, DUPLICATE, BLOCKED; the first is kept
+-- Replies: OPENED {bno, asked, count, from (slot at which an unfinished count goes on), at, deadline, urgency}, DUPLICATE, BLOCKED; the first is kept
 --          under rid for 24 h of wall time.
 -- Source: SPEC.md R10-R12, P4.
 local function number_of(m, name, index, id)
@@ -54,6 +54,7 @@ function verbs.open(m, a)
   call('HSET', K.booking_ids(m), a.booking_id, bno)
   write(m, a, bno, cno)
   local asked, count, from = first_wave(m, a, bno)
-  return ledger.keep(kept, 'open', reply('OPENED', { bno = bno, asked = #asked, count = count, from = from, at = clock.now() }),
+  return ledger.keep(kept, 'open', reply('OPENED', { bno = bno, asked = #asked, count = count, from = from, at = clock.now(),
+    deadline = a.deadline, urgency = a.urgency }),
     clock.wall() + 86400000)
 end

@@ -5,6 +5,7 @@ local FORMAT, SIZE = '<I4dBBHHi4i4I4', 32
 
 function record.read(m, slot)
   local r, raw = {}, call('GETRANGE', K.x_records(m), slot * SIZE, slot * SIZE + SIZE - 1)
+  if #raw < SIZE then return { pno = 0 } end -- a slot nobody has had yet
   r.pno, r.asked, r.kind, r.flags, r.dnd_from, r.dnd_to, r.lat, r.lng, r.radius = struct.unpack(FORMAT, raw)
   r.slot = slot
   return r

@@ -1,0 +1,328 @@
+"""The desk: one coroutine per request of the booking service. It checks, asks the pure parts, and calls one verb."""
+
+from collections.abc import AsyncIterable
+from typing import Any
+
+import msgspec
+
+from dispatch import hours, waves
+from dispatch.engine import checks, faces
+from dispatch.engine.enrolment import Enrolment, provider_face
+from dispatch.engine.places import Places, Spot, packed
+from dispatch.engine.requests import CancelRequest, MatchRequest
+from dispatch.errors import Conflict, NotFound, Unavailable, Unprocessable
+from dispatch.gazetteer import Gazetteer
+from dispatch.identity import DeviceKeys
+from dispatch.matcher import Fit, Person, Query, fits, to_query
+from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderSettings
+from dispatch.store import Market, Record, Standing, Store
+from dispatch.store.bookings import plain
+from dispatch.store.footprint import working_quarters
+from dispatch.zones import from_model
+
+TRIES = 8
+
+
+class Desk:
+    """Everything a booking service or ops can ask for. Bodies are those of PROTOCOL.md section 1."""
+
+    def __init__(self, store: Store, gazetteer: Gazetteer, keys: DeviceKeys) -> None:
+        self._store, self._keys = store, keys
+        self._places = Places(gazetteer)
+        self._enrolment = Enrolment(store, self._places)
+
+    # -- markets --------------------------------------------------------------------------------------------------
+
+    async def market(self, name: str) -> Market:
+        """The market, with the engine time of now. Raises NotFound."""
+        market = await self._store.markets.get(name)
+        if market is None:
+            raise NotFound(f"no market {name}; create it with PUT /v1/markets/{name}")
+        return market
+
+    async def put_market(self, name: str, settings: MarketSettings) -> bool:
+        """Creates or replaces a market's settings; whether it is new."""
+        hours.check_time_zone(settings.time_zone)
+        checks.check_cadence(settings)
+        before = await self._store.markets.get(name)
+        created = await self._store.markets.put_settings(name, settings)
+        if before and (before.settings.travel_gap_s, before.settings.time_zone) != (settings.travel_gap_s, settings.time_zone):
+            await self._enrolment.reindex(await self.market(name))
+        return created
+
+    async def put_catalogue(self, name: str, catalogue: Catalogue) -> bool:
+        """Creates or replaces a market's catalogue; whether it had none."""
+        checks.check_catalogue(catalogue)
+        await self.market(name)
+        return await self._store.markets.put_catalogue(name, catalogue)
+
+    async def put_areas(self, name: str, features: dict[str, Any]) -> bool:
+        """Creates or replaces a market's own areas; whether it had none."""
+        await self.market(name)
+        return await self._store.markets.put_areas(name, packed(features))
+
+    # -- providers ------------------------------------------------------------------------------------------------
+
+    async def put_provider(self, name: str, provider_id: str, settings: ProviderSettings) -> bool:
+        """Creates or replaces a provider; whether he is new."""
+        return await self._enrolment.put(await self.market(name), provider_id, settings)
+
+    async def import_providers(self, name: str, lines: AsyncIterable[bytes], allow_rank: bool) -> dict[str, Any]:
+        """Creates or replaces providers from NDJSON."""
+        return await self._enrolment.run(await self.market(name), lines, allow_rank)
+
+    async def provider(self, name: str, provider_id: str) -> dict[str, Any]:
+        """A provider and how he stands."""
+        return provider_face(await self._store.providers.get(name, provider_id))
+
+    async def inbox(self, name: str, provider_id: str) -> dict[str, Any]:
+        """What is open for a provider: the messages his devices would get in a snapshot."""
+        standing = await self._store.providers.get(name, provider_id)
+        items = await self._store.inbox.open_items(name, standing.no)
+        return {"epoch": items.epoch, "seq": items.seq, "items": [msgspec.msgpack.decode(item) for item in items.items], "more": False}
+
+    async def device_token(self, name: str, provider_id: str, device_id: str, ttl_s: int) -> dict[str, Any]:
+        """A token with which a device says hello."""
+        market = await self.market(name)
+        await self._store.providers.get(name, provider_id)
+        token, expires = self._keys.issue(name, provider_id, device_id, ttl_s)
+        return {"token": token, "expires_at": faces.clock_of(market.settings.time_zone)(expires)}
+
+    # -- bookings -------------------------------------------------------------------------------------------------
+
+    async def match(self, name: str, request: MatchRequest) -> dict[str, Any]:
+        """A dry run: candidates in order, the plan, and why others are left out."""
+        market = await self.market(name)
+        query, _ = await self._query(market, request)
+        minute = hours.local_minute(market.settings.time_zone, market.now)
+        found = await self._store.bookings.match(name, query, minute=minute, k=request.limit, client_id=request.client_id)
+        ids = await self._store.providers.ids(name, [no for no, *_ in found.first])
+        search = new_search(market, query)
+        planned = waves.plan(market.settings, search, found.count, market.now)
+        body: dict[str, Any] = {
+            "count": found.count,
+            "candidates": [_candidate(provider, entry) for provider, entry in zip(ids, found.first, strict=True)],
+            "urgency": waves.urgency_of(market.settings, search.start, market.now).value,
+            "plan": faces.plan_face(planned, market.settings.time_zone),
+            "expected_minutes": waves.expected_minutes(market.settings, search.start, search.deadline, planned),
+        }
+        return {**body, "left_out": await self._left_out(market, query, request, minute)} if request.explain else body
+
+    async def _left_out(self, market: Market, query: Query, request: MatchRequest, minute: int) -> dict[str, Any]:
+        counts, left = await self._store.bookings.census(market.id, query, minute=minute, client_id=request.client_id)
+        asked_for = [await self._store.providers.number(market.id, one) for one in request.explain_ids]
+        numbers = list(dict.fromkeys([*left, *(no for no in asked_for if no is not None)]))
+        client = await self._store.bookings.client_number(market.id, request.client_id)
+        blocked = await self._store.bookings.blocked(market.id, client) if client is not None else set()
+        people = await self._store.providers.standings(market.id, numbers)
+        judged = [(one.id, fits(query, person(one, blocked=one.no in blocked), market.settings, market.now)) for one in people]
+        return {"counts": counts, "providers": [{"provider_id": one, "reasons": list(fit.reasons)} for one, fit in judged if not fit]}
+
+    async def open(self, name: str, request: BookingRequest, rid: str, may_override: bool) -> dict[str, Any]:
+        """Opens a booking; its first wave leaves in the same step. The 201 body."""
+        market = await self.market(name)
+        if request.override is not None and not may_override:
+            raise Unprocessable("override needs a key with an ops role", code="not_allowed")
+        query, spot = await self._query(market, request)
+        search = new_search(market, query)
+        step = waves.next_step(market.settings, search, market.now)
+        reply = await self._store.bookings.open(name, **_opening(market, request, query, spot, search, step), rid=rid)
+        if reply["word"] == "DUPLICATE":
+            raise Conflict(f"booking {request.booking_id} exists already; GET it, or choose another booking_id", code="duplicate")
+        if reply["word"] == "BLOCKED":
+            raise Unprocessable("this client is blocked in this market", code="blocked")
+        return await self._opened(market, request, query, search, reply)
+
+    async def _opened(
+        self, market: Market, request: BookingRequest, query: Query, search: waves.Search, reply: Any
+    ) -> dict[str, Any]:
+        minute = hours.local_minute(market.settings.time_zone, market.now)
+        arguments = {"query": plain(query), "minute": minute, "client_id": request.client_id}
+        count = await self._store.bookings.tally(market.id, arguments, reply["count"], reply.get("from"))
+        at, deadline = reply["at"], reply["deadline"]
+        opened = msgspec.structs.replace(search, opened_at=at, paced_at=at, deadline=deadline)
+        planned = waves.plan(market.settings, opened, count, at)
+        return {
+            "booking_id": request.booking_id,
+            "state": "searching",
+            "urgency": reply["urgency"],
+            "candidates": count,
+            "plan": faces.plan_face(planned, market.settings.time_zone),
+            "expected_minutes": waves.expected_minutes(market.settings, search.start, deadline, planned),
+            "deadline": faces.clock_of(market.settings.time_zone)(deadline),
+        }
+
+    async def _query(self, market: Market, request: BookingRequest) -> tuple[Query, Spot]:
+        """What the booking asks, once it has passed every check."""
+        checks.refuse_direct(request)
+        checks.check_services(market, request.services)
+        lat, lng = round(request.place.lat * 1e6), round(request.place.lng * 1e6)
+        spot = await self._places.spot(market, lat, lng)
+        query = to_query(request, spot.codes, market.settings)
+        checks.check_windows(market, query.windows)
+        checks.check_lead(market, min(window.start for window in query.windows), request.override is not None)
+        checks.check_place(market.settings, lat, lng)
+        if market.settings.bounds is None:
+            regions = checks.regions_around(request.place.lat, request.place.lng)
+            checks.refuse_outside(await self._store.bookings.in_reach(market.id, regions))
+        return query, spot
+
+    async def cancel(self, name: str, booking_id: str, request: CancelRequest, rid: str) -> dict[str, Any]:
+        """The client, ops, or the provider who holds it cancel a booking."""
+        market = await self.market(name)
+        for _ in range(TRIES):
+            record = await self._store.bookings.get(name, booking_id)
+            reply = await self._store.bookings.cancel(
+                name,
+                bno=record.no,
+                rid=rid,
+                by=request.by,
+                winner=record.winner or 0,
+                working=await self._working(market, record),
+                deadline=waves.reopened_deadline(record.start, market.now),
+            )
+            if reply["word"] == "WRONG_STATE":
+                raise Conflict(f"booking {booking_id} is {reply['state']}; it cannot be cancelled by {request.by} now")
+            if reply["word"] != "STALE":
+                return {"booking_id": booking_id, "state": "cancelled" if reply["word"] == "CANCELLED" else "searching"}
+        raise Unavailable("this booking changes all the time; retry with the same key")
+
+    async def _working(self, market: Market, record: Record) -> list[int]:
+        """The quarters of the winner's own hours that his visit takes, gap included."""
+        if record.winner is None or record.window is None:
+            return []
+        (holder,) = await self._store.providers.standings(market.id, [record.winner])
+        visit, gap = record.windows[record.window], market.settings.travel_gap_s * 1_000
+        return working_quarters(holder.settings, market.settings.time_zone, visit.start - gap, visit.end + gap)
+
+    async def booking(self, name: str, booking_id: str) -> dict[str, Any]:
+        """A booking as it stands."""
+        market = await self.market(name)
+        record = await self._store.bookings.get(name, booking_id)
+        numbers = sorted(record.proposals)
+        ids = dict(zip(numbers, await self._store.providers.ids(name, numbers), strict=True))
+        following = waves.next_wave_at(market.settings, record.search(), market.now) if record.state == "searching" else None
+        if following is not None and following >= record.deadline:
+            following = None
+        return faces.booking_face(record, ids, market.settings.time_zone, following)
+
+    async def timeline(self, name: str, booking_id: str) -> dict[str, Any]:
+        """Every event of a booking, in order."""
+        market = await self.market(name)
+        record = await self._store.bookings.get(name, booking_id)
+        events = await self._store.bookings.timeline(name, record.no)
+        numbers = faces.numbers_in(events)
+        ids = dict(zip(numbers, await self._store.providers.ids(name, numbers), strict=True))
+        return {"events": [faces.event_face(event, ids, market.settings.time_zone) for event in events]}
+
+    async def explain(self, name: str, booking_id: str, provider_id: str) -> dict[str, Any]:
+        """Why a provider was asked for a booking, or why he is not asked now (R8)."""
+        market = await self.market(name)
+        record = await self._store.bookings.get(name, booking_id)
+        standing = await self._store.providers.get(name, provider_id)
+        blocked = await self._store.bookings.blocked(name, record.client)
+        proposal = record.proposals.get(standing.no)
+        query = msgspec.convert({k: v for k, v in record.query.items() if k != "client"}, Query)
+        fit = fits(query, person(standing, blocked=standing.no in blocked), market.settings, market.now)
+        asked = {"wave": proposal.wave, "kind": proposal.kind, "state": proposal.state, "reason": proposal.reason} if proposal else None
+        return {"booking_id": booking_id, "provider_id": provider_id, **faces.explanation(asked, fit, record.state)}
+
+    # -- blocks ---------------------------------------------------------------------------------------------------
+
+    async def put_block(self, name: str, client_id: str, reason: str) -> bool:
+        """Blacklists a client; whether he was not."""
+        await self.market(name)
+        return await self._store.bookings.block(name, client_id, pno=None, on=True, reason=reason) == "CREATED"
+
+    async def delete_block(self, name: str, client_id: str) -> None:
+        """Takes a client off the blacklist. Raises NotFound."""
+        await self.market(name)
+        if await self._store.bookings.block(name, client_id, pno=None, on=False) == "ABSENT":
+            raise NotFound(f"client {client_id} is not blocked")
+
+    async def put_provider_block(self, name: str, provider_id: str, client_id: str) -> bool:
+        """Keeps a provider and a client apart; whether they were not."""
+        standing = await self._store.providers.get(name, provider_id)
+        return await self._store.bookings.block(name, client_id, pno=standing.no, on=True) == "CREATED"
+
+    async def delete_provider_block(self, name: str, provider_id: str, client_id: str) -> None:
+        """Lets a provider and a client meet again. Raises NotFound."""
+        standing = await self._store.providers.get(name, provider_id)
+        if await self._store.bookings.block(name, client_id, pno=standing.no, on=False) == "ABSENT":
+            raise NotFound(f"{provider_id} and {client_id} are not blocked")
+
+
+def new_search(market: Market, query: Query) -> waves.Search:
+    """The search of a booking that is opened now."""
+    start = min(window.start for window in query.windows)
+    deadline = waves.deadline_of(market.settings, start, market.now)
+    return waves.Search(start=start, opened_at=market.now, deadline=deadline, wave=0, paced_at=market.now, tried=False)
+
+
+def person(standing: Standing, *, blocked: bool, asked: bool = False) -> Person:
+    """A provider as the pure matcher sees him."""
+    return Person(
+        no=standing.no,
+        settings=standing.settings,
+        shape=from_model(standing.settings.zone),
+        visits=standing.visits,
+        blocked=blocked,
+        reachable=standing.reachable,
+        available=standing.available,
+        paused=standing.paused,
+        live=standing.live,
+        asked=asked,
+        tier=standing.tier,
+        score=standing.score,
+        asked_at=standing.asked_at,
+        slot=standing.slot,
+    )
+
+
+def _candidate(provider_id: str, entry: tuple[int, str, float, int | None, list[int]]) -> dict[str, Any]:
+    _, tier, score, distance, windows = entry
+    rounded = None if distance is None else round(distance, -2)
+    return {"provider_id": provider_id, "tier": tier, "score": score, "distance_m": rounded, "windows": windows}
+
+
+def _opening(
+    market: Market, request: BookingRequest, query: Query, spot: Spot, search: waves.Search, step: waves.Step
+) -> dict[str, Any]:
+    """The arguments of the verb `open`."""
+    area = {"name": spot.name, "h3": spot.h3}
+    seen = {
+        "booking_id": request.booking_id,
+        "services": query.services,
+        "area": area,
+        "price_cents": request.price_cents,
+        "currency": request.currency,
+        "note": request.note,
+    }
+    minute = hours.local_minute(market.settings.time_zone, market.now)
+    who = {"lat": query.lat, "lng": query.lng, "note": request.note, "address": request.place.address or ""}
+    plan = None
+    if step.release is not None:
+        plan = {**msgspec.structs.asdict(step.release), "minute": minute, "ready": 0, "urgency": step.urgency.value}
+    return {
+        "booking_id": request.booking_id,
+        "client_id": request.client_id,
+        "who": who,
+        "query": plain(query),
+        "windows": [(window.start, window.end) for window in query.windows],
+        "services": query.services,
+        "area": area,
+        "face": b"".join(msgspec.msgpack.encode(part) for pair in seen.items() for part in pair),
+        "face_pairs": len(seen),
+        "price": request.price_cents,
+        "currency": request.currency,
+        "urgency": step.urgency.value,
+        "start": search.start,
+        "deadline": search.deadline,
+        "override": request.override.reason if request.override else None,
+        "plan": plan,
+        "due": step.due,
+        "minute": minute,
+    }
+
+
+__all__ = ["Desk", "Fit", "new_search", "person"]

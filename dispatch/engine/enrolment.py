@@ -1,0 +1,124 @@
+"""Providers at the desk: one by one, and by the thousand."""
+
+from collections.abc import AsyncIterable
+from typing import Any
+
+import anyio
+import msgspec
+from msgspec import UNSET
+
+from dispatch import hours
+from dispatch.engine.places import Places
+from dispatch.errors import DispatchError, Forbidden, Unprocessable
+from dispatch.model import ProviderLine, ProviderSettings
+from dispatch.store import Market, Standing, Store
+
+BATCH = 512  # lines enrolled together
+LINE_LIMIT = 64 * 1_024
+_lines = msgspec.json.Decoder(ProviderLine)
+
+
+class Enrolment:
+    """Creates and replaces providers."""
+
+    def __init__(self, store: Store, places: Places) -> None:
+        self._store, self._places = store, places
+
+    async def put(self, market: Market, provider_id: str, settings: ProviderSettings) -> bool:
+        """Creates or replaces one; whether he is new."""
+        await self._check(market, settings)
+        return await self._store.providers.put(market, provider_id, settings)
+
+    async def _check(self, market: Market, settings: ProviderSettings) -> None:
+        unknown = sorted(set(settings.catalogue) - market.services)
+        if unknown:
+            raise Unprocessable(f"catalogue names services the market does not have: {', '.join(unknown)}", code="unknown_service")
+        check_dates(settings)
+        await self._places.check(market, settings)
+
+    async def run(self, market: Market, lines: AsyncIterable[bytes], allow_rank: bool) -> dict[str, Any]:
+        """Imports NDJSON. A bad line is refused with its number and reason, the rest goes in."""
+        report: dict[str, Any] = {"accepted": 0, "refused": []}
+        batch: dict[str, ProviderSettings] = {}
+        number = 0
+        async for line in lines:
+            number += 1
+            if line.strip():
+                await self._take(market, line, number, batch, report, allow_rank)
+            if len(batch) >= BATCH:
+                report["accepted"] += await self._flush(market, batch)
+                batch = {}
+        report["accepted"] += await self._flush(market, batch)
+        return report
+
+    async def reindex(self, market: Market) -> None:
+        """Writes every provider anew: what the index says of them depends on a setting that has changed."""
+        highest = await self._store.providers.count(market.id)
+        for first in range(1, highest + 1, 100):
+            for standing in await self._store.providers.standings(market.id, range(first, min(first + 100, highest + 1))):
+                await self._store.providers.put(market, standing.id, standing.settings_without_rank())
+
+    async def _take(
+        self, market: Market, line: bytes, number: int, batch: dict[str, ProviderSettings], report: dict[str, Any], allow_rank: bool
+    ) -> None:
+        try:
+            parsed = read_line(line)
+            if parsed.initial_rank is not UNSET and not allow_rank:
+                raise Forbidden("initial_rank needs a key with an ops role; leave it out or use such a key")
+            settings = settings_of(parsed)
+            await self._check(market, settings)
+            if parsed.provider_id in batch:  # the later line of the same provider replaces the earlier one
+                report["accepted"] += await self._flush(market, batch)
+                batch.clear()
+            batch[parsed.provider_id] = settings
+        except DispatchError as error:
+            report["refused"].append({"line": number, "code": error.code, "detail": error.detail})
+        await anyio.sleep(0)
+
+    async def _flush(self, market: Market, batch: dict[str, ProviderSettings]) -> int:
+        return await self._store.providers.enroll(market, list(batch.items())) if batch else 0
+
+
+def read_line(line: bytes) -> ProviderLine:
+    """A line of an import. Raises DispatchError that says what would be right."""
+    if len(line) > LINE_LIMIT:
+        raise Unprocessable(f"the line is longer than {LINE_LIMIT} bytes; one provider a line", code="too_large")
+    try:
+        return _lines.decode(line)
+    except msgspec.ValidationError as error:
+        code = "unknown_field" if "unknown field" in str(error) else "invalid"
+        raise Unprocessable(f"{error}", code=code) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Unprocessable(f"not JSON ({error}); one JSON object a line", code="bad_request") from None
+
+
+def settings_of(line: ProviderLine) -> ProviderSettings:
+    """The settings on a line."""
+    return ProviderSettings(**{name: getattr(line, name) for name in ProviderSettings.__struct_fields__})
+
+
+def check_dates(settings: ProviderSettings) -> None:
+    """Hours in the grammar, and ranges of dates that run forwards. (Zones are checked where their shape is made.)"""
+    hours.parse(settings.hours)
+    for opening in settings.extra_openings:
+        hours.parse_extra(opening.hours)
+    for name in ("absences", "extra_openings"):
+        for index, span in enumerate(getattr(settings, name)):
+            if span.to < span.from_:
+                raise Unprocessable(f"{name}[{index}]: `to` is before `from`; both ends are included", code="bad_hours")
+
+
+def provider_face(standing: Standing) -> dict[str, Any]:
+    """GET of a provider: his settings and how he stands. His score is private (R65)."""
+    settings: dict[str, Any] = msgspec.to_builtins(standing.settings)
+    settings.pop("initial_rank", None)
+    return {
+        "provider_id": standing.id,
+        **settings,
+        "tier": standing.tier.value,
+        "reachable": standing.reachable,
+        "available": standing.available,
+        "paused": standing.paused,
+        "live_proposals": standing.live,
+        "devices": standing.devices,
+    }

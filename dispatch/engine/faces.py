@@ -1,0 +1,140 @@
+"""How bookings, proposals and events look from outside: numbers become ids, ms become RFC 3339 in the market's zone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from dispatch.matcher import Fit
+from dispatch.model import Reason, Span
+from dispatch.store import Proposal, Record
+from dispatch.waves import PlannedWave
+
+Ids = Mapping[int, str]
+MOMENTS = ("at", "due", "ready", "deadline", "answer_by")  # fields of events that are moments
+
+
+def clock_of(time_zone: str) -> Callable[[int | None], str | None]:
+    """Turns ms into RFC 3339 with milliseconds in that zone; 0 and None (not yet) into None."""
+    zone = ZoneInfo(time_zone)
+    return lambda ms: datetime.fromtimestamp(ms / 1_000, zone).isoformat(timespec="milliseconds") if ms else None
+
+
+def plan_face(planned: Sequence[PlannedWave], time_zone: str) -> list[dict[str, Any]]:
+    """A plan of waves."""
+    at = clock_of(time_zone)
+    return [{"wave": wave.wave, "size": wave.size, "at": at(wave.at)} for wave in planned]
+
+
+def window_face(window: Span, time_zone: str) -> dict[str, Any]:
+    """A window."""
+    at = clock_of(time_zone)
+    return {"start": at(window.start), "end": at(window.end)}
+
+
+def booking_face(record: Record, ids: Ids, time_zone: str, next_wave_at: int | None) -> dict[str, Any]:
+    """GET of a booking."""
+    at, who = clock_of(time_zone), record.who
+    return {
+        "booking_id": who.get("booking_id"),
+        "client_id": who.get("client_id"),
+        "place": _place(who),
+        "services": list(record.services),
+        "windows": [window_face(window, time_zone) for window in record.windows],
+        "price_cents": record.price,
+        "currency": record.currency,
+        "preferred_provider_id": None,
+        "link": None,
+        "note": who.get("note", ""),
+        "state": record.state,
+        "urgency": record.urgency.value,
+        "version": record.version,
+        "opened_at": at(record.opened_at),
+        "deadline": at(record.deadline),
+        "provider_id": ids.get(record.winner) if record.winner is not None else None,
+        "window": record.window,
+        "wave": record.wave,
+        "next_wave_at": at(next_wave_at),
+        "proposals": [proposal_face(record, pno, p, ids, at) for pno, p in sorted(record.proposals.items(), key=_sent)],
+        "counteroffers": [],
+    }
+
+
+def _place(who: Mapping[str, str]) -> dict[str, Any] | None:
+    """The exact place, unless it was erased."""
+    if "lat" not in who:
+        return None
+    exact = {"lat": int(who["lat"]) / 1e6, "lng": int(who["lng"]) / 1e6}
+    return {**exact, "address": who["address"]} if who.get("address") else exact
+
+
+def _sent(item: tuple[int, Proposal]) -> tuple[int, int]:
+    return item[1].sent_at, item[0]
+
+
+def proposal_face(record: Record, pno: int, p: Proposal, ids: Ids, at: Callable[[int | None], str | None]) -> dict[str, Any]:
+    """A proposal within its booking."""
+    return {
+        "proposal": f"{record.no}.{p.round}.{pno}",
+        "provider_id": ids.get(pno),
+        "wave": p.wave,
+        "kind": p.kind,
+        "state": p.state,
+        "reason": p.reason,
+        "sent_at": at(p.sent_at),
+        "answer_by": at(p.answer_by),
+        "received_at": at(p.received_at),
+        "seen_at": at(p.seen_at),
+        "answered_at": at(p.answered_at),
+        "live": p.live == 1,
+    }
+
+
+def numbers_in(events: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Every provider number that events speak of."""
+    found = {event["p"] for event in events if "p" in event}
+    return sorted(found.union(*(event["asked"] for event in events if "asked" in event)))
+
+
+def event_face(event: Mapping[str, Any], ids: Ids, time_zone: str) -> dict[str, Any]:
+    """An event on a timeline."""
+    at = clock_of(time_zone)
+    face: dict[str, Any] = {"seq": event["seq"], "at": at(event["at"]), "type": event["type"]}
+    for name, value in event.items():
+        if name == "p":
+            face["provider_id"] = ids.get(value)
+        elif name == "asked":
+            face["asked"] = [ids.get(pno) for pno in value]
+        elif name == "windows":
+            face["windows"] = [window_face(Span(*window), time_zone) for window in value]
+        elif name in MOMENTS:
+            face[name] = at(value)
+        elif name not in ("b", "client", "seq", "type"):
+            face[name] = value
+    return face
+
+
+WORDS = {  # why a provider is left out, in words he can read (R8)
+    Reason.STATUS: "your account is not approved or not active",
+    Reason.ZONE: "the place is outside your zone",
+    Reason.CATALOGUE: "a service asked for is not in your catalogue",
+    Reason.HOURS: "the visit is outside your hours, or on a day you are absent",
+    Reason.OVERLAP: "you hold another visit at that time, travel included",
+    Reason.BLOCKED: "you and this client are not matched",
+    Reason.UNREACHABLE: "none of your devices was connected, or you were switched off",
+    Reason.PAUSED: "proposals to you are paused until you open the app",
+    Reason.CAP: "you have as many open proposals as you can have at once",
+    Reason.ASKED: "you were asked already",
+    Reason.DO_NOT_DISTURB: "it is within your do-not-disturb hours",
+}
+
+
+def explanation(asked: Mapping[str, Any] | None, fit: Fit, state: str) -> dict[str, Any]:
+    """Why he was asked, or which filters leave him out now."""
+    if asked:
+        text = f"you were asked in wave {asked['wave']}: you fitted, and it was your turn by tier, score and time since last asked"
+        return {"asked": asked, "reasons": [], "text": [text]}
+    if fit:
+        text = "you fit; others come first" if state == "searching" else "you fit, but the search ended before it was your turn"
+        return {"asked": None, "reasons": [], "text": [text]}
+    return {"asked": None, "reasons": [reason.value for reason in fit.reasons], "text": [WORDS[reason] for reason in fit.reasons]}

@@ -1,0 +1,101 @@
+"""The outbox: tells the booking service what happened, in order per booking, until it has heard it or a day has passed.
+
+The store hands out at most one event per booking at a time, for a minute; an event whose fate could not be written (the store went away, we
+were killed) is handed out again: at least once.
+"""
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import anyio
+import structlog
+
+from dispatch import webhooks
+from dispatch.errors import Unavailable
+from dispatch.model import WebhookTarget
+from dispatch.settings import Settings
+from dispatch.store import Delivery, Store
+from dispatch.webhooks import GIVE_UP_MS, Outcome, Verdict, next_attempt_ms
+
+log = structlog.get_logger("dispatch.outbox")
+
+SEATS = 128  # deliveries under way at once: a slow receiver takes one, and delays nobody else
+
+
+class Outbox:
+    """Delivers webhooks while it is open: ``async with Outbox(store, settings) as outbox``, then ``outbox.once(now)`` again and again."""
+
+    def __init__(self, store: Store, settings: Settings, wall: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._http = webhooks.client(allow_private=settings.allow_private_webhooks)
+        self._wall = wall  # receivers compare the timestamp with their own clocks, so it is never the engine's, which may run faster
+        self._tasks = anyio.create_task_group()
+        self._busy = 0
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
+        try:
+            return bool(await self._tasks.__aexit__(kind, error, trace))
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._http.aclose()
+
+    async def once(self, now: int) -> int:
+        """Starts every delivery that is due, as far as there are free seats; how many. Does not wait for the receivers.
+
+        ``now`` is the engine's, in ms. Raises Unavailable.
+        """
+        if self._busy >= SEATS:
+            return 0
+        due = await self._store.outbox.due(SEATS - self._busy)
+        targets = {name: await self._target(name) for name in {delivery.market for delivery in due}}
+        for delivery in due:
+            self._busy += 1
+            self._tasks.start_soon(self._see_to, delivery, targets[delivery.market], now)
+        return len(due)
+
+    async def _target(self, market: str) -> WebhookTarget | None:
+        found = await self._store.markets.get(market)
+        return found.settings.webhook if found else None
+
+    async def _see_to(self, delivery: Delivery, target: WebhookTarget | None, now: int) -> None:
+        try:
+            if target is None:
+                await self._store.outbox.done(delivery)  # nobody wants to hear it
+            else:
+                outcome = await webhooks.deliver(self._http, target, delivery.id, int(self._wall()), delivery.body)
+                await self._settle(delivery, outcome, now)
+        except Unavailable:
+            log.warning("outbox_unavailable", market=delivery.market, bno=delivery.bno, effect="this event is delivered again")
+        finally:
+            self._busy -= 1
+
+    async def _settle(self, delivery: Delivery, outcome: Outcome, now: int) -> None:
+        pause = outcome.after_ms or next_attempt_ms(delivery.attempts + 1, delivery.id)
+        late = now + pause - delivery.first_ms > GIVE_UP_MS
+        _report(delivery, outcome)
+        if outcome.verdict is Verdict.DELIVERED:
+            await self._store.outbox.done(delivery)
+        elif outcome.verdict is Verdict.GONE or late:
+            await self._store.outbox.bury(delivery)
+        else:
+            await self._store.outbox.retry(delivery, pause)
+
+
+def _report(delivery: Delivery, outcome: Outcome) -> None:
+    say = log.info if outcome.verdict is Verdict.DELIVERED else log.warning
+    say(
+        "webhook",
+        market=delivery.market,
+        bno=delivery.bno,
+        type=delivery.type,
+        verdict=outcome.verdict.value,
+        status=outcome.status,
+        detail=outcome.detail,
+        attempts=delivery.attempts + 1,
+    )

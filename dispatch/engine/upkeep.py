@@ -1,0 +1,28 @@
+"""Upkeep: links of gateways that died, the index's next day, events that are old enough to go. Small steps, nobody waits."""
+
+from dispatch.store import Store
+
+SILENT_MS = 5_000  # a gateway beats every second
+SLICE = 40
+
+
+class Upkeep:
+    """Duties without a deadline, each once per call."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def reap(self) -> None:
+        """Providers whose gateway died are not reachable through it any more."""
+        for market in await self._store.markets.names():
+            for gateway in await self._store.links.silent_gateways(market, SILENT_MS):
+                await self._store.links.gateway_gone(gateway, [market])
+
+    async def look_ahead(self) -> None:
+        """The index reaches the horizon again, and forgets what is past."""
+        for name in await self._store.markets.names():
+            market = await self._store.markets.get(name)
+            if market is not None:
+                await self._store.forget_past(market)
+                for first in range(1, await self._store.providers.count(name) + 1, SLICE):
+                    await self._store.providers.extend(market, range(first, first + SLICE))

@@ -1,0 +1,52 @@
+"""The worker: waves on time, webhooks on their way, upkeep. Any number may run; they share the work through the store."""
+
+import os
+import secrets
+
+import anyio
+
+from dispatch.engine.loop import Bell, every, on_time
+from dispatch.engine.outbox import Outbox
+from dispatch.engine.rounds import Rounds
+from dispatch.engine.upkeep import Upkeep
+from dispatch.settings import Settings
+from dispatch.store import Listening, Store
+
+BEAT_S, REAP_S, LOOK_AHEAD_S, FOLLOW_S = 1.0, 1.0, 900.0, 1.0
+
+
+async def run(store: Store, settings: Settings, stop: anyio.Event, ready: anyio.Event) -> None:
+    """Works until ``stop``; sets ``ready`` when it does."""
+    name = f"{os.getpid()}-{secrets.token_hex(3)}"
+    bell, timers, upkeep = Bell(), store.timers(), Upkeep(store)
+    rounds = Rounds(store, await store.now())
+    async with Outbox(store, settings) as outbox, anyio.create_task_group() as tasks:
+
+        async def beat() -> None:
+            await store.beat("worker", name)
+
+        async def follow() -> None:
+            for market in await store.markets.names():
+                await timers.follow(market)
+
+        async def serve(now: int) -> int | None:
+            await outbox.once(now)
+            return await rounds.once(now)
+
+        await beat()
+        await follow()
+        tasks.start_soon(on_time, store, serve, bell, stop)
+        tasks.start_soon(_listen, timers, bell)
+        for pace, duty in ((BEAT_S, beat), (FOLLOW_S, follow), (REAP_S, upkeep.reap), (LOOK_AHEAD_S, upkeep.look_ahead)):
+            tasks.start_soon(every, pace, duty, stop)
+        ready.set()
+        await stop.wait()
+        tasks.cancel_scope.cancel()
+    await timers.close()
+    with anyio.CancelScope(shield=True), anyio.move_on_after(1):
+        await store.leave("worker", name)
+
+
+async def _listen(timers: Listening, bell: Bell) -> None:
+    async for _ in timers.messages():
+        bell.ring()
