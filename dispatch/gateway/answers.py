@@ -1,0 +1,57 @@
+"""Commands of devices, and the store's answers to them."""
+
+import logging
+
+from dispatch.errors import DispatchError
+from dispatch.gateway.frames import Frame
+from dispatch.gateway.link import Link
+from dispatch.gateway.moments import Moments
+from dispatch.gateway.session import Effect, Question
+from dispatch.messages import Accept, Refuse, Status, Sync
+from dispatch.store import Store
+
+log = logging.getLogger(__name__)
+
+
+class Answers:
+    """Asks the store on behalf of links."""
+
+    def __init__(self, store: Store, moments: Moments) -> None:
+        self._store, self._moments = store, moments
+
+    async def to(self, link: Link, question: Question) -> list[Effect]:
+        """What a command has to be answered. Whatever goes wrong is an ``error`` message; the link lives."""
+        try:
+            return await self._asked(link, question)
+        except DispatchError as error:
+            return link.session.failed(question, error)
+        except Exception:
+            log.exception("a command failed")
+            return link.session.failed(question, DispatchError("something went wrong here; it has been logged"))
+
+    async def _asked(self, link: Link, question: Question) -> list[Effect]:
+        claims, where = self._store.claims, (link.market, link.pno)
+        match question:
+            case Accept():
+                fields = await claims.accept(*where, question.id, question.proposal, question.version, question.window)
+                return link.session.answered(question, fields)
+            case Refuse():
+                fields = await claims.refuse(*where, question.id, question.proposal, question.version, question.reason)
+                return link.session.answered(question, fields)
+            case Status():
+                return await self._status(link, question)
+            case Sync():
+                return await self._sync(link, question)
+
+    async def _status(self, link: Link, status: Status) -> list[Effect]:
+        await self._store.links.status(link.market, link.pno, status.available, status.background, link.name)
+        link.background = link.background if status.background is None else status.background
+        return link.session.answered(status, {"outcome": "done"})
+
+    async def _sync(self, link: Link, sync: Sync) -> list[Effect]:
+        """What is open is read first, then what the link was not told up to there; nothing of the stream may pass between."""
+        link.held = True  # until the answer is written: the server releases it
+        known = await self._store.inbox.open_items(link.market, link.pno)
+        (missed,) = await self._store.inbox.missed([(link.market, link.pno, link.session.told)])
+        frames = [Frame(data) for _, data in missed]
+        return link.session.listed(sync, known.epoch, known.seq, frames, [Frame(item) for item in known.items], self._moments.now())

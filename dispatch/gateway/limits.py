@@ -1,0 +1,48 @@
+"""The bounds of one link: how often, how much, how long. PROTOCOL.md section 2 names most of them; times are ms of wall time."""
+
+from typing import Final
+
+from msgspec import Struct
+
+NEVER: Final = 2**62  # a moment that does not come
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What a device may do, and how long the gateway waits for it. The defaults are the protocol's."""
+
+    hello_ms: int = 10_000  # from the upgrade to ``hello``
+    every_ms: int = 25_000  # between pings, give or take ``spread``
+    fresh_every_ms: int = 5_000  # the same while a proposal is fresh
+    fresh_ms: int = 120_000  # how long it is
+    spread: float = 0.2
+    dead_ms: int = 45_000  # without any frame: one unanswered ping, and time enough to answer it
+    burst: int = 20  # commands at once
+    per_minute: int = 120  # commands, lastingly
+    patience: int = 200  # commands refused in a row before the link is cut
+    frames_burst: int = 400  # frames of any kind at once; faster than that they are read more slowly, never refused
+    frames_per_s: int = 100
+    queue_messages: int = 64  # unsent
+    queue_bytes: int = 64 * 1024
+    stall_ms: int = 10_000  # without any progress while a reply is being written
+    goodbye_ms: int = 5_000  # for the closing handshake, then the transport is cut
+    greeting: int = 1_024  # links that are not live yet, at one gateway
+    entering: int = 64  # of these, being resumed from the store at the same time
+
+
+class Bucket:
+    """Permission to do something ``burst`` times at once and ``per_s`` times a second lastingly."""
+
+    __slots__ = ("_at", "_burst", "_left", "_per_ms")
+
+    def __init__(self, burst: int, per_s: float, now: int) -> None:
+        self._burst, self._per_ms = burst, per_s / 1_000
+        self._left, self._at = float(burst), now
+
+    def take(self, now: int) -> int:
+        """Take one permission: 0, or in how many ms there will be one."""
+        self._left = min(self._burst, self._left + (now - self._at) * self._per_ms)
+        self._at = now
+        if self._left < 1:
+            return max(1, round((1 - self._left) / self._per_ms))
+        self._left -= 1
+        return 0

@@ -1,0 +1,78 @@
+"""The gateway's beat in the store: that it lives, what time it is there, and what the store could not be told when it was away."""
+
+import logging
+from collections import deque
+from typing import Final
+
+import anyio
+
+from dispatch.errors import DispatchError, Unavailable
+from dispatch.gateway.entry import Entry
+from dispatch.gateway.link import Link
+from dispatch.gateway.moments import Moments
+from dispatch.gateway.registry import Registry
+from dispatch.gateway.relay import Relay
+from dispatch.messages import CloseCode
+from dispatch.store import Store
+
+EVERY_S: Final = 1.0
+SILENCE_MS: Final = 3_000  # after so long without a beat others may have taken our links off the store
+ECHO_MS: Final = 5_000  # how long an echo of our own connecting may take
+OWED_LIMIT: Final = 50_000
+
+log = logging.getLogger(__name__)
+
+
+class Pulse:
+    """Tells the store every second that this gateway and its links exist."""
+
+    def __init__(self, store: Store, registry: Registry, relay: Relay, entry: Entry, moments: Moments, gateway: str) -> None:
+        self._store, self._registry, self._relay, self._entry = store, registry, relay, entry
+        self._moments, self._gateway = moments, gateway
+        self._owed: deque[Link] = deque(maxlen=OWED_LIMIT)
+        self._beat_at = moments.now()
+
+    def owe(self, link: Link) -> None:
+        """This link is gone and the store does not know it yet."""
+        self._owed.append(link)
+
+    async def run(self) -> None:
+        """Beat, for ever."""
+        while True:
+            try:
+                await self.once(self._moments.now())
+            except Unavailable as error:
+                log.warning("no beat: %s", error.detail)
+            await anyio.sleep(EVERY_S)
+
+    async def once(self, now: int) -> None:
+        """One beat. Raises Unavailable."""
+        await self._store.links.gateway_alive(self._gateway, self._relay.markets)
+        silence, self._beat_at = now - self._beat_at, now
+        await self._moments.agree()
+        while self._owed:
+            await self._entry.leave(self._owed[0])
+            self._owed.popleft()
+        if silence > SILENCE_MS:
+            await self._reconnect()
+
+    async def _reconnect(self) -> None:
+        """We were away: every link is entered into the store again, as if it had just come."""
+        log.warning("the store was away; %d links are entered again", len(self._registry))
+        for link in self._registry:
+            if link.linked and link.closed is None:
+                link.deaf_until = self._moments.now() + ECHO_MS
+                try:
+                    await self._entry.link_up(link)
+                except Unavailable:
+                    raise
+                except DispatchError:
+                    link.close(CloseCode.STATE_LOST, "connect again")
+        self._relay.want(self._registry.keys())
+
+    async def last(self) -> None:
+        """The gateway stops: all its links are gone."""
+        try:
+            await self._store.links.gateway_gone(self._gateway, self._relay.markets)
+        except Unavailable as error:
+            log.warning("the store does not know that this gateway is gone: %s", error.detail)

@@ -1,0 +1,57 @@
+"""Receipts on their way to the store: gathered by provider, so that a burst of acknowledgements is few calls."""
+
+import anyio
+
+from dispatch.errors import Unavailable
+from dispatch.gateway.metrics import RECEIPTS
+from dispatch.gateway.registry import Key
+from dispatch.store import Store
+
+WORKERS = 4
+PROVIDERS_LIMIT = 20_000  # with receipts that the store has not taken yet
+RETRY_S = 0.5
+
+
+class Receipts:
+    """What devices confirmed and the store does not know yet. A lost receipt costs little: the seat of its proposal is filled (R14)."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waiting: dict[Key, tuple[dict[str, None], dict[str, None]]] = {}
+        self._some = anyio.Event()
+
+    def add(self, market: str, pno: int, received: tuple[str, ...], seen: tuple[str, ...]) -> None:
+        """A device of this provider confirms proposals."""
+        if (market, pno) not in self._waiting and len(self._waiting) >= PROVIDERS_LIMIT:
+            return
+        known = self._waiting.setdefault((market, pno), ({}, {}))
+        known[0].update(dict.fromkeys(received))
+        known[1].update(dict.fromkeys(seen))
+        self._some.set()
+
+    async def run(self) -> None:
+        """Hand them to the store, for ever."""
+        async with anyio.create_task_group() as tasks:
+            for _ in range(WORKERS):
+                tasks.start_soon(self._work)
+
+    async def _work(self) -> None:
+        while True:
+            await self._some.wait()
+            await anyio.lowlevel.checkpoint()  # the rest of this turn's acknowledgements joins
+            await self._pass_on()
+
+    async def _pass_on(self) -> None:
+        if not self._waiting:
+            self._some = anyio.Event()
+            return
+        key = next(iter(self._waiting))
+        received, seen = self._waiting.pop(key)
+        try:
+            delays = await self._store.claims.receipts(*key, list(received), list(seen))
+        except Unavailable:
+            self.add(*key, tuple(received), tuple(seen))
+            await anyio.sleep(RETRY_S)
+            return
+        for delay in delays:
+            RECEIPTS.observe(self._store.clock.wall_seconds(delay))

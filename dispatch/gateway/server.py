@@ -1,0 +1,215 @@
+"""The gateway at work: it listens, reads, and performs what sessions decide. One process, one reading task a connection, nothing per message.
+
+upgrade -> Session -> effects -> Link (writes), Entry and Answers (the store)
+store   -> Relay   -> Link
+Timers  -> Session -> Link        Receipts -> store        Pulse -> store
+"""
+
+import logging
+import secrets
+import socket
+from typing import Final
+
+import anyio
+from anyio.abc import TaskGroup
+from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import serve as serve_websockets
+from websockets.exceptions import ConnectionClosed
+
+from dispatch.errors import DispatchError, Unavailable
+from dispatch.gateway.answers import Answers
+from dispatch.gateway.entry import Entry
+from dispatch.gateway.limits import Limits
+from dispatch.gateway.link import WRITE_HIGH, WRITE_LOW, Device, Link, Links
+from dispatch.gateway.metrics import CLOSES, FRAMES, LINKS, close_label
+from dispatch.gateway.moments import Moments
+from dispatch.gateway.pulse import Pulse
+from dispatch.gateway.receipts import Receipts
+from dispatch.gateway.registry import Registry
+from dispatch.gateway.relay import Relay
+from dispatch.gateway.session import Ask, Effect, Enter, Phase, Rest, Session
+from dispatch.gateway.timers import Timers
+from dispatch.gateway.upgrade import Upgrade, listen, select
+from dispatch.identity import DeviceKeys
+from dispatch.messages import CloseCode, Hello
+from dispatch.settings import Settings
+from dispatch.store import Store
+from dispatch.wire import CODECS, INBOUND_LIMIT
+
+READ_AHEAD: Final = 4  # frames of one device read before they are dealt with
+LAST_WORD_S: Final = 5.0  # for the store, at the end
+
+log = logging.getLogger(__name__)
+_websockets_log = logging.getLogger(f"{__name__}.websockets")
+_websockets_log.setLevel(logging.CRITICAL)  # a line for every port scanner and every lost phone is no news
+_chance = secrets.SystemRandom()
+
+
+async def serve(
+    store: Store,
+    settings: Settings,
+    keys: DeviceKeys,
+    *,
+    ready: anyio.Event | None = None,
+    stop: anyio.Event,
+    limits: Limits | None = None,
+    listener: socket.socket | None = None,
+) -> None:
+    """Serve devices until ``stop``; then refuse upgrades, send everybody away (1012), and take the gateway's links off the store.
+
+    ``ready`` is set when devices can connect. ``listener``: a socket from ``upgrade.listen``; without it the settings say where.
+    Raises ConfigError when the port is taken, Unavailable when the store is away at the start.
+    """
+    gateway = Gateway(store, settings, keys, limits or Limits())
+    await gateway.run(listener or listen(settings.device_host, settings.device_port), ready, stop)
+
+
+class Gateway:
+    """One gateway and all its links."""
+
+    def __init__(self, store: Store, settings: Settings, keys: DeviceKeys, limits: Limits) -> None:
+        self.name = settings.gateway_id or secrets.token_hex(6)
+        self._limits = limits
+        self._moments = Moments(store)
+        self._registry = Registry()
+        self._timers = Timers(self._moments.now)
+        self._receipts = Receipts(store)
+        self._relay = Relay(store, self._registry, self._moments, self.name)
+        self._entry = Entry(store, keys, self._registry, self._relay, self.name, limits)
+        self._pulse = Pulse(store, self._registry, self._relay, self._entry, self._moments, self.name)
+        self._answers = Answers(store, self._moments)
+        self._upgrade = Upgrade(settings.origins)
+        self._everyone: set[Link] = set()
+        self._left = anyio.Event()  # somebody did
+        self._last = 0  # number of the youngest link
+        self._greeting = 0
+        self._tasks: TaskGroup
+        self._shared = Links(
+            limits=limits, now=self._moments.now, engine=self._moments.engine, confirm=self._receipts.add, part=self._part
+        )  # fmt: skip
+
+    async def run(self, listener: socket.socket, ready: anyio.Event | None, stop: anyio.Event) -> None:
+        """Everything, until ``stop``."""
+        async with anyio.create_task_group() as self._tasks:
+            with listener:
+                await self._moments.agree()
+                await self._tasks.start(self._relay.run)
+                for duty in (self._timers.run, self._receipts.run, self._pulse.run):
+                    self._tasks.start_soon(duty)
+                await self._listen(listener, ready, stop)
+            self._tasks.cancel_scope.cancel()
+
+    async def _listen(self, listener: socket.socket, ready: anyio.Event | None, stop: anyio.Event) -> None:
+        limits = self._limits
+        async with serve_websockets(
+            self._handle, sock=listener, create_connection=Device, logger=_websockets_log,
+            process_request=self._upgrade.check, select_subprotocol=select, server_header=None,
+            compression=None, ping_interval=None, max_size=4 * INBOUND_LIMIT, max_queue=READ_AHEAD, write_limit=(WRITE_HIGH, WRITE_LOW),
+            open_timeout=limits.hello_ms / 1_000, close_timeout=limits.goodbye_ms / 1_000,
+        ) as server:  # fmt: skip
+            if ready is not None:
+                ready.set()
+            await stop.wait()
+            with anyio.CancelScope(shield=True):
+                await self._send_away()
+                server.close(close_connections=False)
+
+    async def _send_away(self) -> None:
+        """Nobody may come in any more, everybody is told to go, and the store hears of it once."""
+        self._upgrade.stopping = True
+        for link in list(self._everyone):
+            link.close(CloseCode.RESTART, "restart")
+        with anyio.move_on_after(self._limits.goodbye_ms / 1_000 + 1):
+            while self._everyone:
+                self._left = anyio.Event()
+                await self._left.wait()
+        with anyio.move_on_after(LAST_WORD_S):
+            await self._pulse.last()
+
+    # -- one connection -----------------------------------------------------------------------------------------------
+
+    async def _handle(self, connection: ServerConnection) -> None:
+        """A connection, from the upgrade to its end."""
+        assert isinstance(connection, Device)
+        codec = CODECS.get(str(connection.subprotocol))
+        if codec is None:
+            await connection.close(CloseCode.VERSION, f"this server speaks {', '.join(CODECS)}")
+            return
+        self._last += 1
+        now = self._moments.now()
+        session = Session(codec, self._limits, self._moments.engine, chance=_chance.random(), now=now)
+        link = Link(connection, session, self._last, self._shared)
+        self._everyone.add(link)
+        LINKS.labels(codec.name).inc()
+        try:
+            await self._converse(link)
+        except ConnectionClosed:
+            pass
+        except Exception:
+            log.exception("a link failed")
+            link.close(CloseCode.INTERNAL, "internal error")
+        finally:
+            LINKS.labels(codec.name).dec()
+            await self._forget(link)
+
+    async def _converse(self, link: Link) -> None:
+        if self._upgrade.stopping:
+            link.close(CloseCode.RESTART, "restart")
+        elif self._greeting >= self._limits.greeting:
+            link.close(CloseCode.OVERLOADED, f"too many devices connect at once, after_ms={1_000 + _chance.randrange(4_000)}")
+        self._timers.arm(link, link.session.due)
+        self._greeting += 1
+        try:
+            while link.session.phase in (Phase.SILENT, Phase.ENTERING):
+                await self._read_one(link)
+        finally:
+            self._greeting -= 1
+        while True:
+            await self._read_one(link)
+
+    async def _read_one(self, link: Link) -> None:
+        data = await link.device.recv()
+        effects = link.session.receive(data, self._moments.now())
+        FRAMES.labels("in", link.session.heard).inc()
+        await self._perform(link, effects)
+        self._timers.arm(link, link.session.due)
+
+    async def _perform(self, link: Link, effects: list[Effect]) -> None:
+        """Effects in order. Here, unlike in the relay, there is time to wait for a reader who is slow."""
+        for effect in effects:
+            match effect:
+                case Enter():
+                    await self._enter(link, effect.hello)
+                case Ask():
+                    await self._perform(link, await self._answers.to(link, effect.question))
+                    self._relay.release(link)
+                case Rest():
+                    await anyio.sleep(effect.ms / 1_000)
+                case _:
+                    if link.congested:
+                        await link.drained()
+                    link.act((effect,))
+
+    async def _enter(self, link: Link, hello: Hello) -> None:
+        try:
+            entered = await self._entry.enter(link, hello)
+        except DispatchError as error:
+            await self._perform(link, link.session.refused(error))
+            return
+        await self._perform(link, link.session.entered(entered, self._moments.now()))
+        self._relay.release(link)
+
+    async def _forget(self, link: Link) -> None:
+        """The link is gone. When everything stops, all links are taken off the store together."""
+        self._everyone.discard(link)
+        self._left.set()
+        self._registry.remove(link)
+        CLOSES.labels(close_label(link.closed or link.device.close_code)).inc()
+        if link.linked and not self._upgrade.stopping:
+            try:
+                await self._entry.leave(link)
+            except Unavailable:
+                self._pulse.owe(link)
+
+    def _part(self, link: Link, code: CloseCode, reason: str) -> None:
+        self._tasks.start_soon(link.goodbye, code, reason)

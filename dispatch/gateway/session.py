@@ -1,0 +1,363 @@
+"""The gateway's half of the conversation with one device: no socket, no clock, no chance. Messages and moments go in, effects come out.
+
+    SILENT --hello--> ENTERING --entered()--> LIVE --close--> CLOSED
+       '- 4006 after 10 s    '- refused(): 45xx, 1013
+
+The server (``server.py``) performs the effects: it writes, closes, asks the store, and hands the store's answers back in. Whoever calls a
+method looks at ``due`` afterwards: at that moment ``tick`` wants to be called. ``now`` is ms of the gateway's steady wall clock; ``engine``
+turns it into the store's time, in which proposals expire. Source: PROTOCOL.md section 2.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum, auto
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from dispatch.errors import BadRequest, DispatchError, Forbidden, Unauthorized
+from dispatch.gateway.frames import Frame, paged
+from dispatch.gateway.limits import NEVER, Bucket, Limits
+from dispatch.wire import (
+    OUTBOUND_LIMIT,
+    Accept,
+    Ack,
+    BadMessage,
+    CloseCode,
+    Codec,
+    Error,
+    Heartbeat,
+    Hello,
+    Live,
+    Malformed,
+    Ping,
+    Pong,
+    Refuse,
+    Result,
+    Snapshot,
+    Status,
+    Sync,
+    ToDevice,
+    ToServer,
+    Welcome,
+)
+
+ENVELOPE: Final = 1_024  # bytes kept free beside the items of a ``welcome`` or ``snapshot``
+REASON_LIMIT: Final = 123  # bytes; what a close frame has room for
+UNCONFIRMED_LIMIT: Final = 128  # proposals written and not yet acknowledged; as many as an inbox keeps
+Question = Accept | Refuse | Status | Sync  # what the store must answer
+
+
+class Phase(Enum):
+    """How far the conversation is."""
+
+    SILENT = auto()  # no hello yet
+    ENTERING = auto()  # the store is being asked who he is and what he missed
+    LIVE = auto()
+    CLOSED = auto()
+
+
+# -- effects --------------------------------------------------------------------------------------------------------
+
+
+class Say(Struct, frozen=True):
+    """Write a message made here."""
+
+    message: ToDevice
+
+
+class Forward(Struct, frozen=True):
+    """Write a stored message as it is."""
+
+    frame: Frame
+
+
+class Close(Struct, frozen=True):
+    """End the link."""
+
+    code: CloseCode
+    reason: str
+
+
+class Enter(Struct, frozen=True):
+    """Check the token, register the link, read what he missed; then ``entered`` or ``refused``."""
+
+    hello: Hello
+
+
+class Ask(Struct, frozen=True):
+    """Ask the store; then ``answered``, ``listed`` or ``failed``."""
+
+    question: Question
+
+
+class Confirm(Struct, frozen=True):
+    """Tell the store which proposals have arrived, and which were on the screen."""
+
+    received: tuple[str, ...]
+    seen: tuple[str, ...]
+
+
+class Rest(Struct, frozen=True):
+    """Read no further frame for so long: he writes faster than anybody needs to."""
+
+    ms: int
+
+
+Effect = Say | Forward | Close | Enter | Ask | Confirm | Rest
+
+
+class Entered(Struct, frozen=True, kw_only=True):
+    """What the store knows of a link that has just been registered. ``expires_at``: of its token, wall ms."""
+
+    session: str
+    pno: int
+    expires_at: int
+    epoch: str
+    seq: int
+    resumed: bool
+    reason: str | None
+    items: Sequence[Frame]
+    missed: Sequence[Frame]
+
+
+class Delivery(Struct, frozen=True):
+    """What a link gets of the messages of its provider's stream. ``gap``: some before them are missing."""
+
+    effects: list[Effect]
+    gap: bool
+
+
+class Session:
+    """One conversation. ``chance`` (0 to 1) sets its pings apart from those of the others."""
+
+    def __init__(self, codec: Codec, limits: Limits, engine: Callable[[int], int], *, chance: float, now: int) -> None:
+        self.codec = codec
+        self.phase = Phase.SILENT
+        self.heard = ""  # type of the last message: for the metrics
+        self.told = 0  # the last message of the stream that was dealt with: written, or expired
+        self._written = 0  # the last one written
+        self._limits, self._engine, self._chance = limits, engine, chance
+        self._opened = self._heard_at = now
+        self._expires, self._fresh_until, self._ping_at = NEVER, 0, NEVER
+        self._asking = False
+        self._refused = 0
+        self._commands = Bucket(limits.burst, limits.per_minute / 60, now)
+        self._frames = Bucket(limits.frames_burst, limits.frames_per_s, now)
+        self._unconfirmed: dict[int, str] = {}  # seq -> proposal
+        self._mine = ""
+        self._resume_seq = 0
+
+    # -- time ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def due(self) -> int:
+        """When ``tick`` has something to do, if nothing happens before."""
+        match self.phase:
+            case Phase.SILENT:
+                return self._opened + self._limits.hello_ms
+            case Phase.LIVE:
+                return min(self._ping_at, self._expires, self._heard_at + self._limits.dead_ms)
+            case _:
+                return NEVER
+
+    def tick(self, now: int) -> list[Effect]:
+        """What is due now: a ping, or an end."""
+        limits = self._limits
+        if now < self.due:
+            return []
+        if self.phase is Phase.SILENT:
+            return self.close(CloseCode.NO_HELLO, f"no hello within {limits.hello_ms // 1_000} s")
+        if now >= self._expires:
+            return self.close(CloseCode.TOKEN_EXPIRED, "the token has run out; connect with a new one")
+        if now >= self._heard_at + limits.dead_ms:
+            if not self._asking:
+                return self.close(CloseCode.NO_PONG, f"nothing heard for {limits.dead_ms} ms")
+            self._heard_at = now  # we are not listening: the store is slow, not he
+        if now < self._ping_at:
+            return []
+        self._schedule_ping(now)
+        return [Say(Ping(seq=self._written, now=self._engine(now)))]
+
+    def _schedule_ping(self, now: int) -> None:
+        self._chance = (self._chance + 0.618034) % 1  # evenly spread without a source of chance: the golden section
+        every = self._limits.fresh_every_ms if now < self._fresh_until else self._limits.every_ms
+        self._ping_at = now + round(every * (1 + self._limits.spread * (2 * self._chance - 1)))
+
+    # -- what the device says -----------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes | str, now: int) -> list[Effect]:
+        """Take in one frame."""
+        if self.phase is Phase.CLOSED:
+            return []
+        self._heard_at = now
+        wait = self._frames.take(now)
+        effects: list[Effect] = [Rest(wait)] if wait else []
+        try:
+            self.heard = "other"
+            message = self._read(data)
+            self.heard = str(message.__struct_config__.tag)
+        except Malformed as error:
+            return self.close(CloseCode.MALFORMED, error.detail)
+        except BadMessage as error:
+            return effects + self._misread(error, now)
+        if self.phase is Phase.SILENT:
+            return effects + self._greeted(message)
+        return effects + self._heed(message, now)
+
+    def _read(self, data: bytes | str) -> ToServer:
+        if isinstance(data, str) is not self.codec.text:
+            raise Malformed(f"{self.codec.subprotocol} has {'text' if self.codec.text else 'binary'} frames only")
+        return self.codec.decode(data.encode() if isinstance(data, str) else data)
+
+    def _greeted(self, message: ToServer) -> list[Effect]:
+        if not isinstance(message, Hello):
+            return self.close(CloseCode.NO_HELLO, "the first frame must be `hello`")
+        self.phase = Phase.ENTERING
+        self._resume_seq = message.resume.seq if message.resume else 0
+        return [Enter(message)]
+
+    def _misread(self, error: BadMessage, now: int) -> list[Effect]:
+        if self.phase is Phase.SILENT:
+            return self.close(CloseCode.MALFORMED, error.detail)
+        return self._limited(error.id, now) or [Say(Error(id=error.id, code="bad_request", message=error.detail))]
+
+    def _heed(self, message: ToServer, now: int) -> list[Effect]:
+        match message:
+            case Ack():
+                return self._confirmed(message.seq, message.seen)
+            case Pong():
+                return self._confirmed(message.seq, ())
+            case Ping():
+                return [Say(Pong(seq=self._written, now=self._engine(now)))]
+            case Hello():
+                return [Say(Error(id=None, code="bad_request", message="`hello` comes once, as the first frame"))]
+            case Accept() | Refuse() | Status() | Sync():
+                return self._limited(message.id, now) or self._question(message)
+            case _:
+                text = f"`{message.__struct_config__.tag}` is not offered by this server yet"
+                return self._limited(message.id, now) or [Say(Error(id=message.id, code="bad_request", message=text))]
+
+    def _question(self, question: Question) -> list[Effect]:
+        self._asking = True
+        return [Ask(question)]
+
+    def _limited(self, command_id: str | None, now: int) -> list[Effect]:
+        """Nothing while he keeps to the limits; an error beyond, and the end of the link far beyond."""
+        wait = self._commands.take(now)
+        self._refused = self._refused + 1 if wait else 0
+        if self._refused > self._limits.patience:
+            return self.close(CloseCode.TOO_MANY_COMMANDS, f"{self._refused} commands over the limit in a row")
+        if not wait:
+            return []
+        text = f"more than {self._limits.burst} commands at once or {self._limits.per_minute} a minute"
+        return [Say(Error(id=command_id, code="rate_limited", message=text, retry=True, after_ms=wait))]
+
+    def _confirmed(self, seq: int, seen: tuple[str, ...]) -> list[Effect]:
+        arrived = [known for known in self._unconfirmed if known <= seq]
+        received = tuple(self._unconfirmed.pop(known) for known in arrived)
+        shown = tuple(proposal for proposal in seen if proposal.endswith(self._mine))
+        return [Confirm(received, shown)] if received or shown else []
+
+    # -- what the store answers ---------------------------------------------------------------------------------------
+
+    def entered(self, entered: Entered, now: int) -> list[Effect]:
+        """He is known and registered: welcome him, tell what he missed or what is open, and that this was all."""
+        if self.phase is not Phase.ENTERING:
+            return []
+        self.phase = Phase.LIVE
+        self._mine, self._expires = f".{entered.pno}", entered.expires_at
+        self._heard_at = now
+        self._schedule_ping(now)
+        self.told = self._written = min(self._resume_seq, entered.seq) if entered.resumed else entered.seq
+        first, *rest = self._pages(entered.items, now)
+        welcome = Welcome(
+            session=entered.session, epoch=entered.epoch, seq=entered.seq, resumed=entered.resumed, reason=entered.reason,
+            now=self._engine(now), heartbeat=Heartbeat(every_ms=self._limits.every_ms, dead_ms=self._limits.dead_ms), items=first,
+        )  # fmt: skip
+        effects: list[Effect] = [Say(welcome), *_continued(None, entered.epoch, entered.seq, rest)]
+        effects += self.deliver(entered.missed, now).effects
+        return [*effects, Say(Live(seq=self.told))]
+
+    def refused(self, error: DispatchError) -> list[Effect]:
+        """He may not enter, or cannot now."""
+        match error:
+            case Unauthorized():
+                return self.close(CloseCode.BAD_TOKEN, error.detail)
+            case Forbidden():
+                code = CloseCode.TOO_MANY_DEVICES if error.code == "too_many_devices" else CloseCode.BLOCKED
+                return self.close(code, error.detail)
+            case _ if error.retry:
+                after_ms = 1_000 + round(4_000 * self._chance)
+                say = Say(Error(id=None, code="unavailable", message=error.detail, retry=True, after_ms=after_ms))
+                return [say, *self.close(CloseCode.OVERLOADED, f"unavailable, after_ms={after_ms}")]
+            case _:
+                return self.close(CloseCode.INTERNAL, "internal error")
+
+    def answered(self, question: Question, fields: Mapping[str, Any]) -> list[Effect]:
+        """The outcome of a command."""
+        self._asking = False
+        return [Say(msgspec.convert({"id": question.id, **fields, "type": "result"}, Result))]
+
+    def listed(self, question: Sync, epoch: str, seq: int, missed: Sequence[Frame], items: Sequence[Frame], now: int) -> list[Effect]:
+        """Everything open. What came before that list was read goes out first, what came after must wait until it is told."""
+        self._asking = False
+        before = self.deliver([frame for frame in missed if frame.head.seq <= seq], now).effects
+        self.told = self._written = max(self.told, seq)
+        return [*before, *_continued(question.id, epoch, seq, self._pages(items, now))]
+
+    def failed(self, question: Question, error: DispatchError) -> list[Effect]:
+        """The store could not or would not decide; the same command with the same id may be sent again if ``retry``."""
+        self._asking = False
+        code = "bad_request" if isinstance(error, BadRequest) else error.code if error.retry else "internal"
+        return [Say(Error(id=question.id, code=code, message=error.detail, retry=error.retry, after_ms=500 if error.retry else None))]
+
+    # -- what the stream brings ---------------------------------------------------------------------------------------
+
+    def deliver(self, frames: Sequence[Frame], now: int) -> Delivery:
+        """Messages of the stream, in order: doubles are skipped, expired proposals too, and nothing goes out beyond a gap."""
+        effects: list[Effect] = []
+        for frame in frames:
+            seq = frame.head.seq
+            if seq <= self.told:
+                continue
+            if seq > self.told + 1:
+                return Delivery(effects, gap=True)
+            self.told = seq
+            if not frame.expired(self._engine(now)):
+                self._written = seq
+                self._note(frame, now, fresh=True)
+                effects.append(Forward(frame))
+        return Delivery(effects, gap=False)
+
+    def _note(self, frame: Frame, now: int, *, fresh: bool) -> None:
+        """A proposal goes out: it wants to be acknowledged, and a fresh one that the link is known to be alive."""
+        if frame.head.type != "proposal" or frame.head.proposal is None:
+            return
+        if len(self._unconfirmed) >= UNCONFIRMED_LIMIT:
+            del self._unconfirmed[next(iter(self._unconfirmed))]
+        self._unconfirmed[frame.head.seq] = frame.head.proposal
+        if fresh:
+            self._fresh_until = now + self._limits.fresh_ms
+            self._ping_at = min(self._ping_at, now + self._limits.fresh_every_ms)
+
+    def unsent(self, frame: Frame) -> None:
+        """A message that was to be written never was: its acknowledgement would mean nothing."""
+        self._unconfirmed.pop(frame.head.seq, None)
+
+    def _pages(self, items: Sequence[Frame], now: int) -> list[tuple[Raw, ...]]:
+        open_now = [item for item in items if not item.expired(self._engine(now))]
+        for item in open_now:
+            self._note(item, now, fresh=False)
+        return [tuple(Raw(data) for data in page) for page in paged(open_now, self.codec, OUTBOUND_LIMIT - ENVELOPE)]
+
+    def close(self, code: CloseCode, reason: str) -> list[Effect]:
+        """The conversation is over."""
+        self.phase = Phase.CLOSED
+        return [Close(code, reason.encode()[:REASON_LIMIT].decode(errors="ignore"))]
+
+
+def _continued(command_id: str | None, epoch: str, seq: int, pages: Sequence[tuple[Raw, ...]]) -> list[Say]:
+    """Pages of items as ``snapshot`` messages."""
+    last = len(pages) - 1
+    return [Say(Snapshot(id=command_id, epoch=epoch, seq=seq, items=page, more=index < last)) for index, page in enumerate(pages)]
