@@ -21,6 +21,7 @@ from dispatch.webhooks import GIVE_UP_MS, Outcome, Verdict, next_attempt_ms
 
 log = structlog.get_logger("dispatch.outbox")
 
+GOODBYE_S = 2.0  # for deliveries under way when it closes; what is cut off is delivered again
 SEATS = 128  # deliveries under way at once: a slow receiver takes one, and delays nobody else
 
 
@@ -30,7 +31,7 @@ class Outbox:
     def __init__(self, store: Store, settings: Settings, wall: Callable[[], float] = time.time) -> None:
         self._store = store
         self._http = webhooks.client(allow_private=settings.allow_private_webhooks)
-        self._wall = wall  # receivers compare the timestamp with their own clocks, so it is never the engine's, which may run faster
+        self._wall = wall  # seconds; receivers compare the timestamp with their own clocks, and the engine's may run faster
         self._tasks = anyio.create_task_group()
         self._busy = 0
 
@@ -39,16 +40,17 @@ class Outbox:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
+        self._tasks.cancel_scope.deadline = anyio.current_time() + GOODBYE_S
         try:
             return bool(await self._tasks.__aexit__(kind, error, trace))
         finally:
             with anyio.CancelScope(shield=True):
                 await self._http.aclose()
 
-    async def once(self, now: int) -> int:
+    async def once(self, _now: int = 0) -> int:
         """Starts every delivery that is due, as far as there are free seats; how many. Does not wait for the receivers.
 
-        ``now`` is the engine's, in ms. Raises Unavailable.
+        The engine's time plays no part: deliveries are kept in wall time. Raises Unavailable.
         """
         if self._busy >= SEATS:
             return 0
@@ -56,28 +58,28 @@ class Outbox:
         targets = {name: await self._target(name) for name in {delivery.market for delivery in due}}
         for delivery in due:
             self._busy += 1
-            self._tasks.start_soon(self._see_to, delivery, targets[delivery.market], now)
+            self._tasks.start_soon(self._see_to, delivery, targets[delivery.market])
         return len(due)
 
     async def _target(self, market: str) -> WebhookTarget | None:
         found = await self._store.markets.get(market)
         return found.settings.webhook if found else None
 
-    async def _see_to(self, delivery: Delivery, target: WebhookTarget | None, now: int) -> None:
+    async def _see_to(self, delivery: Delivery, target: WebhookTarget | None) -> None:
         try:
             if target is None:
                 await self._store.outbox.done(delivery)  # nobody wants to hear it
             else:
                 outcome = await webhooks.deliver(self._http, target, delivery.id, int(self._wall()), delivery.body)
-                await self._settle(delivery, outcome, now)
+                await self._settle(delivery, outcome)
         except Unavailable:
             log.warning("outbox_unavailable", market=delivery.market, bno=delivery.bno, effect="this event is delivered again")
         finally:
             self._busy -= 1
 
-    async def _settle(self, delivery: Delivery, outcome: Outcome, now: int) -> None:
+    async def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
         pause = outcome.after_ms or next_attempt_ms(delivery.attempts + 1, delivery.id)
-        late = now + pause - delivery.first_ms > GIVE_UP_MS
+        late = self._wall() * 1_000 + pause - delivery.first_ms > GIVE_UP_MS
         _report(delivery, outcome)
         if outcome.verdict is Verdict.DELIVERED:
             await self._store.outbox.done(delivery)

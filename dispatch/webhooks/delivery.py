@@ -43,8 +43,8 @@ class _Transport(httpx2.AsyncHTTPTransport):
         super().__init__(trust_env=False)
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=httpx2.create_ssl_context(),  # SSL_CERT_FILE names further authorities
-            max_connections=64,
-            max_keepalive_connections=32,
+            max_connections=128,
+            max_keepalive_connections=64,
             keepalive_expiry=30,
             network_backend=backend,
         )

@@ -1,0 +1,35 @@
+"""Calls about bookings: match, open, cancel, and what became of them."""
+
+from dispatch.api.call import OVERRIDE, Call, Reply
+from dispatch.engine.requests import CancelRequest, MatchRequest
+from dispatch.model import BookingRequest
+
+
+async def match(call: Call[MatchRequest]) -> Reply:
+    """Who would be asked, in which order and when; changes nothing."""
+    return Reply(200, await call.desk.match(call.market, call.body))
+
+
+async def open_booking(call: Call[BookingRequest]) -> Reply:
+    """Opens a booking; the search begins."""
+    return Reply(201, await call.desk.open(call.market, call.body, call.rid, call.has(OVERRIDE)))
+
+
+async def cancel(call: Call[CancelRequest]) -> Reply:
+    """Ends a booking; everyone who holds something of it is told."""
+    return Reply(200, await call.desk.cancel(call.market, call.path("booking_id"), call.body, call.rid))
+
+
+async def get_booking(call: Call[None]) -> Reply:
+    """A booking as it stands."""
+    return Reply(200, await call.desk.booking(call.market, call.path("booking_id")))
+
+
+async def timeline(call: Call[None]) -> Reply:
+    """Every event of a booking, oldest first."""
+    return Reply(200, await call.desk.timeline(call.market, call.path("booking_id")))
+
+
+async def explain(call: Call[None]) -> Reply:
+    """Why a provider was asked, or which filter left him out (R8)."""
+    return Reply(200, await call.desk.explain(call.market, call.path("booking_id"), call.path("provider_id")))

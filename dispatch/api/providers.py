@@ -1,0 +1,64 @@
+"""Calls about providers: settings, import, inbox, device tokens, blocks."""
+
+from msgspec import UNSET
+
+from dispatch.api import bodies
+from dispatch.api.call import OPS, Call, Reply
+from dispatch.api.markets import stored
+from dispatch.engine.requests import BlockRequest, TokenRequest
+from dispatch.errors import Forbidden
+from dispatch.model import ProviderSettings
+
+RANK = "initial_rank is for keys with an ops role; leave it out, and the provider begins as limited"
+
+
+async def put_provider(call: Call[ProviderSettings]) -> Reply:
+    """Creates a provider or replaces his settings."""
+    if call.body.initial_rank is not UNSET and not call.has(OPS):
+        raise Forbidden(RANK)
+    return stored(await call.desk.put_provider(call.market, bodies.id_from_path(call.path("provider_id"), "provider_id"), call.body))
+
+
+async def import_providers(call: Call[None]) -> Reply:
+    """Takes a stream of providers, one a line; what is wrong with a line is that line's affair."""
+    taken = await call.desk.import_providers(call.market, bodies.lines(call.request), call.has(OPS))
+    return Reply(200, taken)
+
+
+async def get_provider(call: Call[None]) -> Reply:
+    """A provider as the engine keeps him."""
+    return Reply(200, await call.desk.provider(call.market, call.path("provider_id")))
+
+
+async def get_inbox(call: Call[None]) -> Reply:
+    """What is open for him: what his devices show."""
+    return Reply(200, await call.desk.inbox(call.market, call.path("provider_id")))
+
+
+async def make_token(call: Call[TokenRequest]) -> Reply:
+    """A token with which one device of a provider may connect."""
+    body = call.body
+    return Reply(201, await call.desk.device_token(call.market, body.provider_id, body.device_id, body.ttl_s))
+
+
+async def put_block(call: Call[BlockRequest]) -> Reply:
+    """Blacklists a client in the market."""
+    return stored(await call.desk.put_block(call.market, bodies.id_from_path(call.path("client_id"), "client_id"), call.body.reason))
+
+
+async def delete_block(call: Call[None]) -> Reply:
+    """Takes a client off the blacklist."""
+    await call.desk.delete_block(call.market, call.path("client_id"))
+    return Reply(204)
+
+
+async def put_provider_block(call: Call[None]) -> Reply:
+    """A provider and a client shall not meet."""
+    client_id = bodies.id_from_path(call.path("client_id"), "client_id")
+    return stored(await call.desk.put_provider_block(call.market, call.path("provider_id"), client_id))
+
+
+async def delete_provider_block(call: Call[None]) -> Reply:
+    """They may meet again."""
+    await call.desk.delete_provider_block(call.market, call.path("provider_id"), call.path("client_id"))
+    return Reply(204)

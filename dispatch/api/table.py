@@ -1,0 +1,99 @@
+"""The table of calls: the only list of them. The application, its description and the inventory's tests are made from it."""
+
+from dataclasses import replace
+from typing import Any
+
+from dispatch.api import answers, bookings, markets, operations, providers
+from dispatch.api.call import METRICS, NOBODY, OPS, READ, SET_UP, WORK, Handler, Route
+from dispatch.api.stream import Streams
+from dispatch.engine.requests import BlockRequest, CancelRequest, MatchRequest, TokenRequest
+from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderLine, ProviderSettings
+
+MARKET = "/v1/markets/{market}"
+PROVIDER = MARKET + "/providers/{provider_id}"
+BOOKING = MARKET + "/bookings/{booking_id}"
+
+
+def _get(path: str, handler: Handler, gives: Any, summary: str, roles: frozenset[str] = READ, media: str = "application/json") -> Route:
+    return Route(method="GET", path=path, handler=handler, roles=roles, summary=summary, gives=gives, gives_media=media)
+
+
+def _put(path: str, handler: Handler, takes: Any, summary: str, roles: frozenset[str] = SET_UP, *, creates_market: bool = False) -> Route:
+    return Route(
+        method="PUT",
+        path=path,
+        handler=handler,
+        roles=roles,
+        summary=summary,
+        takes=takes,
+        gives=answers.Created,
+        success=(200, 201),
+        creates_market=creates_market,
+    )
+
+
+def _delete(path: str, handler: Handler, summary: str) -> Route:
+    return Route(method="DELETE", path=path, handler=handler, roles=WORK, summary=summary, success=(204,))
+
+
+def _post(path: str, handler: Handler, takes: Any, gives: Any, summary: str, roles: frozenset[str] = WORK, status: int = 200) -> Route:
+    """A POST that changes something; those that do not are marked with `_free`."""
+    return Route(
+        method="POST",
+        path=path,
+        handler=handler,
+        roles=roles,
+        summary=summary,
+        takes=takes,
+        gives=gives,
+        success=(status,),
+        idempotent=True,
+    )
+
+
+def _free(route: Route) -> Route:
+    """A POST that may be repeated as it is: it takes no Idempotency-Key."""
+    return replace(route, idempotent=False)
+
+
+CALLS: tuple[Route, ...] = (
+    _put(MARKET, markets.put_market, MarketSettings, "Create a market, or replace its settings", creates_market=True),
+    _put(f"{MARKET}/catalogue", markets.put_catalogue, Catalogue, "Replace the catalogue: trades and services"),
+    _put(f"{MARKET}/areas", markets.put_areas, dict[str, Any], "Replace the market's own areas: a GeoJSON FeatureCollection"),
+    _put(PROVIDER, providers.put_provider, ProviderSettings, "Create a provider, or replace his settings"),
+    Route(
+        method="POST",
+        path=f"{MARKET}/providers/import",
+        handler=providers.import_providers,
+        roles=SET_UP,
+        summary="Create or replace many providers: NDJSON, one a line, streamed",
+        streams=ProviderLine,
+        gives=answers.Imported,
+    ),
+    _get(PROVIDER, providers.get_provider, dict[str, Any], "A provider as the engine keeps him"),
+    _get(f"{PROVIDER}/inbox", providers.get_inbox, answers.Inbox, "Everything open for him, as his devices have it"),
+    _put(f"{PROVIDER}/blocks/{{client_id}}", providers.put_provider_block, None, "This provider and this client shall not meet", WORK),
+    _delete(f"{PROVIDER}/blocks/{{client_id}}", providers.delete_provider_block, "They may meet again"),
+    _free(_post(f"{MARKET}/device-tokens", providers.make_token, TokenRequest, answers.DeviceToken, "A token for one device", SET_UP, 201)),
+    _free(_post(f"{MARKET}/match", bookings.match, MatchRequest, answers.Match, "Dry run: who would be asked, and when", READ)),
+    _post(f"{MARKET}/bookings", bookings.open_booking, BookingRequest, answers.Opened, "Open a booking", status=201),
+    _get(BOOKING, bookings.get_booking, answers.BookingState, "A booking as it stands"),
+    _get(f"{BOOKING}/timeline", bookings.timeline, answers.Timeline, "Every event of a booking, oldest first"),
+    _get(f"{BOOKING}/explain/{{provider_id}}", bookings.explain, dict[str, Any], "Why a provider was asked, or what left him out"),
+    _post(f"{BOOKING}/cancel", bookings.cancel, CancelRequest, dict[str, Any], "Cancel a booking"),
+    _put(f"{MARKET}/blocks/{{client_id}}", providers.put_block, BlockRequest, "Blacklist a client", WORK),
+    _delete(f"{MARKET}/blocks/{{client_id}}", providers.delete_block, "Take a client off the blacklist"),
+    _get("/livez", operations.livez, dict[str, bool], "Whether this process answers", NOBODY),
+    _get("/readyz", operations.readyz, answers.Readiness, "Whether store, worker and device port work (else 503)", NOBODY),
+    _get("/metrics", operations.get_metrics, str, "Everything counted, in Prometheus' text format", frozenset({METRICS}), "text/plain"),
+    _get("/openapi.json", operations.get_openapi, dict[str, Any], "This description", NOBODY),
+    _get("/asyncapi.json", operations.get_asyncapi, dict[str, Any], "The description of the device protocol", NOBODY),
+    _get("/docs", operations.docs, str, "This description for people", NOBODY, "text/html"),
+    _get("/docs/assets/{name}", operations.docs_asset, str, "A file of that page", NOBODY, "text/plain"),
+    _get("/docs/errors", operations.errors_page, str, "Every problem code", NOBODY, "text/html"),
+)
+
+
+def ops_stream(streams: Streams) -> Route:
+    """The line of the ops stream, for an application that has something to show in it."""
+    return _get(f"{MARKET}/ops/stream", streams.open, str, "Server-sent events: `state`, then `delta`s", OPS, "text/event-stream")
