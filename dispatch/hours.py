@@ -366,7 +366,7 @@ def end_of_range(daily: DailyRange, time_zone: str, at_ms: int) -> int:
         shown = now + ahead - end * MINUTE
         if now > at_ms and (shown // DAY > round_ if start == end else not _shows(start, end, (now + ahead) % DAY // MINUTE)):
             return now
-        if now - shown % DAY + DAY <= high:
+        if now - shown % DAY + DAY < high:  # at ``high`` itself the clock shows something else
             return now - shown % DAY + DAY
     raise AssertionError("a local day cannot last three days")  # pragma: no cover
 
