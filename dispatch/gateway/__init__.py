@@ -2,3 +2,9 @@
 
 None of its state is the only copy: whatever a gateway knows, another can read from the store when the device comes back there.
 """
+
+from dispatch.gateway.limits import Limits
+from dispatch.gateway.server import serve
+from dispatch.gateway.upgrade import listen
+
+__all__ = ["Limits", "listen", "serve"]

@@ -1,6 +1,6 @@
 """Commands of devices, and the store's answers to them."""
 
-import logging
+import structlog
 
 from dispatch.errors import DispatchError
 from dispatch.gateway.frames import Frame
@@ -10,7 +10,7 @@ from dispatch.gateway.session import Effect, Question
 from dispatch.messages import Accept, Refuse, Status, Sync
 from dispatch.store import Store
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("dispatch.gateway")
 
 
 class Answers:
@@ -26,7 +26,7 @@ class Answers:
         except DispatchError as error:
             return link.session.failed(question, error)
         except Exception:
-            log.exception("a command failed")
+            log.exception("command_failed")
             return link.session.failed(question, DispatchError("something went wrong here; it has been logged"))
 
     async def _asked(self, link: Link, question: Question) -> list[Effect]:

@@ -1,10 +1,10 @@
 """The gateway's beat in the store: that it lives, what time it is there, and what the store could not be told when it was away."""
 
-import logging
 from collections import deque
 from typing import Final
 
 import anyio
+import structlog
 
 from dispatch.errors import DispatchError, Unavailable
 from dispatch.gateway.entry import Entry
@@ -20,7 +20,7 @@ SILENCE_MS: Final = 3_000  # after so long without a beat others may have taken 
 ECHO_MS: Final = 5_000  # how long an echo of our own connecting may take
 OWED_LIMIT: Final = 50_000
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("dispatch.gateway")
 
 
 class Pulse:
@@ -42,11 +42,12 @@ class Pulse:
             try:
                 await self.once(self._moments.now())
             except Unavailable as error:
-                log.warning("no beat: %s", error.detail)
+                log.warning("store_unavailable", duty="beat", detail=error.detail)
             await anyio.sleep(EVERY_S)
 
     async def once(self, now: int) -> None:
         """One beat. Raises Unavailable."""
+        await self._store.beat("gateway", self._gateway)
         await self._store.links.gateway_alive(self._gateway, self._relay.markets)
         silence, self._beat_at = now - self._beat_at, now
         await self._moments.agree()
@@ -58,7 +59,7 @@ class Pulse:
 
     async def _reconnect(self) -> None:
         """We were away: every link is entered into the store again, as if it had just come."""
-        log.warning("the store was away; %d links are entered again", len(self._registry))
+        log.warning("links_entered_again", links=len(self._registry))
         for link in self._registry:
             if link.linked and link.closed is None:
                 link.deaf_until = self._moments.now() + ECHO_MS
@@ -74,5 +75,6 @@ class Pulse:
         """The gateway stops: all its links are gone."""
         try:
             await self._store.links.gateway_gone(self._gateway, self._relay.markets)
+            await self._store.leave("gateway", self._gateway)
         except Unavailable as error:
-            log.warning("the store does not know that this gateway is gone: %s", error.detail)
+            log.warning("store_unavailable", duty="leave", detail=error.detail)

@@ -1,8 +1,8 @@
-"""The gateway at work: it listens, reads, and performs what sessions decide. One process, one reading task a connection, nothing per message.
+"""The gateway at work: it listens, reads, and performs what sessions decide. One reading task a connection, none a message.
 
-upgrade -> Session -> effects -> Link (writes), Entry and Answers (the store)
-store   -> Relay   -> Link
-Timers  -> Session -> Link        Receipts -> store        Pulse -> store
+device -> Session -> effects -> Link (writes), Entry and Answers (ask the store)
+store  -> Relay   -> Link
+Timers -> Session -> Link        Receipts, Pulse -> store
 """
 
 import logging
@@ -11,6 +11,7 @@ import socket
 from typing import Final
 
 import anyio
+import structlog
 from anyio.abc import TaskGroup
 from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_websockets
@@ -39,7 +40,7 @@ from dispatch.wire import CODECS, INBOUND_LIMIT
 READ_AHEAD: Final = 4  # frames of one device read before they are dealt with
 LAST_WORD_S: Final = 5.0  # for the store, at the end
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("dispatch.gateway")
 _websockets_log = logging.getLogger(f"{__name__}.websockets")
 _websockets_log.setLevel(logging.CRITICAL)  # a line for every port scanner and every lost phone is no news
 _chance = secrets.SystemRandom()
@@ -146,7 +147,7 @@ class Gateway:
         except ConnectionClosed:
             pass
         except Exception:
-            log.exception("a link failed")
+            log.exception("link_failed")
             link.close(CloseCode.INTERNAL, "internal error")
         finally:
             LINKS.labels(codec.name).dec()
