@@ -60,11 +60,13 @@ class Settings(BaseSettings):
     http_port: Port = Field(8080, description="Port of the HTTP interface; 0 takes a free one.")
     device_host: str = Field("127.0.0.1", description="Address on which the gateway listens for devices.")
     device_port: Port = Field(8081, description="Port of the gateway; 0 takes a free one.")
+    ops_host: str = Field("127.0.0.1", description="Address for the port below.")
     ops_port: Port | None = Field(
-        None, description="Loopback port for `/livez`, `/readyz` and `/metrics` of a gateway or worker that runs apart."
+        None, description="Port for `/livez`, `/readyz` and `/metrics` of an api, gateway or worker that runs apart. Default: none."
     )
     peers: Names = Field(
-        (), description="Ops addresses (`host:port`, comma separated) whose metrics the api adds to its own; `serve` fills it in."
+        (),
+        description="Where the api finds metrics of other processes, to add to its own: `name=host:port,...`. `serve` fills it in.",
     )
     dev: bool = Field(False, description="Development mode: fixed key `dev-key`, loopback only, no caps per address. Never in production.")
     jwt_keys_file: Path | None = Field(
@@ -92,7 +94,7 @@ class Settings(BaseSettings):
     def _development_only(self) -> Self:
         """Refuse what would be dangerous outside development, and development that others could reach."""
         if self.dev:
-            for name in ("http_host", "device_host"):
+            for name in ("http_host", "device_host", "ops_host"):
                 if not is_loopback(host := getattr(self, name)):
                     raise ValueError(f"{PREFIX}{name.upper()}={host}: under --dev only loopback may be bound (127.0.0.1, ::1, localhost)")
         elif self.clock_speed != 1.0:
