@@ -71,8 +71,9 @@ class EngineProcess:
         self.process.wait()
 
     def printed(self) -> str:
-        """The end of what it printed."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-40:])
+        """The end of what it printed, without our own questions whether it is ready."""
+        lines = [line for line in self.log.read_text(errors="replace").splitlines() if "/readyz" not in line]
+        return "\n".join(lines[-40:])
 
     def _wait_for_the_last(self) -> dict[int, str]:
         deadline = time.monotonic() + GONE_S

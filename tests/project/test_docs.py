@@ -1,6 +1,7 @@
 """What the documents say is there: pages, headings, commands, variables, routes of the source tree."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,18 @@ def test_the_changelog_tells_of_this_version() -> None:
     from dispatch import __version__
 
     assert re.search(rf"^## (\[?{re.escape(__version__)}\]?|Unreleased)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+
+def test_every_rule_that_the_code_names_is_explained() -> None:
+    told = set(re.findall(r"\*\*([RP]\d+b?)\*\*", (ROOT / "docs/reference/rules.md").read_text()))
+    code = [path for path in files() if path.suffix in {".py", ".lua"}]
+    named = {(rule, relative(path)) for path in code for rule in re.findall(r"\b[RP]\d{1,2}b?\b", path.read_text(encoding="utf-8"))}
+    assert sorted((rule, path) for rule, path in named if rule not in told) == []
+
+
+def test_the_layers_are_drawn_as_they_are_checked() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    drawn = re.search(r"```\n(__main__.*?)\n```", (ROOT / "ARCHITECTURE.md").read_text(), re.DOTALL)
+    assert drawn
+    assert drawn.group(1).split("\n") == [layer.replace("(", "").replace(")", "") for layer in layers]
