@@ -21,7 +21,7 @@ def main(args: Options) -> int:
     from dispatch.demo.run import run
     from dispatch.demo.town import NotReady
 
-    console = Console()
+    console = Console(soft_wrap=True)
     summary = None
     try:
         summary = anyio.run(run, args, console)

@@ -1,5 +1,6 @@
 """What the engine says of itself at the end, beside what the demo saw: bookings, timelines and metrics, read over HTTP."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +14,7 @@ from dispatch.demo.clock import CityClock, ms
 from dispatch.demo.providers import Provider
 from dispatch.demo.record import Record
 
-READERS = 12  # calls at once
+READERS = 4  # calls at once: the engine still has waves to send while it is being read
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,6 +29,11 @@ class Evidence:
     read_at: dict[str, int] = field(default_factory=dict)
     timelines: dict[str, list[Event]] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    states: Counter[str] | None = None
+
+    def by_state(self) -> Counter[str]:
+        """Bookings by state: at the end of the day when it is over (``states``), else as read so far."""
+        return self.states or Counter(booking.state for booking in self.bookings.values())
 
     def events(self, kind: str) -> Iterator[tuple[str, Event]]:
         """All events of one type, each with its booking's id."""
@@ -59,6 +65,12 @@ async def read(evidence: Evidence, client: BookingClient, clock: CityClock, ids:
 def moment(value: object) -> int:
     """A time inside an event as engine ms: RFC 3339 text, or ms already."""
     return value if isinstance(value, int) else ms(datetime.fromisoformat(str(value)))
+
+
+def owed(wave: Event) -> int:
+    """Since when a wave was owed, engine ms: its due time, or the moment at which the engine could send again if that came later."""
+    ready = wave.fields.get("ready")
+    return max(moment(wave.fields["due"]), 0 if ready is None else moment(ready))
 
 
 def samples(text: str) -> dict[str, float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dispatch.client.bookings import Event
 from dispatch.demo.clock import ms
-from dispatch.demo.evidence import Evidence, moment
+from dispatch.demo.evidence import Evidence, owed
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +59,13 @@ def count(evidence: Evidence) -> Numbers:
     sent = [event for _, event in evidence.events("WaveSent")]
     return Numbers(
         bookings=len(evidence.record.opened),
-        states=Counter(booking.state for booking in evidence.bookings.values()),
+        states=evidence.by_state(),
         time_to_fill_s=spread(_times_to_fill(evidence)),
         waves=len(sent),
         proposals=sum(map(asked, sent)),
         proposals_per_fill=_proposals_per_fill(evidence),
         too_late=evidence.record.too_late,
-        lateness_ms=spread(
-            evidence.wall_ms(ms(e.at) - max(moment(e.fields["due"]), moment(e.fields.get("ready", e.fields["due"])))) for e in sent
-        ),
+        lateness_ms=spread(evidence.wall_ms(ms(event.at) - owed(event)) for event in sent),
     )
 
 

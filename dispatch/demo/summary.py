@@ -12,11 +12,11 @@ from dispatch.demo.numbers import Numbers
 from dispatch.demo.promises import Verdict
 
 MEANING = {
-    "P1": "one winner a booking, the same for devices, HTTP and webhook",
-    "P3": "every booking ends, none is stuck after its deadline",
+    "P1": "one winner a booking, told alike to all",
+    "P3": "no booking stuck after its deadline",
     "P5": "only legal proposals",
-    "P6": "waves never early, at most 250 ms late, nobody asked twice",
-    "P7": "no provider holds two overlapping visits",
+    "P6": "waves in time (250 ms), nobody asked twice",
+    "P7": "no provider with overlapping visits",
     "P12": "metrics equal a recount",
 }
 
@@ -86,6 +86,8 @@ def figures(n: Numbers) -> list[tuple[str, str]]:
         ("bookings opened", str(n.bookings)),
         ("filled", f"{n.filled}{share}"),
         ("unfilled", str(n.states["unfilled"])),
+        ("cancelled by clients", str(n.states["cancelled"])),
+        ("still searching", str(n.states["searching"])),
         ("time to fill", f"p50 {minutes(n.time_to_fill_s.p50)}, p95 {minutes(n.time_to_fill_s.p95)} of city time"),
         ("waves", str(n.waves)),
         ("proposals per fill", str(n.proposals_per_fill)),

@@ -8,7 +8,7 @@ import anyio
 from dispatch.client import BookingClient
 from dispatch.client.bookings import Refused
 from dispatch.demo.clock import CityClock
-from dispatch.demo.evidence import Evidence, read, samples
+from dispatch.demo.evidence import READERS, Evidence, read, samples
 
 FOLLOW_S = 0.5
 PATIENCE_S = 10.0
@@ -35,11 +35,12 @@ class Watch:
         await self._all_heard()
         await read(self.evidence, self._client, self._clock, self.evidence.record.asked)
         self.evidence.record.opened.update(self.evidence.bookings)
+        self.evidence.states = self.evidence.by_state()
 
     async def close_shop(self) -> None:
         """Cancels what still searches, so that nothing moves, and reads what that changed and the engine's counters."""
         searching = [booking_id for booking_id, booking in self.evidence.bookings.items() if booking.state == "searching"]
-        gate = anyio.CapacityLimiter(12)
+        gate = anyio.CapacityLimiter(READERS)
 
         async def cancel(booking_id: str) -> None:
             async with gate:

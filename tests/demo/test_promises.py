@@ -15,7 +15,7 @@ from dispatch.demo.clock import ms
 from dispatch.demo.evidence import Evidence, samples
 from dispatch.demo.hours import osm
 from dispatch.demo.numbers import count
-from dispatch.demo.promises import COUNTERS, judge
+from dispatch.demo.promises import judge
 from dispatch.demo.providers import EVERY_DAY, Provider
 from dispatch.demo.record import Record, Shown, Win
 
@@ -93,8 +93,9 @@ def good() -> Evidence:
         ),
     }  # fmt: skip
     evidence.read_at = {"b-1": ms(after(300)), "b-2": ms(after(300))}
-    recounted = {"opened": 2, "accepted": 1, "unfilled": 1, "waves": 2, "proposals": 3}
-    evidence.metrics = {COUNTERS[name]: float(recounted.get(name, 0)) for name in COUNTERS}
+    counters = {"opened": 2, "accepted": 1, "unfilled": 1, "waves": 2, "proposals": 3}
+    evidence.metrics = {f'dispatch_{name}_total{{market="paris"}}': float(number) for name, number in counters.items()}
+    evidence.metrics |= {f'dispatch_bookings{{market="paris",state="{state}"}}': 1.0 for state in ("accepted", "unfilled")}
     return evidence
 
 
@@ -187,7 +188,11 @@ def double_booked(e: Evidence) -> None:
 
 
 def miscounted(e: Evidence) -> None:
-    e.metrics[COUNTERS["waves"]] += 1
+    e.metrics['dispatch_waves_total{market="paris"}'] += 1
+
+
+def stuck_gauge(e: Evidence) -> None:
+    e.metrics['dispatch_bookings{market="paris",state="searching"}'] = 1.0
 
 
 def uncounted(e: Evidence) -> None:
@@ -203,7 +208,7 @@ def uncounted(e: Evidence) -> None:
         (out_of_zone, "P5"), (never_sent, "P5"), (offered_beside_a_visit, "P5"),
         (early, "P6"), (late, "P6"), (asked_twice, "P6"),
         (double_booked, "P7"),
-        (miscounted, "P12"), (uncounted, "P12"),
+        (miscounted, "P12"), (stuck_gauge, "P12"), (uncounted, "P12"),
     ],
 )  # fmt: skip
 def test_each_fault_breaks_its_promise(fault: Callable[[Evidence], None], promise: str) -> None:
