@@ -44,8 +44,8 @@ def pauses() -> Iterator[float]:
 class Child:
     """One of the processes that are kept alive."""
 
-    def __init__(self, role: Role, environment: Mapping[str, str]) -> None:
-        self.role, self.environment = role, environment
+    def __init__(self, role: Role, environment: Mapping[str, str], program: Sequence[str] = (sys.executable, "-m", "dispatch")) -> None:
+        self.role, self._environment, self._program = role, environment, program
         self.ready = anyio.Event()
         self.pid = 0
         self._probes = socket.create_server(("127.0.0.1", 0))
@@ -59,31 +59,32 @@ class Child:
     async def keep(self, stop: Stop) -> None:
         """Let it live, again and again, until the stop. Raises ConfigError when it cannot run as it is installed."""
         waits = pauses()
-        while not stop.asked.is_set():
-            began = anyio.current_time()
-            code = await self._live(stop)
-            if stop.asked.is_set():
-                return
-            if code == WRONG:
-                raise ConfigError(f"the {self.role} cannot run as it is installed; it said why above")
-            if anyio.current_time() - began > SETTLED_S:
-                waits = pauses()
-            pause = next(waits)
-            log.warning("child.crashed", role=self.role, code=code, again_in_s=pause)
-            with anyio.move_on_after(pause):
-                await stop.asked.wait()
+        with self._probes:
+            while not stop.asked.is_set():
+                began = anyio.current_time()
+                code = await self._live(stop)
+                if stop.asked.is_set():
+                    return
+                if code == WRONG:
+                    raise ConfigError(f"the {self.role} cannot run as it is installed; it said why above")
+                if anyio.current_time() - began > SETTLED_S:
+                    waits = pauses()
+                pause = next(waits)
+                log.warning("child.crashed", role=self.role, code=code, again_in_s=pause)
+                with anyio.move_on_after(pause):
+                    await stop.asked.wait()
 
     async def _live(self, stop: Stop) -> int:
         """One life; answers its exit code (negative: the signal that ended it)."""
         with _pipe() as (read, write):
             tether = Tether(os.getpid(), write, self._probes.fileno())
-            command = [sys.executable, "-m", "dispatch", self.role, "--tether", str(tether)]
+            command = [*self._program, self.role, "--tether", str(tether)]
             process = await anyio.open_process(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=None,
                 stderr=None,
-                env=self.environment,
+                env=self._environment,
                 start_new_session=True,
                 pass_fds=(write, tether.probes),
             )
