@@ -1,6 +1,7 @@
 """From a request to a response: admit, read, run, answer, log. One path for every call of the table."""
 
 import time
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -55,8 +56,8 @@ class Endpoint:
             return from_error(error)
         except ClientDisconnect:
             return Response(status_code=499)  # heard by nobody, but logged
-        except Exception:
-            log.exception("request_failed", method=request.method, route=self.path)
+        except Exception as mistake:
+            log.error("request_failed", method=request.method, route=self.path, error=type(mistake).__name__, where=_frames(mistake))
             return problem(500, "internal", "something went wrong here; it was logged; the same key may be used again", retry=True)
 
     async def _run(self, request: Request, route: Route) -> Response:
@@ -91,6 +92,11 @@ class Endpoint:
         if not route.idempotent:
             return await run()
         return await idempotency.once(self._engine.store, request.path_params["market"], rid, raw, run_or_refuse)
+
+
+def _frames(mistake: Exception) -> str:
+    """Where it happened. Not what it says: that may quote a name or an address (P14b)."""
+    return "".join(traceback.format_tb(mistake.__traceback__))
 
 
 def _response(reply: Reply) -> Response:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import anyio
 from starlette.responses import Response
 
 from dispatch.api import asyncapi, documents, metrics, openapi
@@ -41,12 +42,12 @@ async def get_metrics(call: Call[None]) -> Reply:
 
 async def get_openapi(call: Call[None]) -> Reply:
     """This interface, described."""
-    return Reply(200, openapi.document(call.request.app.state.table))
+    return Reply(200, await anyio.to_thread.run_sync(openapi.document, call.request.app.state.table))
 
 
 async def get_asyncapi(call: Call[None]) -> Reply:
     """The device protocol, described."""
-    return Reply(200, asyncapi.document())
+    return Reply(200, await anyio.to_thread.run_sync(asyncapi.document))
 
 
 async def docs(call: Call[None]) -> Reply:
