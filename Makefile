@@ -4,7 +4,7 @@ PY := .venv/bin/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench load lock clean
+.PHONY: help demo test check style types imports lua compose project bench load lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,13 +15,25 @@ demo: .venv/.runtime ## Show a simulated city at work (ARGS="--help" lists the o
 test: .venv/.dev ## Run the tests, on a real server (ARGS="-k name")
 	@$(PY) -m pytest -n auto $(ARGS)
 
-check: .venv/.dev ## Style, types, imports, Lua, sizes, links
+check: style types imports lua compose project ## Style, types, imports, Lua, sizes, documents (-k: all, whatever fails)
+
+style: .venv/.dev
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+
+types: .venv/.dev
 	$(PY) -m mypy
+
+imports: .venv/.dev
 	.venv/bin/lint-imports --no-cache --no-logo
-	@.ci/lua
-	@.ci/compose
+
+lua:
+	.ci/lua
+
+compose:
+	.ci/compose
+
+project: .venv/.dev
 	$(PY) -m pytest -q tests/project
 
 bench: .venv/.dev ## Measure one thing (ARGS="NAME"; without it: what can be measured)
