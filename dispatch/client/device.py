@@ -76,14 +76,14 @@ class DeviceClient:
         self._tasks.start_soon(self._stay_connected)
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool | None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._closed = True
         self._wake()
         if self._socket is not None:
             with anyio.move_on_after(2, shield=True):
                 await self._socket.close(1000, "left")
         self._tasks.cancel_scope.cancel()
-        return await self._tasks.__aexit__(kind, error, trace)
+        await self._tasks.__aexit__(None, None, None)  # an error of the block is its own: it leaves as it is, in no group
 
     # -- for the app --------------------------------------------------------------------------------------------------
 

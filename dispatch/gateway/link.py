@@ -140,10 +140,14 @@ class Link:
         self._queue.append(waiting)
         self._queued_bytes += len(waiting.data)
 
+    @property
+    def unsent_bytes(self) -> int:
+        """What waits here and in the transport."""
+        return self._queued_bytes + self.device.transport.get_write_buffer_size()
+
     def _full(self, waiting: Waiting) -> bool:
         limits = self._shared.limits
-        unsent = self._queued_bytes + self.device.transport.get_write_buffer_size() + len(waiting.data)
-        return len(self._queue) >= limits.queue_messages or (bool(self._queue) and unsent > limits.queue_bytes)
+        return len(self._queue) >= limits.queue_messages or self.unsent_bytes + len(waiting.data) > limits.queue_bytes
 
     def _drop(self, unwanted: Callable[[Frame], bool]) -> None:
         kept: deque[Waiting] = deque()
@@ -188,6 +192,7 @@ class Link:
             self.closed = code
             self.session.phase = Phase.CLOSED
             self._queue.clear()
+            self._queued_bytes = 0
             self._room.set()
             self._shared.part(self, code, reason)
 

@@ -71,14 +71,14 @@ class Gateway:
     def __init__(self, store: Store, settings: Settings, keys: DeviceKeys, limits: Limits) -> None:
         self.name = settings.gateway_id or secrets.token_hex(6)
         self._limits = limits
-        self._moments = Moments(store)
-        self._registry = Registry()
-        self._timers = Timers(self._moments.now)
+        self.moments = Moments(store)
+        self.registry = Registry()
+        self._timers = Timers(self.moments.now)
         self._receipts = Receipts(store)
-        self._relay = Relay(store, self._registry, self._moments, self.name)
-        self._entry = Entry(store, keys, self._registry, self._relay, self.name, limits)
-        self._pulse = Pulse(store, self._registry, self._relay, self._entry, self._moments, self.name)
-        self._answers = Answers(store, self._moments)
+        self.relay = Relay(store, self.registry, self.moments, self.name)
+        self._entry = Entry(store, keys, self.registry, self.relay, self.name, limits)
+        self.pulse = Pulse(store, self.registry, self.relay, self._entry, self.moments, self.name)
+        self._answers = Answers(store, self.moments)
         self._upgrade = Upgrade(settings.origins)
         self._everyone: set[Link] = set()
         self._left = anyio.Event()  # somebody did
@@ -86,16 +86,16 @@ class Gateway:
         self._greeting = 0
         self._tasks: TaskGroup
         self._shared = Links(
-            limits=limits, now=self._moments.now, engine=self._moments.engine, confirm=self._receipts.add, part=self._part
+            limits=limits, now=self.moments.now, engine=self.moments.engine, confirm=self._receipts.add, part=self._part
         )  # fmt: skip
 
     async def run(self, listener: socket.socket, ready: anyio.Event | None, stop: anyio.Event) -> None:
         """Everything, until ``stop``."""
         async with anyio.create_task_group() as self._tasks:
             with listener:
-                await self._moments.agree()
-                await self._tasks.start(self._relay.run)
-                for duty in (self._timers.run, self._receipts.run, self._pulse.run):
+                await self.moments.agree()
+                await self._tasks.start(self.relay.run)
+                for duty in (self._timers.run, self._receipts.run, self.pulse.run):
                     self._tasks.start_soon(duty)
                 await self._listen(listener, ready, stop)
             self._tasks.cancel_scope.cancel()
@@ -125,7 +125,7 @@ class Gateway:
                 self._left = anyio.Event()
                 await self._left.wait()
         with anyio.move_on_after(LAST_WORD_S):
-            await self._pulse.last()
+            await self.pulse.last()
 
     # -- one connection -----------------------------------------------------------------------------------------------
 
@@ -137,8 +137,8 @@ class Gateway:
             await connection.close(CloseCode.VERSION, f"this server speaks {', '.join(CODECS)}")
             return
         self._last += 1
-        now = self._moments.now()
-        session = Session(codec, self._limits, self._moments.engine, chance=_chance.random(), now=now)
+        now = self.moments.now()
+        session = Session(codec, self._limits, self.moments.engine, chance=_chance.random(), now=now)
         link = Link(connection, session, self._last, self._shared)
         self._everyone.add(link)
         LINKS.labels(codec.name).inc()
@@ -170,7 +170,7 @@ class Gateway:
 
     async def _read_one(self, link: Link) -> None:
         data = await link.device.recv()
-        effects = link.session.receive(data, self._moments.now())
+        effects = link.session.receive(data, self.moments.now())
         FRAMES.labels("in", link.session.heard).inc()
         await self._perform(link, effects)
         self._timers.arm(link, link.session.due)
@@ -183,7 +183,7 @@ class Gateway:
                     await self._enter(link, effect.hello)
                 case Ask():
                     await self._perform(link, await self._answers.to(link, effect.question))
-                    self._relay.release(link)
+                    self.relay.release(link)
                 case Rest():
                     await anyio.sleep(effect.ms / 1_000)
                 case _:
@@ -197,20 +197,20 @@ class Gateway:
         except DispatchError as error:
             await self._perform(link, link.session.refused(error))
             return
-        await self._perform(link, link.session.entered(entered, self._moments.now()))
-        self._relay.release(link)
+        await self._perform(link, link.session.entered(entered, self.moments.now()))
+        self.relay.release(link)
 
     async def _forget(self, link: Link) -> None:
         """The link is gone. When everything stops, all links are taken off the store together."""
         self._everyone.discard(link)
         self._left.set()
-        self._registry.remove(link)
+        self.registry.remove(link)
         CLOSES.labels(close_label(link.closed or link.device.close_code)).inc()
         if link.linked and not self._upgrade.stopping:
             try:
                 await self._entry.leave(link)
             except Unavailable:
-                self._pulse.owe(link)
+                self.pulse.owe(link)
 
     def _part(self, link: Link, code: CloseCode, reason: str) -> None:
         self._tasks.start_soon(link.goodbye, code, reason)

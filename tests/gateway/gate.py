@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import count
 from typing import Any
 
 import anyio
+import jwt
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -16,7 +18,8 @@ from websockets.typing import Origin, Subprotocol
 
 from dispatch.client import DeviceClient
 from dispatch.engine.desk import Desk
-from dispatch.gateway import Limits, listen, serve
+from dispatch.gateway import Limits, listen
+from dispatch.gateway.server import Gateway
 from dispatch.gazetteer import Gazetteer
 from dispatch.identity import DeviceKeys
 from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderSettings
@@ -25,13 +28,17 @@ from dispatch.store import Store
 from dispatch.wire import MSGPACK, Codec, Hello, Message, Resume
 
 PATIENCE_S = 10.0
+NUMBERS = count(1)  # of bookings
 PLACE = {"lat": 48.8566, "lng": 2.3522}
+
+
+@lru_cache
+def gazetteer() -> Gazetteer:
+    return Gazetteer.load(None)
 
 
 def keys_of_test() -> DeviceKeys:
     secret = base64.urlsafe_b64encode(b"k" * 32).rstrip(b"=").decode()
-    import jwt
-
     return DeviceKeys({"test": jwt.PyJWK({"kty": "oct", "kid": "test", "k": secret}, "HS256")}, "test")
 
 
@@ -77,9 +84,9 @@ class Gate:
     desk: Desk
     keys: DeviceKeys
     market: str
+    gateway: Gateway
     port: int
     stop: anyio.Event = field(default_factory=anyio.Event)
-    numbers: Any = field(default_factory=lambda: count(1))
 
     @property
     def url(self) -> str:
@@ -101,7 +108,7 @@ class Gate:
 
     async def book(self, *, hours: int = 4, note: str = "") -> str:
         """Opens a booking; its first wave leaves in the same step. Its id."""
-        number = next(self.numbers)
+        number = next(NUMBERS)
         start = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours)
         window = {"start": start.isoformat(), "end": (start + timedelta(minutes=30)).isoformat()}
         body = {"booking_id": f"b-{number}", "client_id": "c-1", "place": PLACE, "services": ["cut"], "windows": [window], "note": note}
@@ -135,17 +142,15 @@ class Gate:
 async def gate(store: Store, market: str, limits: Limits | None = None, **settings: Any) -> AsyncIterator[Gate]:
     """A gateway that serves until the block ends."""
     keys = keys_of_test()
-    desk = Desk(store, Gazetteer.load(None), keys)
+    desk = Desk(store, gazetteer(), keys)
     await desk.put_market(market, MarketSettings(quiet_hours=None))
     catalogue = {"trades": [{"code": "hair"}], "services": [{"code": "cut", "trade": "hair", "minutes": 30}]}
     await desk.put_catalogue(market, msgspec.convert(catalogue, Catalogue))
     listener = listen("127.0.0.1", 0)
-    running = Gate(store, desk, keys, market, listener.getsockname()[1])
-    ready = anyio.Event()
+    gateway = Gateway(store, read(dev=True, **settings), keys, limits or Limits())
+    running, ready = Gate(store, desk, keys, market, gateway, listener.getsockname()[1]), anyio.Event()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(
-            lambda: serve(store, read(dev=True, **settings), keys, ready=ready, stop=running.stop, limits=limits, listener=listener)
-        )
+        tasks.start_soon(gateway.run, listener, ready, running.stop)
         with anyio.fail_after(PATIENCE_S):
             await ready.wait()
         yield running
