@@ -35,6 +35,7 @@ def make_app(desk: Desk, store: Store, settings: Settings, feed: Feed | None = N
     app = Starlette(
         routes=_routes(table, Engine(desk=desk, store=store, settings=settings)), exception_handlers={HTTPException: _elsewhere}
     )
+    app.router.redirect_slashes = False  # a redirect would repeat whatever name the caller gave us in Host
     app.state.table, app.state.streams = table, streams
     return app
 
