@@ -1,0 +1,80 @@
+"""A short run against a real engine: it passes on ours, and turns red on one whose claim has been broken.
+
+The broken engine is a copy of the package with two lines taken out of the ``accept`` function: nothing in the product can be told to win
+twice, so the fault is built, not switched on.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from loadtests.__main__ import free_port, wait_ready
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = ["--devices", "60", "--booking-users", "4", "--booking-rate", "6", "--seconds", "12", "--drops-per-minute", "4"]
+PATIENT = [word for row in ("open", "push", "result", "withdrawn", "live") for word in (f"--limit-{row}-ms", "8000")]
+GUARDS = (
+    "  if p[S.state] ~= 'open' then return AFTER[p[S.reason]] or 'NOT_ASKED' end\n",
+    "  if b.state ~= 'searching' then return 'LOST' end\n",
+)
+
+
+@contextmanager
+def engine(code: Path, data: Path) -> Iterator[list[str]]:
+    """An engine run from this copy of the code; yields the options that lead to it."""
+    http, devices = free_port(), free_port()
+    chosen = {"DISPATCH_HTTP_PORT": http, "DISPATCH_DEVICE_PORT": devices, "DISPATCH_DATA_DIR": data}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {k: str(v) for k, v in chosen.items()}
+    with (data.parent / "engine.log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-m", "dispatch", "serve", "--dev"], cwd=code, env=environment, stdout=log, stderr=log)
+        try:
+            wait_ready(f"http://127.0.0.1:{http}", process)
+            yield ["--host", f"http://127.0.0.1:{http}", "--device-url", f"ws://127.0.0.1:{devices}/v1/device"]
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def load(folder: Path, *options: str) -> tuple[int, str]:
+    """Exit code and output of a short run."""
+    command = [sys.executable, "-m", "loadtests", *options, *SMALL, *PATIENT]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=110, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_short_run_passes_and_leaves_its_reports(tmp_path: Path) -> None:
+    with engine(ROOT, tmp_path / "data") as where:
+        code, output = load(tmp_path, *where)
+    assert code == 0, output
+    assert "FAIL" not in output
+    assert re.search(r"generator: process 0 .* used \d+% of a core", output)
+    assert {path.name for path in (tmp_path / "build" / "load").iterdir()} >= {"report.html", "load_stats.csv", "load_failures.csv"}
+
+
+def broken_copy(folder: Path) -> Path:
+    """The package with a claim that never says no."""
+    shutil.copytree(ROOT / "dispatch", folder / "dispatch", ignore=shutil.ignore_patterns("__pycache__"))
+    claim = folder / "dispatch" / "store" / "lua" / "accept.lua"
+    text = claim.read_text()
+    for guard in GUARDS:
+        assert guard in text, "accept.lua has changed: take its guards out here too"
+        text = text.replace(guard, "")
+    claim.write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize("haste", ["20000"])
+def test_a_double_win_turns_it_red(tmp_path: Path, haste: str) -> None:
+    """Several hold a booking at once (a last-minute wave has three), and all answer: each of their accepts wins."""
+    with engine(broken_copy(tmp_path / "broken"), tmp_path / "data") as where:
+        code, output = load(tmp_path, *where, "--haste", haste)
+    assert code == 1, output
+    assert re.search(r"FAIL exactly one `won` a booking .* was won [23] times", output), output
