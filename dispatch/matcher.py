@@ -127,6 +127,11 @@ def bucket_of(tier: Tier, score: float) -> int:
     return (len(TIERS) - 1 - TIERS.index(tier)) * STEPS + (STEPS - 1 - step)
 
 
+def tier_of(bucket: int) -> Tier:
+    """The tier of a bucket."""
+    return TIERS[len(TIERS) - 1 - bucket // STEPS]
+
+
 def order(people: Sequence[Person], turns: dict[int, int] | None = None) -> list[Person]:
     """Those who fit, in the order in which they are asked (R5): tier, score step, longest since last asked, number.
 

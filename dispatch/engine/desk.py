@@ -14,7 +14,7 @@ from dispatch.errors import Conflict, NotFound, Unavailable, Unprocessable
 from dispatch.gazetteer import Gazetteer
 from dispatch.identity import DeviceKeys
 from dispatch.matcher import Fit, Person, Query, fits, to_query
-from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderSettings
+from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderSettings, Tier
 from dispatch.store import Market, Record, Standing, Store
 from dispatch.store.bookings import plain
 from dispatch.store.footprint import working_quarters
@@ -279,10 +279,10 @@ def person(standing: Standing, *, blocked: bool, asked: bool = False) -> Person:
     )
 
 
-def _candidate(provider_id: str, entry: tuple[int, str, float, int | None, list[int]]) -> dict[str, Any]:
+def _candidate(provider_id: str, entry: tuple[int, Tier, float, int | None, list[int]]) -> dict[str, Any]:
     _, tier, score, distance, windows = entry
     rounded = None if distance is None else round(distance, -2)
-    return {"provider_id": provider_id, "tier": tier, "score": score, "distance_m": rounded, "windows": windows}
+    return {"provider_id": provider_id, "tier": tier.value, "score": score, "distance_m": rounded, "windows": windows}
 
 
 def _opening(

@@ -13,7 +13,7 @@ from dispatch.errors import DispatchError, Forbidden, Unprocessable
 from dispatch.model import ProviderLine, ProviderSettings
 from dispatch.store import Market, Standing, Store
 
-BATCH = 512  # lines enrolled together
+BATCH = 4_096  # lines enrolled together
 LINE_LIMIT = 64 * 1_024
 _lines = msgspec.json.Decoder(ProviderLine)
 

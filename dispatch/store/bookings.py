@@ -7,13 +7,13 @@ import msgspec
 from msgspec import Struct
 
 from dispatch.errors import NotFound
-from dispatch.matcher import Query
-from dispatch.model import Span, Urgency
+from dispatch.matcher import Query, tier_of
+from dispatch.model import Span, Tier, Urgency
 from dispatch.store.calls import Calls, decode, text
 from dispatch.store.keys import key
 from dispatch.waves import Holder, Search, Step
 
-TALLY = 1_500  # doubtful candidates looked at in one call
+TALLY = 400  # doubtful candidates looked at in one call
 CENSUS = 400  # providers looked at in one call
 
 
@@ -81,7 +81,7 @@ class Record(Struct, frozen=True, kw_only=True):
 class Found(Struct, frozen=True, kw_only=True):
     """The answer to a match: (number, tier, score, distance in m or None, windows) in order, and how many fit."""
 
-    first: list[tuple[int, str, float, int | None, list[int]]]
+    first: list[tuple[int, Tier, float, int | None, list[int]]]
     count: int
 
 
@@ -155,7 +155,7 @@ class Bookings:
         """Who would be asked, and how many fit exactly. Large counts take several bounded calls."""
         arguments = {"query": plain(query), "minute": minute, "client_id": client_id}
         reply = await self._calls.verb("match", market, **arguments, k=k, limit=TALLY if counting else 0)
-        first = [(int(no), text(tier), float(score), far, list(windows)) for no, tier, score, far, windows in reply["first"]]
+        first = [(int(no), tier_of(bucket), score / 100, far, list(windows)) for no, bucket, score, far, windows in reply["first"]]
         return Found(first=first, count=await self.tally(market, arguments, reply.get("count", 0), reply.get("from")))
 
     async def tally(self, market: str, arguments: dict[str, Any], count: int, at: int | None) -> int:

@@ -55,6 +55,8 @@ bind 127.0.0.1
 port {port}
 protected-mode yes
 daemonize no
+# A title would overwrite what /proc tells of the process, its command and environment, by which tests find what outlived them.
+set-proc-title no
 tcp-backlog 511
 tcp-keepalive 60
 hz 10

@@ -3,6 +3,7 @@
 Pure. The bitmaps themselves are written by the verbs; lua/lib/index.lua names the fields used here.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -49,8 +50,13 @@ def facts_of(settings: ProviderSettings, time_zone: str, first: int, until: int)
         "flags": int(dnd is not None),
         "dnd_from": minute_of(dnd.from_) if dnd else 0,
         "dnd_to": minute_of(dnd.to) if dnd else 0,
-        "regions": sorted({h3.cell_to_parent(cell, REGION) for cell in (*place["inside"], *place["rim"])}),
+        "regions": sorted({_region(cell) for cell in (*place["inside"], *place["rim"])}),
     }
+
+
+@lru_cache(maxsize=65_536)
+def _region(cell: str) -> str:
+    return str(h3.cell_to_parent(cell, REGION))
 
 
 def work_of(settings: ProviderSettings, time_zone: str, first: int, until: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Providers: their settings, and their place in the match index, which changes in the same step."""
 
 import struct
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
@@ -115,19 +116,31 @@ class Providers:
             await anyio.sleep(0)
         entries.sort(key=lambda entry: entry["rank"]["bucket"])
         by_id = dict(batch)
-        for at in range(0, len(entries), ENROLLED):
-            known = await self._enroll(market.id, entries[at : at + ENROLLED], by_id)
-            for provider_id in known:
-                await self.put(market, provider_id, by_id[provider_id])
+        known = await self._enroll(market.id, entries, {provider_id: settings.status for provider_id, settings in batch})
+        for provider_id in known:
+            await self.put(market, provider_id, by_id[provider_id])
         return len(entries)
 
-    async def _enroll(self, market: str, entries: list[dict[str, Any]], by_id: dict[str, ProviderSettings]) -> list[str]:
-        reply = await self._calls.verb("enroll", market, list=[{**entry, "facts": _record(entry["facts"])} for entry in entries])
-        placed = [(int(slot), entry["facts"]) for slot, entry in zip(reply["slots"], entries, strict=True) if slot is not False]
+    async def _enroll(self, market: str, entries: list[dict[str, Any]], statuses: dict[str, str]) -> list[str]:
+        """Slots first, then their bitmaps, then everybody takes part. The ids of those who were there already."""
+        placed, done, spare, known = [], [], [], []
+        hints = _to_come([entry["rank"]["bucket"] for entry in entries])
+        for at in range(0, len(entries), ENROLLED):
+            part = entries[at : at + ENROLLED]
+            slim = [{**entry, "facts": _record(entry["facts"])} for entry in part]
+            reply = await self._calls.verb("enroll", market, list=slim, hints=hints[at : at + ENROLLED])
+            for entry, slot, pno in zip(part, reply["slots"], reply["pnos"], strict=True):
+                if slot is False:
+                    known.append(entry["id"])
+                else:
+                    placed.append((int(slot), entry["facts"]))
+                    done.append((pno, statuses[entry["id"]]))
+            spare += reply["spare"] or []
         await paint(self._calls, market, placed)
-        done = [(pno, by_id[entry["id"]].status) for pno, entry in zip(reply["pnos"], entries, strict=True) if pno]
-        await self._calls.verb("admit", market, list=done, spare=reply["spare"])
-        return [entry["id"] for pno, entry in zip(reply["pnos"], entries, strict=True) if not pno]
+        for at in range(0, len(done), ENROLLED):
+            await self._calls.verb("admit", market, list=done[at : at + ENROLLED], spare=[])
+        await self._calls.verb("admit", market, list=[], spare=spare)
+        return known
 
     async def get(self, market: str, provider_id: str) -> Standing:
         """Everything about one provider. Raises NotFound."""
@@ -210,6 +223,11 @@ def _entry(market: Market, provider_id: str, settings: ProviderSettings, first: 
         "facts": facts_of(settings, market.settings.time_zone, first, until),
         "until": until,
     }
+
+
+def _to_come(buckets: list[int]) -> list[int]:
+    """For each of the sorted buckets, how many of its kind begin there."""
+    return [bisect_right(buckets, bucket) - index for index, bucket in enumerate(buckets)]
 
 
 def _record(facts: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ function verbs.admit(m, a)
     if call('HGET', key, 'status') == 'loading' then
       call('HSET', key, 'status', one[2])
       record.refresh(m, one[1])
-      event.add(m, 0, 'ProviderPut', { p = one[1], created = true })
+      event.note(m, 'ProviderPut', { p = one[1], created = true })
     end
   end
   for _, s in ipairs(a.spare) do slots.add_spare(m, s[1], s[2], s[3]) end

@@ -17,7 +17,7 @@ function verbs.block(m, a)
   elseif a.p then changed = call('SREM', K.blocks(m, cno), a.p)
   elseif a.on then changed = call('HSET', K.blacklist(m), cno, a.reason)
   else changed = call('HDEL', K.blacklist(m), cno) end
-  event.add(m, 0, a.on and 'Blocked' or 'Unblocked', { client = tonumber(cno), p = a.p })
+  event.note(m, a.on and 'Blocked' or 'Unblocked', { client = tonumber(cno), p = a.p })
   if a.on then return reply(changed == 1 and 'CREATED' or 'REPLACED') end
   return reply(changed == 1 and 'REMOVED' or 'ABSENT')
 end

@@ -1,6 +1,6 @@
 -- enroll: gives numbers and slots to a batch of new providers; they become askable with `admit`, once their bitmaps are painted.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, list {{id, settings, trade, rank {tier, score, bucket}, facts, until}..}} sorted by bucket
+-- ARGV: 1 msgpack {m, hints {for each entry, how many of its bucket are still to come}, list {{id, settings, trade, rank {tier, score, bucket}, facts, until}..}} sorted by bucket
 -- Replies: DONE {slots {slot or false for those already known..}, pnos, spare {{bucket, first, stop}..}}
 -- Source: SPEC.md R5; PROTOCOL.md (import).
 
@@ -18,7 +18,7 @@ local function admit(m, e, slot)
   call('HSET', K.provider(m, pno), 'slot', slot, 'bucket', e.rank.bucket, 'seq', 0, 'live', 0, 'version', 1, 'askable', 0,
     'status', 'loading', 'trade', e.trade, 'tier', e.rank.tier, 'score', e.rank.score, 'until', e['until'])
   call('SET', K.profile(m, pno), e.settings)
-  index.facts(m, slot, pno, e.facts, 0)
+  index.facts(m, slot, pno, e.facts, 0, e.rank.score * 100)
   return pno
 end
 
@@ -30,7 +30,7 @@ function verbs.enroll(m, a)
     if n == 0 then
       out.slots[i], out.pnos[i], i = false, 0, i + 1
     else
-      local first, got, after = slots.run(m, bucket, n)
+      local first, got, after = slots.run(m, bucket, n, a.hints[i])
       for j = 0, got - 1 do
         out.slots[i + j], out.pnos[i + j] = first + j, admit(m, a.list[i + j], first + j)
       end

@@ -25,7 +25,8 @@ local function move(m, pno, a, slot, bucket)
 end
 
 local function write(m, a, pno, slot, asked, fresh)
-  index.facts(m, slot, pno, a.facts, asked)
+  local score = a.rank and a.rank.score or tonumber(call('HGET', K.provider(m, pno), 'score'))
+  index.facts(m, slot, pno, a.facts, asked, score * 100)
   index.place(m, slot, a.facts, 1)
   index.hours(m, slot, a.facts, fresh)
   visits.block_all(m, pno, slot, tonumber(call('HGET', K.market(m), 'gap')))
@@ -51,6 +52,6 @@ function verbs.put_provider(m, a)
     slot, fresh = move(m, pno, a, slot, bucket)
   end
   write(m, a, pno, slot, asked, fresh)
-  event.add(m, 0, 'ProviderPut', { p = pno, created = word == 'CREATED' })
+  event.note(m, 'ProviderPut', { p = pno, created = word == 'CREATED' })
   return reply(word, { p = pno })
 end

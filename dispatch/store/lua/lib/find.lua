@@ -7,9 +7,13 @@ local function before(a, b)
   return a.pno < b.pno
 end
 
--- Puts `r` into the sorted list `best` of at most k.
+-- Whether (asked, pno) belongs into the sorted list `best` of at most k.
+local function belongs(best, k, asked, pno)
+  local last = best[k]
+  return not last or asked < last.asked or asked == last.asked and pno < last.pno
+end
+
 local function insert(best, r, k)
-  if #best == k and not before(r, best[k]) then return end
   local i = math.min(#best, k - 1)
   while i > 0 and before(r, best[i]) do
     best[i + 1] = best[i]
@@ -18,16 +22,16 @@ local function insert(best, r, k)
   best[i + 1] = r
 end
 
--- The candidates of one bucket, at most `k` in order; `budget` bounds how many may be looked at.
-local function of_bucket(m, q, net_key, ranges, k, budget)
+-- The candidates of one bucket, at most `k` in order, and the slot after its crowd when it is crowded.
+local function of_bucket(m, q, steps, ranges, k, budget)
   local best, rest, seen, crowd_end = {}, {}, 0, nil
-  net.walk(net_key, ranges, function(slot)
+  net.walk(q, steps, ranges, function(slot, doubt, text, pos)
     budget.left = budget.left - 1
-    local r = record.read(m, slot)
-    local windows, far = fits.check(m, q, r)
-    if windows then
-      r.windows, r.far, seen = windows, far, seen + 1
-      if seen <= CROWD then insert(best, r, k) else rest[#rest + 1] = r end
+    local pno, asked = struct.unpack('<I4d', text, pos)
+    if not q.blocked[pno] and not q.asked[pno] and (not doubt or fits.doubtful(m, q, slot, pno, text, pos)) then
+      seen = seen + 1
+      if seen > CROWD then rest[#rest + 1] = { slot = slot, pno = pno, asked = asked, text = text, pos = pos }
+      elseif belongs(best, k, asked, pno) then insert(best, { slot = slot, pno = pno, asked = asked, text = text, pos = pos }, k) end
       if seen == CROWD then crowd_end = slot + 1 end
     end
     return budget.left > 0 and (seen < CROWD or seen < k)
@@ -36,19 +40,24 @@ local function of_bucket(m, q, net_key, ranges, k, budget)
   return best, crowd_end
 end
 
--- At most k records that fit, in order, each with bucket, windows and far; and the buckets that were crowded ({bucket = slot after
--- the crowd}). The net must be cast.
-function find.first(m, q, net_key, k)
+-- A chosen one in full: his record, bucket, windows that fit, distance.
+local function full(m, q, chosen, bucket)
+  local r = record.parse(chosen.slot, chosen.text, chosen.pos)
+  local _, far = geometry.covers(m, q, r)
+  r.far, r.bucket, r.windows = far, bucket, fits.windows(m, q, r)
+  return r
+end
+
+-- At most k that fit, in order; and the buckets that were crowded {bucket = slot after the crowd}. The net must be cast.
+function find.first(m, q, k)
   local out, crowded, budget = {}, {}, { left = LOOK }
-  if k < 1 or call('BITPOS', net_key, 1) < 0 then return out, crowded end
+  if k < 1 or call('BITPOS', q.net, 1) < 0 then return out, crowded end
+  local steps, turns = net.steps(m, q), call('GET', K.x_turn(m)) or ''
   for bucket, ranges in slots.buckets(m) do
-    local turn = tonumber(call('HGET', K.x_turn(m), bucket)) or 0
-    local best, crowd_end = of_bucket(m, q, net_key, slots.rotated(ranges, turn), k - #out, budget)
+    local turn = #turns > bucket * 4 and struct.unpack('<I4', turns, bucket * 4 + 1) or 0
+    local best, crowd_end = of_bucket(m, q, steps, turn > 0 and slots.rotated(ranges, turn) or ranges, k - #out, budget)
     crowded[bucket] = crowd_end
-    for _, r in ipairs(best) do
-      r.bucket = bucket
-      out[#out + 1] = r
-    end
+    for _, chosen in ipairs(best) do out[#out + 1] = full(m, q, chosen, bucket) end
     if #out >= k or budget.left <= 0 then break end
   end
   return out, crowded

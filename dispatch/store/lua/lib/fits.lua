@@ -28,16 +28,17 @@ function fits.overlap(m, pno, window, gap)
   return false
 end
 
-local function ragged(m, window, slot)
-  for day = math.floor(window[1] / DAY), math.floor((window[2] - 1) / DAY) do
-    if call('GETBIT', K.x_ragged(m, day), slot) == 1 then return true end
+-- Whether the bits of a window may be wrong for a slot: a quarter of that day is free only in part.
+local function ragged(q, slot)
+  for _, key in ipairs(q.ragged) do
+    if call('GETBIT', key, slot) == 1 then return true end
   end
   return false
 end
 
-local function windows_of(m, q, r)
-  -- the net has settled a single window, but for a day with ragged quarters
-  if q.netted and #q.windows == 1 and not ragged(m, q.windows[1], r.slot) then return { 0 } end
+-- The indexes (from 0) of the windows that fit, or nil and the reason. What the net has settled is not looked at again.
+function fits.windows(m, q, r)
+  if q.net and #q.windows == 1 and not ragged(q, r.slot) then return { 0 } end
   local out, reason = {}, 'hours'
   for i, window in ipairs(q.windows) do
     if fits.overlap(m, r.pno, window, q.gap) then reason = 'overlap'
@@ -53,10 +54,20 @@ local function disturbed(q, r)
   return r.dnd_from <= q.minute or q.minute < r.dnd_to
 end
 
+-- Whether one whom the net holds in doubt fits (asked and blocked are the caller's). Quick for circles that are plain either way.
+function fits.doubtful(m, q, slot, pno, text, pos)
+  local kind, flags, dnd_from, dnd_to, lat, lng, radius = struct.unpack('<BBHHi4i4I4', text, pos + 12)
+  local r = kind == 1 and geometry.plainly(q, lat, lng, radius)
+  if r == false then return false end
+  if r == true and flags == 0 and #q.ragged == 0 then return true end
+  r = { slot = slot, pno = pno, kind = kind, flags = flags, dnd_from = dnd_from, dnd_to = dnd_to, lat = lat, lng = lng, radius = radius }
+  return geometry.covers(m, q, r) and fits.windows(m, q, r) ~= nil and not disturbed(q, r)
+end
+
 function fits.check(m, q, r)
   local covered, far = geometry.covers(m, q, r)
   if not covered then return nil, 'zone' end
-  local windows, reason = windows_of(m, q, r)
+  local windows, reason = fits.windows(m, q, r)
   if not windows then return nil, reason end
   if q.blocked[r.pno] then return nil, 'blocked' end
   if q.asked[r.pno] then return nil, 'asked' end

@@ -11,6 +11,19 @@ function geometry.distance(lat1, lng1, lat2, lng2)
   return TWICE_EARTH * math.asin(math.sqrt(a))
 end
 
+-- Whether a place lies in a circle, when a flat map can tell: true, false, or nil (too close to the rim, or too far to be flat).
+-- The map is off by less than radius x tan(lat) / earth, and 0.2 %; twice that in squares.
+function geometry.plainly(q, lat, lng, radius)
+  if not q.narrow then q.narrow, q.tan = math.cos(q.lat * K_RAD), math.abs(math.tan(q.lat * K_RAD)) end
+  local slack = 2 * (q.tan * radius / 6371008.8 + 0.002)
+  if slack > 0.2 then return nil end
+  local x, y = (lng - q.lng) * q.narrow * 0.1111949266, (lat - q.lat) * 0.1111949266
+  local square, rim = x * x + y * y, radius * radius
+  if square < rim * (1 - slack) then return true end
+  if square > rim * (1 + slack) then return false end
+  return nil
+end
+
 -- Even-odd ray casting over int32 pairs (lat, lng); dispatch/zones.py states the rule on edges.
 function geometry.in_ring(ring, lat, lng)
   local held, last = false, #ring - 7

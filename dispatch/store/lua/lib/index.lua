@@ -37,10 +37,11 @@ function index.wipe(m, slot, facts)
 end
 
 -- The record of the slot, and what is too long for it.
-function index.facts(m, slot, pno, facts, asked)
+function index.facts(m, slot, pno, facts, asked, score)
   local z = facts.zone
   record.write(m, slot, { pno = pno, asked = asked, kind = z.kind, flags = facts.flags, dnd_from = facts.dnd_from,
-    dnd_to = facts.dnd_to, lat = z.lat, lng = z.lng, radius = z.radius })
+    dnd_to = facts.dnd_to, lat = z.lat, lng = z.lng, radius = z.radius,
+    score = score })
   call('SETBIT', K.x_disturb(m), slot, facts.flags)
   if facts.ring then call('HSET', K.x_rings(m), pno, facts.ring) else call('HDEL', K.x_rings(m), pno) end
   if facts.spans then call('HSET', K.x_spans(m), pno, facts.spans) else call('HDEL', K.x_spans(m), pno) end

@@ -25,40 +25,38 @@ local function any_window(m, q)
   return { K.scratch(m, 'w') }
 end
 
+-- The bitmaps of ragged quarters on the days of the windows, where there are any.
+local function ragged_days(m, q)
+  local keys = {}
+  for _, window in ipairs(q.windows) do
+    for day = math.floor(window[1] / DAY), math.floor((window[2] - 1) / DAY) do
+      if call('EXISTS', K.x_ragged(m, day)) == 1 then keys[#keys + 1] = K.x_ragged(m, day) end
+    end
+  end
+  return keys
+end
+
 local function reaching(m, q)
   local keys = { K.x_inside(m, q.cell), K.x_rim(m, q.cell) }
   for _, area in ipairs(q.areas) do keys[#keys + 1] = K.x_area(m, area) end
   return keys
 end
 
--- Casts the net and returns its key; net.drop must follow in the same call.
+-- Casts the net: q.net, and q.doubt for the part that must be looked at one by one; net.drop must follow in the same call.
 function net.cast(m, q)
   redis.set_repl(redis.REPL_NONE)
-  q.netted = true
-  call('BITOP', 'OR', K.scratch(m, 'geo'), unpack(reaching(m, q)))
+  q.net, q.doubt, q.ragged = K.scratch(m, 'net'), K.scratch(m, 'doubt'), ragged_days(m, q)
+  call('BITOP', 'OR', q.doubt, unpack(reaching(m, q)))
   local all = any_window(m, q)
   for _, service in ipairs(q.services) do all[#all + 1] = K.x_service(m, service) end
-  all[#all + 1] = K.scratch(m, 'geo')
-  all[#all + 1] = K.x_askable(m)
-  call('BITOP', 'AND', K.scratch(m, 'net'), unpack(all))
-  return K.scratch(m, 'net')
-end
-
--- The part of the net that must be looked at one by one.
-function net.doubtful(m, q)
-  local doubts = { K.x_rim(m, q.cell), K.x_disturb(m) }
-  for _, window in ipairs(q.windows) do
-    for day = math.floor(window[1] / DAY), math.floor((window[2] - 1) / DAY) do
-      doubts[#doubts + 1] = K.x_ragged(m, day)
-    end
-  end
-  call('BITOP', 'OR', K.scratch(m, 'doubt'), unpack(doubts))
-  call('BITOP', 'AND', K.scratch(m, 'doubt'), K.scratch(m, 'doubt'), K.scratch(m, 'net'))
-  return K.scratch(m, 'doubt')
+  all[#all + 1], all[#all + 2] = q.doubt, K.x_askable(m)
+  call('BITOP', 'AND', q.net, unpack(all))
+  call('BITOP', 'OR', q.doubt, K.x_rim(m, q.cell), K.x_disturb(m), unpack(q.ragged))
+  call('BITOP', 'AND', q.doubt, q.doubt, q.net)
 end
 
 function net.drop(m, q)
-  local used = { K.scratch(m, 'geo'), K.scratch(m, 'net'), K.scratch(m, 'doubt'), K.scratch(m, 'w') }
+  local used = { q.net, q.doubt, K.scratch(m, 'w') }
   for i = 1, #q.windows do used[#used + 1] = K.scratch(m, 'w' .. i) end
   call('DEL', unpack(used))
   redis.set_repl(redis.REPL_ALL)

@@ -9,6 +9,12 @@ function event.add(m, bno, name, fields)
   call('XADD', K.events(m), '*', 'e', blob)
 end
 
+-- An event that belongs to no booking.
+function event.note(m, name, fields)
+  fields.type, fields.at = name, clock.now()
+  call('XADD', K.events(m), '*', 'e', cmsgpack.pack(fields))
+end
+
 function gauge.add(m, name, by)
   call('HINCRBY', K.gauges(m), name, by)
 end

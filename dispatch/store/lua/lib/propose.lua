@@ -39,7 +39,7 @@ end
 -- Buckets that were crowded begin their next search where this crowd ended.
 local function turn(m, crowded, chosen)
   for _, r in ipairs(chosen) do
-    if crowded[r.bucket] then call('HSET', K.x_turn(m), r.bucket, crowded[r.bucket]) end
+    if crowded[r.bucket] then call('SETRANGE', K.x_turn(m), r.bucket * 4, struct.pack('<I4', crowded[r.bucket])) end
   end
 end
 
@@ -50,9 +50,10 @@ function propose.wave(m, b, plan, counting)
   local now = clock.now()
   local q = propose.query(m, b, plan.minute, now)
   q.far = true
-  local cast, count, from = net.cast(m, q), nil, nil
-  if counting then count, from = tally.count(m, q, cast, 0, 1000) end
-  local chosen, crowded = find.first(m, q, cast, plan.size)
+  local count, from
+  net.cast(m, q)
+  if counting then count, from = tally.count(m, q, 0, 200) end
+  local chosen, crowded = find.first(m, q, plan.size)
   net.drop(m, q)
   turn(m, crowded, chosen)
   local asked = {}

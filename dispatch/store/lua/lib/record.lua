@@ -1,19 +1,23 @@
 -- The index's fixed-size facts of a slot: 32 bytes in x_records.
 --   pno u32, last asked (ms) f64, zone kind u8 (1 circle, 2 polygon, 3 areas), flags u8 (1: has do-not-disturb hours), from/to u16 (local
---   minutes), zone centre lat/lng i32 (1e-6 degrees), radius u32 (m), 2 bytes of padding
-local FORMAT, SIZE = '<I4dBBHHi4i4I4', 32
+--   minutes), zone centre lat/lng i32 (1e-6 degrees), radius u32 (m), score x 100 u16
+local FORMAT, SIZE = '<I4dBBHHi4i4I4H', 32
 
-function record.read(m, slot)
-  local r, raw = {}, call('GETRANGE', K.x_records(m), slot * SIZE, slot * SIZE + SIZE - 1)
-  if #raw < SIZE then return { pno = 0 } end -- a slot nobody has had yet
-  r.pno, r.asked, r.kind, r.flags, r.dnd_from, r.dnd_to, r.lat, r.lng, r.radius = struct.unpack(FORMAT, raw)
-  r.slot = slot
+function record.parse(slot, text, pos)
+  local r = { slot = slot }
+  r.pno, r.asked, r.kind, r.flags, r.dnd_from, r.dnd_to, r.lat, r.lng, r.radius, r.score = struct.unpack(FORMAT, text, pos)
   return r
 end
 
+function record.read(m, slot)
+  local text = call('GETRANGE', K.x_records(m), slot * SIZE, slot * SIZE + SIZE - 1)
+  if #text < SIZE then return { pno = 0 } end -- a slot nobody has had yet
+  return record.parse(slot, text, 1)
+end
+
 function record.write(m, slot, r)
-  local raw = struct.pack(FORMAT, r.pno, r.asked, r.kind, r.flags, r.dnd_from, r.dnd_to, r.lat, r.lng, r.radius)
-  call('SETRANGE', K.x_records(m), slot * SIZE, raw .. '\0\0')
+  call('SETRANGE', K.x_records(m), slot * SIZE,
+    struct.pack(FORMAT, r.pno, r.asked, r.kind, r.flags, r.dnd_from, r.dnd_to, r.lat, r.lng, r.radius, r.score))
 end
 
 function record.asked(m, slot, at)

@@ -2,7 +2,7 @@
 -- the slot space. A full bucket gets a new extent at the end, so nobody is ever renumbered.
 local ENTRY, WIDTH = '<BI4I4', 9
 
--- A new extent for a bucket, about half as large as what it has, whole words.
+-- A new extent for a bucket, as large as what it has (so there are few of them), whole words.
 local function grow(m, bucket, want)
   local owned, map = 0, call('GET', K.x_extents(m)) or ''
   local at = #map + 1
@@ -11,7 +11,7 @@ local function grow(m, bucket, want)
     if b == bucket then owned = owned + stop - first end
     if b > bucket and at > i then at = i end
   end
-  local size = math.ceil(math.max(64, want, owned / 2) / 64) * 64
+  local size = math.ceil(math.max(64, want, owned) / 64) * 64
   local stop = call('HINCRBY', K.numbers(m), 'slots', size)
   local entry = struct.pack(ENTRY, bucket, stop - size, stop)
   call('SET', K.x_extents(m), string.sub(map, 1, at - 1) .. entry .. string.sub(map, at))
@@ -20,11 +20,11 @@ end
 
 -- A run of up to `want` fresh slots of a bucket: its first (on a byte), their number, and the end of its last byte. The
 -- slots in between are the caller's to give back.
-function slots.run(m, bucket, want)
+function slots.run(m, bucket, want, hint)
   local fill = call('HGET', K.x_fill(m), bucket)
   local next_free, stop = 0, 0
   if fill then next_free, stop = struct.unpack('<I4I4', fill) end
-  if next_free >= stop then next_free, stop = grow(m, bucket, want) end
+  if next_free >= stop then next_free, stop = grow(m, bucket, hint or want) end
   local n = math.min(want, stop - next_free)
   local after = math.min(stop, math.ceil((next_free + n) / 8) * 8)
   call('HSET', K.x_fill(m), bucket, struct.pack('<I4I4', after, stop))
