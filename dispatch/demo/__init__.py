@@ -5,6 +5,7 @@ HTTP, websockets, webhooks.
 """
 
 import sys
+from collections.abc import Iterator
 
 import anyio
 from rich.console import Console
@@ -16,6 +17,7 @@ __all__ = ["Options", "main"]
 
 def main(args: Options) -> int:
     """Runs a demo. 0: every promise was looked at and kept; 1: not so; 2: it could not be run."""
+    from dispatch.client.bookings import DispatchError
     from dispatch.demo.city import NoCity
     from dispatch.demo.engine import EngineFailed
     from dispatch.demo.run import run
@@ -25,12 +27,18 @@ def main(args: Options) -> int:
     summary = None
     try:
         summary = anyio.run(run, args, console)
-    except* (NoCity, EngineFailed, NotReady) as failed:
-        for reason in failed.exceptions:
-            Console(file=sys.stderr).print(f"[red]{reason}[/]", highlight=False)
+    except* (NoCity, EngineFailed, NotReady, DispatchError) as failed:
+        for reason in _leaves(failed):
+            Console(file=sys.stderr, soft_wrap=True).print(str(reason), style="red", highlight=False, markup=False)
     if summary is None:
         return 2
     if args.json is not None:
         summary.write(args.json)
     summary.show(console)
     return 0 if summary.kept else 1
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    """The exceptions in a group of groups."""
+    for inner in group.exceptions:
+        yield from _leaves(inner) if isinstance(inner, BaseExceptionGroup) else (inner,)

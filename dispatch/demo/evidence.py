@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import anyio
 
 from dispatch.client import BookingClient
-from dispatch.client.bookings import Booking, Event, NotFound
+from dispatch.client.bookings import Booking, DispatchError, Event, NotFound
 from dispatch.demo.clock import CityClock, ms
 from dispatch.demo.providers import Provider
 from dispatch.demo.record import Record
@@ -52,10 +52,12 @@ async def read(evidence: Evidence, client: BookingClient, clock: CityClock, ids:
         async with gate:
             try:
                 evidence.bookings[booking_id] = await client.booking(booking_id)
+                evidence.read_at[booking_id] = clock.now_ms()
+                evidence.timelines[booking_id] = await client.timeline(booking_id)
             except NotFound:
                 return  # refused, or never arrived
-            evidence.read_at[booking_id] = clock.now_ms()
-            evidence.timelines[booking_id] = await client.timeline(booking_id)
+            except DispatchError as failed:
+                evidence.record.failures[f"read: {failed.code}"] += 1
 
     async with anyio.create_task_group() as tasks:
         for booking_id in ids:

@@ -6,7 +6,7 @@ from itertools import islice
 import anyio
 
 from dispatch.client import BookingClient
-from dispatch.client.bookings import Refused
+from dispatch.client.bookings import DispatchError
 from dispatch.demo.clock import CityClock
 from dispatch.demo.evidence import READERS, Evidence, read, samples
 
@@ -46,7 +46,7 @@ class Watch:
             async with gate:
                 try:
                     await self._client.cancel(booking_id, "ops", "the demo is over")
-                except Refused as ended:  # it found somebody, or its deadline, in the meantime
+                except DispatchError as ended:  # it found somebody, or its deadline, in the meantime
                     self.evidence.record.refusals[f"cancel: {ended.code}"] += 1
 
         async with anyio.create_task_group() as tasks:
