@@ -9,7 +9,7 @@ ARGS ?=
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .venv/.runtime ## Show a simulated city at work (ARGS="--help" lists the options)
+demo: .venv/.demo ## Show a simulated city at work (ARGS="--help" lists the options)
 	@$(PY) -m dispatch demo $(ARGS)
 
 test: .venv/.dev ## Run the tests, on a real server (ARGS="-k name")
@@ -49,10 +49,10 @@ clean: ## Remove what tools made; the data of a running engine stays
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* htmlcov build dist
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-.venv/.runtime: requirements.lock pyproject.toml
-	@.ci/venv requirements.lock
+.venv/.demo: requirements-demo.lock pyproject.toml
+	@.ci/venv requirements-demo.lock
 	@touch $@
 
 .venv/.dev: requirements-dev.lock pyproject.toml
 	@.ci/venv requirements-dev.lock
-	@touch $@ .venv/.runtime
+	@touch $@ .venv/.demo

@@ -30,7 +30,7 @@ def test_no_file_contains(what: str) -> None:
     assert [f"{relative(path)}: {match.group()!r}" for path, text in texts() for match in pattern.finditer(text)] == []
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-demo.lock", "requirements-dev.lock"])
 def test_a_lock_file_names_no_host(name: str) -> None:
     text = next(path for path in files() if relative(path) == name).read_text()
     assert "://" not in text
