@@ -8,7 +8,7 @@ import secrets
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def _fail(error: BaseException) -> None:
-    err.print(f"dispatch: {error}", style="red", markup=False)
+    err.print(f"dispatch: {error}", style="red", markup=False, soft_wrap=True)
     sys.exit(WRONG if isinstance(error, ConfigError) else FAILED)
 
 
@@ -175,8 +175,11 @@ def _with_ports(settings: Settings) -> Settings:
 
 
 def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """A port below those that the kernel gives to outgoing connections, so that none of them takes it meanwhile."""
+    for port in secrets.SystemRandom().sample(range(20_000, 30_000), 100):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise ConfigError("no free port found; choose DISPATCH_HTTP_PORT and DISPATCH_DEVICE_PORT")
 
 
 def _say_where(settings: Settings) -> None:

@@ -4,6 +4,7 @@ A responder for probes and scrapers, not a web server: one short request a conne
 and the worker need no web framework. Under `dispatch serve` the api asks them here, and answers for all on its own port.
 """
 
+import os
 import re
 import socket
 from collections.abc import Callable
@@ -80,4 +81,5 @@ def listen(variable: str, host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=1_024)
     except OSError as error:
-        raise ConfigError(f"{variable}: cannot listen on {host}:{port}: {error.strerror or error}") from error
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)  # below 0: the name is unknown
+        raise ConfigError(f"{variable}: cannot listen on {host}:{port}: {reason}") from error

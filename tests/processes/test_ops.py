@@ -101,6 +101,13 @@ def test_a_port_in_use_is_told_with_the_variable_that_chose_it() -> None:
     assert "in use" in str(caught.value)
 
 
+@pytest.mark.parametrize(("host", "reason"), [("no-such-host.invalid", "DISPATCH_OPS_PORT: "), ("192.0.2.1", "assign")])
+def test_an_address_that_cannot_be_had_is_told(host: str, reason: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        listen("DISPATCH_OPS_PORT", host, 0)
+    assert reason in str(caught.value)
+
+
 @pytest.mark.parametrize("host", ["::1", "localhost"])
 def test_other_names_of_loopback_will_do(host: str) -> None:
     listen("DISPATCH_OPS_PORT", host, 0).close()

@@ -228,6 +228,7 @@ def test_the_configuration_keeps_what_the_profile_promises(tmp_path: Path, binar
         "protected-mode": "yes",
         "latency-monitor-threshold": "5",
         "shutdown-on-sigterm": "force",
+        "set-proc-title": "no",
     }
     with Embedded(tmp_path, profile, memory_mb=64, binary=binary) as server, Redis.from_url(server.url) as client:  # type: ignore[arg-type]
         told = client.config_get(*expected)
