@@ -34,9 +34,9 @@ async def run(store: Store, settings: Settings, stop: anyio.Event, ready: anyio.
             return await rounds.once(now)
 
         await beat()
+        tasks.start_soon(_listen, timers, bell)
         await follow()
         tasks.start_soon(on_time, store, serve, bell, stop)
-        tasks.start_soon(_listen, timers, bell)
         for pace, duty in ((BEAT_S, beat), (FOLLOW_S, follow), (REAP_S, upkeep.reap), (LOOK_AHEAD_S, upkeep.look_ahead)):
             tasks.start_soon(every, pace, duty, stop)
         ready.set()

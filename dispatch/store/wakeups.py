@@ -16,6 +16,7 @@ from dispatch.store.calls import Calls, decode, text
 from dispatch.store.keys import key
 
 RETRY_S = 0.2
+CONFIRMED_S = 1.0  # for the server's word that it heard a subscription; whoever reads messages hears it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +37,18 @@ class Listening:
         self._pubsub: Any = calls.redis.pubsub()
         self._markets: dict[str, str] = {}
         self._changed = anyio.Event()
+        self._confirmed: dict[str, anyio.Event] = {}
 
     async def follow(self, market: str) -> None:
-        """Hears of a market from now on."""
+        """Hears of a market once this returns (the server has said so; a lost connection is renewed, and then told as lost)."""
         name = key(self._channel, market, *self._parts)
         if name not in self._markets:
             self._markets[name] = market
+            confirmed = self._confirmed[name] = anyio.Event()
             await self._say("SSUBSCRIBE", name)
             self._changed.set()
+            with anyio.move_on_after(CONFIRMED_S):
+                await confirmed.wait()
 
     async def unfollow(self, market: str) -> None:
         """Hears of it no more."""
@@ -77,6 +82,8 @@ class Listening:
                 market = self._markets.get(text(raw[1]))
                 if market is not None:
                     yield market, raw[2]
+            elif raw and raw[0] == b"ssubscribe" and (event := self._confirmed.pop(text(raw[1]), None)):
+                event.set()
 
     async def _renewed(self) -> bool:
         """A new connection with all subscriptions, when that works now."""

@@ -17,7 +17,9 @@ function verbs.connect(m, a)
   if old then
     local gateway, conn = string.match(old, '^([^|]+)|(%d+)')
     out.replaced = { gateway, tonumber(conn) }
-    call('SPUBLISH', K.gateway_wakes(m, gateway), cmsgpack.pack({ c = { { a.p, tonumber(conn) } } }))
+    if gateway ~= a.gateway or tonumber(conn) ~= a.conn then
+      call('SPUBLISH', K.gateway_wakes(m, gateway), cmsgpack.pack({ c = { { a.p, tonumber(conn) } } }))
+    end
   end
   return reply('LINKED', out)
 end

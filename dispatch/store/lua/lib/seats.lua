@@ -9,6 +9,7 @@ function seats.get(m, bno, pno)
 end
 
 function seats.put(m, bno, pno, p)
+  if p[S.reason] == nil then p[S.reason] = null end -- a hole would make a map of the array
   call('HSET', K.proposals(m, bno), pno, cmsgpack.pack(p))
 end
 

@@ -1,0 +1,120 @@
+"""Waves on time (P6): many pending timers, hundreds due a second, and once more after kill -9 and restart.
+
+20,000 far bookings wait with their next wave an hour away; beside them last-minute bookings whose pauses are short make some 200 waves
+due every second. Lateness is read from the timelines (`late`: ms after max(due, engine ready)).
+"""
+
+import argparse
+import asyncio
+import random
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from bench.push import Swarm, booking, prepare
+from bench.serving import Served, serving
+from dispatch.client import BookingClient, DeviceClient
+from dispatch.model import BookingRequest, ByClass, ByHaste, CadenceRow, MarketSettings, Urgency, Window
+
+MARKET, AT_ONCE = "bench", 16
+
+
+def settings(pause_s: int) -> MarketSettings:
+    """Pauses that make the last-minute class busy, and grace and answers that leave everything else alone."""
+    rows = (
+        CadenceRow(class_=Urgency.LAST_MINUTE, lead_under_s=21_600, size=1, pause_s=pause_s),
+        CadenceRow(class_=Urgency.FAR, lead_under_s=None, size=1, pause_s=3_600),
+    )
+    long = 50_000
+    return MarketSettings(
+        open_proposals_cap=100,
+        cadence=rows,
+        quiet_hours=None,
+        answer_s=ByClass(last_minute=long, same_day=long, advance=long, far=long),
+        delivery_grace_s=ByHaste(last_minute=long, other=long),
+    )
+
+
+def far(number: int, rng: random.Random) -> BookingRequest:
+    """A booking in some days."""
+    start = datetime.now(UTC) + timedelta(days=rng.randrange(4, 30), minutes=rng.randrange(0, 1_400))
+    near = booking(number, rng)
+    return msgspec.structs.replace(near, booking_id=f"far{number}", windows=(Window(start=start, end=start + timedelta(minutes=30)),))
+
+
+class Quiet:
+    """Devices that confirm what they get and answer nothing."""
+
+    async def listen(self, client: DeviceClient, _: object) -> None:
+        """Takes in messages; acknowledging is the client's business."""
+        async for _message in client:
+            pass
+
+
+async def open_all(bookings: BookingClient, requests: list[BookingRequest], name: str, progress: Progress) -> None:
+    """Opens bookings, some at once."""
+    bar, door = progress.add_task(name, total=len(requests)), asyncio.Semaphore(AT_ONCE)
+
+    async def one(request: BookingRequest) -> None:
+        async with door:
+            await bookings.open(request)
+        progress.advance(bar)
+
+    await asyncio.gather(*(one(request) for request in requests))
+
+
+async def lateness(bookings: BookingClient, numbers: range, progress: Progress) -> list[tuple[int, float]]:
+    """(engine moment in ms, ms late) of every later wave of the busy bookings."""
+    bar, found = progress.add_task("timelines", total=len(numbers)), []
+    for number in numbers:
+        for event in await bookings.timeline(f"b{number}"):
+            if event.type == "WaveSent" and event.fields["wave"] > 1:
+                found.append((int(event.at.timestamp() * 1_000), float(event.fields["late"])))
+        progress.advance(bar)
+    return found
+
+
+async def measure(served: Served, pending: int, busy: int, pause_s: int, seconds: float) -> tuple[list[float], list[float], float]:
+    """Lateness before the kill, after it, and how long the restart took (s)."""
+    rng = random.Random(1)
+    with Progress() as progress:
+        async with BookingClient(served.url, served.key, MARKET) as bookings, asyncio.TaskGroup() as tasks:
+            await prepare(bookings, 400, rng)
+            await bookings.put_market(settings(pause_s))
+            swarm = Swarm(served, bookings, Quiet(), progress)
+            running = await swarm.connect(400, tasks)
+            await open_all(bookings, [far(n, rng) for n in range(pending)], "pending", progress)
+            await open_all(bookings, [booking(n, rng) for n in range(busy)], "busy", progress)
+            await asyncio.sleep(seconds)
+            killed_at = datetime.now(UTC).timestamp() * 1_000
+            down = await asyncio.to_thread(served.kill_and_restart)
+            await asyncio.sleep(seconds)
+            found = await lateness(bookings, range(busy), progress)
+            for task in running:
+                task.cancel()
+    before = [late for at, late in found if at < killed_at]
+    return before, [late for at, late in found if at >= killed_at], down
+
+
+def main(argv: list[str]) -> int:
+    """`python -m bench timers`."""
+    parser = argparse.ArgumentParser(prog="python -m bench timers", description=__doc__)
+    parser.add_argument("--pending", type=int, default=20_000)
+    parser.add_argument("--due", type=int, default=200, help="waves due a second")
+    parser.add_argument("--pause", type=int, default=5, help="seconds between the waves of a busy booking")
+    parser.add_argument("--seconds", type=float, default=20)
+    chosen = parser.parse_args(argv)
+    with serving() as served:
+        before, after, down = asyncio.run(measure(served, chosen.pending, chosen.due * chosen.pause, chosen.pause, chosen.seconds))
+    table = Table(title=f"{chosen.pending} timers pending, {chosen.due} waves due a second: ms late")
+    for name in ("when", "waves", "p50", "p99", "max", "over 250"):
+        table.add_column(name, justify="left" if name == "when" else "right")
+    for name, values in (("running", before), (f"after kill -9 and restart ({down:.1f} s)", after)):
+        ordered = sorted(values) or [float("nan")]
+        share = [f"{ordered[int(len(ordered) * part)]:.0f}" for part in (0.5, 0.99)]
+        table.add_row(name, str(len(values)), *share, f"{ordered[-1]:.0f}", str(sum(value > 250 for value in values)))
+    Console().print(table)
+    return 0 if before and after and max(*before, *after) <= 250 else 1
