@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 from redis import Redis
 
 from dispatch.settings import read
@@ -18,6 +19,11 @@ from dispatch.store import CLOCK_KEY, Store
 from dispatch.store.embedded import Embedded, find_binary
 from dispatch.store.keys import API_KEYS, BEATS, MARKETS
 from tests.engine_process import EngineProcess, engine
+
+# A slow machine is no failure; in CI every run tries the same examples, so that a red run can be repeated.
+hypothesis_settings.register_profile("desk", deadline=None)
+hypothesis_settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 SHARED = {name.encode() for name in (API_KEYS, BEATS, CLOCK_KEY, MARKETS)}  # keys that belong to no market
 
