@@ -38,7 +38,7 @@ async def serving(app: Any) -> AsyncIterator[Api]:
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as http:
             yield Api(port=port, http=http, app=app)
     finally:
         server.should_exit = True
