@@ -1,7 +1,7 @@
 """The phones of the city's professionals: real websockets, one each, half of them speaking msgpack and half JSON.
 
 A phone shows what comes, its owner looks at it, thinks, and answers (or not), as ``behaviour`` draws it. Some connections break and come
-back; a few owners tap twice.
+back; a few owners tap twice, and some answer a notification whose proposal has gone meanwhile.
 """
 
 from collections.abc import Callable
@@ -20,6 +20,7 @@ from dispatch.demo.record import Record
 from dispatch.demo.town import Town
 
 TAPS_TWICE = 0.03
+OLD_SCREEN = 0.25  # share of answers given from a notification, whether or not the proposal is still there
 TOKEN_S = 12 * 3600
 CONNECTING = 40  # devices that may be on their way in at once
 
@@ -74,7 +75,7 @@ class Phone:
         if intent.answer is Answer.NEVER:
             return
         await anyio.sleep(clock.wall(intent.after_s - intent.seen_s))
-        if proposal.proposal in client.open and self.fleet.answering:
+        if self.fleet.answering and (proposal.proposal in client.open or self.chance.random() < OLD_SCREEN):
             await self._answer(client, proposal, intent)
 
     async def _answer(self, client: DeviceClient, proposal: Proposal, intent: Plan) -> None:

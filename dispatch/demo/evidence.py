@@ -32,8 +32,11 @@ class Evidence:
     states: Counter[str] | None = None
 
     def by_state(self) -> Counter[str]:
-        """Bookings by state: at the end of the day when it is over (``states``), else as read so far."""
-        return self.states or Counter(booking.state for booking in self.bookings.values())
+        """Bookings by state: at the end of the day when it is over (``states``), else as read so far; those not read are searching."""
+        if self.states is not None:
+            return self.states
+        read = Counter(booking.state for booking in self.bookings.values())
+        return read + Counter(searching=len(self.record.opened - self.bookings.keys()))
 
     def events(self, kind: str) -> Iterator[tuple[str, Event]]:
         """All events of one type, each with its booking's id."""

@@ -35,20 +35,16 @@ class Screen:
         await _every(LINE_S, lambda: self._console.print(self._line(count(self._evidence)), highlight=False))
 
     def _picture(self) -> Group:
-        table = Table(show_header=False)
-        numbers = count(self._evidence)
-        for name, value in (*figures(numbers), *self._now(numbers)):
+        table = Table(show_header=False, caption="waves, proposals and times: of bookings that have ended", caption_justify="left")
+        for name, value in (*figures(count(self._evidence)), *self._now()):
             table.add_row(name, value)
         now = self._clock.local(self._clock.now_ms())
         head = f"Paris, {now:%A %H:%M}, {self._clock.speed:g} times as fast. See {self._address}  (Ctrl-C ends)"
         return Group(Text(head), table)
 
-    def _now(self, n: Numbers) -> list[tuple[str, str]]:
+    def _now(self) -> list[tuple[str, str]]:
         record = self._evidence.record
-        known = ", ".join(f"{count} {state}" for state, count in sorted(n.states.items()))
         return [
-            ("ended so far", known or "-"),
-            ("searching or just ended", str(n.bookings - len(self._evidence.bookings))),
             ("devices online", f"{len(self._fleet.online)} of {len(self._evidence.providers)}, {record.reconnects} came back"),
             ("webhooks", f"{len(record.hooks)} heard, {record.hooks_false} false"),
         ]
