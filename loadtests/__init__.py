@@ -1,4 +1,4 @@
-"""Load tests for an installation, with Locust: `locust -f loadtests --host http://... ` (see docs/howto, or `python -m loadtests --help`).
+"""Load tests for an installation, with Locust: `locust -f loadtests --host http://... `.
 
 They speak with the engine only as anybody could: HTTP as the booking service, websockets as devices. Nothing of the engine is imported but
 its client. A run ends non-zero when a limit or a promise is broken: exactly one ``won`` a booking, no proposal lost, none delivered twice.
