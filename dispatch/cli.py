@@ -171,15 +171,16 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 def _with_ports(settings: Settings) -> Settings:
     """The settings with a free port wherever 0 was chosen."""
-    return settings.model_copy(update={name: getattr(settings, name) or _free_port() for name in ("http_port", "device_port")})
+    free = _free_ports()
+    return settings.model_copy(update={name: getattr(settings, name) or next(free) for name in ("http_port", "device_port")})
 
 
-def _free_port() -> int:
-    """A port below those that the kernel gives to outgoing connections, so that none of them takes it meanwhile."""
-    for port in secrets.SystemRandom().sample(range(20_000, 30_000), 100):
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-    raise ConfigError("no free port found; choose DISPATCH_HTTP_PORT and DISPATCH_DEVICE_PORT")
+def _free_ports() -> Iterator[int]:
+    """Ports below those that the kernel gives to outgoing connections, so that none of them takes one meanwhile."""
+    for port in secrets.SystemRandom().sample(range(20_000, 30_000), 200):
+        with suppress(OSError):
+            socket.create_server(("127.0.0.1", port)).close()
+            yield port
 
 
 def _say_where(settings: Settings) -> None:
@@ -240,7 +241,7 @@ async def _install(settings: Settings, user: str | None, password: str, prune: b
             lasting = await acl.install(admin, user, password)
             out.print(f"user: {user}\npassword: {password}")
             if not lasting:
-                out.print("He is gone when the store restarts, as it has no ACL file. This line in its configuration keeps him:")
+                out.print("He is gone when the store restarts, as it has no ACL file. This line in its configuration keeps him:", soft_wrap=True)
                 out.print(acl.acl_line(user, password), soft_wrap=True)
 
 
