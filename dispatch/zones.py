@@ -1,20 +1,20 @@
 """Zones: where a provider works, exactly, and which H3 cells say so first (R4).
 
-Two answers live here. ``covers`` is the exact one. ``cover`` is the net: cells that lie wholly in a zone and cells on its rim, for an
-index that may ask too many and must never miss anyone. Between them one promise holds, which the tests hunt:
+Two answers live here. ``covers`` is the exact one. ``cover`` and ``net_of`` are the net: cells that lie wholly in a zone and cells on
+its rim, for an index that may ask too many and must never miss anyone. Between them one promise holds, which the tests hunt:
 
     a place whose cell is ``inside`` is covered;   the cell of a covered place is ``inside`` or ``rim``.
 
 Places are integers in millionths of a degree (``_e6``); lengths are metres. ``distance_m`` and ``in_ring`` are repeated operation by
 operation in the store (Lua 5.1, doubles); change them on both sides or not at all.
 
-Sources: haversine on the sphere of mean radius R1 (IUGG); even-odd ray casting; H3 resolution 7 (h3geo.org).
+Sources: haversine on the sphere of mean radius R1 (IUGG); even-odd ray casting; H3, resolutions 4 to 7 (h3geo.org).
 """
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import pairwise
-from math import asin, cos, sin, sqrt
+from math import asin, ceil, cos, sin, sqrt
 from struct import pack
 from typing import NamedTuple
 
@@ -27,6 +27,8 @@ from dispatch.errors import Unprocessable
 from dispatch.model import AreasZone, CircleZone, PolygonZone, Zone
 
 RESOLUTION = 7  # cells about 2.4 km across
+LEVELS = (7, 6, 5, 4)  # nets are made of cells of one of these resolutions: a large zone has large cells
+WIDEST_M = {7: 30_000, 6: 80_000, 5: 210_000, 4: 1_000_000}  # radius of the largest zone with a net of that resolution: some 600 cells
 EARTH_M = 6371008.8
 TWICE_EARTH_M = 12742017.6
 RAD_PER_E6 = 1.7453292519943295e-08  # pi / 180 / 1,000,000
@@ -38,7 +40,7 @@ MAX_LAT_E6 = 85_000_000  # polygons stay clear of the poles, where lines on the 
 MAX_RADIUS_M = 200_000
 LARGEST_CELL_M2 = 7_000_000.0  # no cell of resolution 7 is larger
 HALF_TURN_E6 = 180_000_000
-KEPT_KM = 30  # the surroundings of larger circles are not kept: rare, and bulky
+SIDES = 64  # of a polygon, looked at together
 
 Corner = tuple[int, int]
 Grid = NDArray[np.int64]
@@ -227,15 +229,11 @@ def covers(shape: Shape, lat_e6: int, lng_e6: int, areas: frozenset[str]) -> boo
 
 
 class _Cell(NamedTuple):
-    """A cell as its circumscribed circle, slack included. ``squeeze``: the shortest degree of longitude in it, in degrees of latitude."""
+    """A cell as its circumscribed circle, slack included."""
 
-    key: int
-    name: str
     lat_e6: float
     lng_e6: float
     reach_m: float
-    reach_e6: float
-    squeeze: float
     neighbours: tuple[int, ...]
 
 
@@ -243,75 +241,96 @@ class _Cell(NamedTuple):
 def _cell(index: int) -> _Cell:
     lat, lng = (degrees * 1e6 for degrees in h3.cell_to_latlng(index))
     reach_m = SLACK * max(distance_m(lat, lng, y * 1e6, x * 1e6) for y, x in h3.cell_to_boundary(index))
-    reach_e6 = reach_m / M_PER_E6
-    neighbours = tuple(cell for cell in h3.grid_disk(index, 1) if cell != index)
-    return _Cell(index, h3.int_to_str(index), lat, lng, reach_m, reach_e6, cos((abs(lat) + reach_e6) * RAD_PER_E6), neighbours)
+    return _Cell(lat, lng, reach_m, tuple(cell for cell in h3.grid_disk(index, 1) if cell != index))
 
 
-def _index_of(lat_e6: int, lng_e6: int) -> int:
-    index: int = h3.latlng_to_cell(lat_e6 / 1e6, lng_e6 / 1e6, RESOLUTION)
-    return index
-
-
-def cell_of(lat_e6: int, lng_e6: int) -> str:
-    """The H3 cell (resolution 7, hexadecimal) that holds the place."""
-    name: str = h3.int_to_str(_index_of(lat_e6, lng_e6))
+def cell_of(lat_e6: int, lng_e6: int, level: int = RESOLUTION) -> str:
+    """The H3 cell (resolution 7 unless told, hexadecimal) that holds the place."""
+    name: str = h3.int_to_str(h3.latlng_to_cell(lat_e6 / 1e6, lng_e6 / 1e6, level))
     return name
 
 
+def cells_of(lat_e6: int, lng_e6: int) -> tuple[str, ...]:
+    """The cells that hold the place, one of each size that nets are made of, small ones first."""
+    return tuple(cell_of(lat_e6, lng_e6, level) for level in LEVELS)
+
+
 def cover(shape: Circle | Polygon) -> Cover:
-    """The cells of a zone; see ``Cover``. Raises Unprocessable ``bad_zone`` when there would be over 60,000."""
-    return _cover_circle(shape) if isinstance(shape, Circle) else _cover_polygon(shape.ring)
+    """The cells of resolution 7 of a zone; see ``Cover``. Raises Unprocessable ``bad_zone`` when there would be over 60,000."""
+    reach, rim = (frozenset(map(h3.int_to_str, cells.tolist())) for cells in _net(shape, RESOLUTION))
+    return Cover(reach - rim, rim)
+
+
+class Net(NamedTuple):
+    """The net of a zone for the index: its cells, all of one size, as H3 indexes. ``reach``: those inside and those on the rim."""
+
+    reach: Grid
+    rim: Grid
+
+
+def net_of(shape: Circle | Polygon) -> Net:
+    """The net of a zone, of cells so large that it has a few hundred of them. Raises Unprocessable ``bad_zone`` when it is too large."""
+    radius_m = _around(shape).radius_m
+    return _net(shape, next((level for level in LEVELS if radius_m <= WIDEST_M[level]), LEVELS[-1]))
+
+
+def _net(shape: Circle | Polygon, level: int) -> Net:
+    circle = _around(shape)
+    ground = _ground(h3.latlng_to_cell(circle.lat_e6 / 1e6, circle.lng_e6 / 1e6, level - 1), level, -(-circle.radius_m // 1_000))
+    inside, reach = _by_distance(circle, ground) if isinstance(shape, Circle) else _by_sides(shape.ring, ground)
+    if len(ground.cells) > MAX_CELLS and np.count_nonzero(reach) > MAX_CELLS:
+        raise _too_large()
+    return Net(ground.cells[reach], ground.cells[reach & ~inside])
+
+
+def _around(shape: Circle | Polygon) -> Circle:
+    """A circle that holds the zone."""
+    if isinstance(shape, Circle):
+        return shape
+    if _area_m2(shape.ring) > MAX_CELLS * LARGEST_CELL_M2:
+        raise _too_large()
+    lats, lngs = zip(*shape.ring, strict=True)
+    lat, lng = (min(lats) + max(lats)) // 2, (min(lngs) + max(lngs)) // 2
+    return Circle(lat, lng, ceil(max(distance_m(lat, lng, *corner) for corner in shape.ring)) + 1)
 
 
 class _Ground(NamedTuple):
-    """Cells around a place as columns: names, and centres (radians, and cosine of latitude), and reaches (metres)."""
+    """Cells as columns: index, centre (e6; also as a point of the unit sphere), reach, shortest degree of longitude in degrees of latitude."""
 
-    names: NDArray[np.object_]
-    lat: Column
-    lng: Column
-    cos_lat: Column
+    cells: Grid
+    lat_e6: Column
+    lng_e6: Column
+    point: Column
     reach_m: Column
+    squeeze: Column
 
 
-def _cover_circle(circle: Circle) -> Cover:
-    ground = _ground(_index_of(circle.lat_e6, circle.lng_e6), circle.radius_m)
-    lat, lng = circle.lat_e6 * RAD_PER_E6, circle.lng_e6 * RAD_PER_E6
-    u, v = np.sin((ground.lat - lat) * 0.5), np.sin((ground.lng - lng) * 0.5)
-    away = TWICE_EARTH_M * np.arcsin(np.sqrt(np.minimum(u * u + cos(lat) * ground.cos_lat * (v * v), 1.0)))
-    inside = away + ground.reach_m <= circle.radius_m
-    rim = (away - ground.reach_m <= circle.radius_m) & ~inside
-    return Cover(frozenset(ground.names[inside].tolist()), frozenset(ground.names[rim].tolist()))
-
-
-def _ground(home: int, radius_m: int) -> _Ground:
-    """All cells that a circle with its centre in the cell ``home`` may touch. Kept for the next circle there when it is of a usual size."""
-    whole_km = -(-radius_m // 1_000)
-    return _read_ground(home, whole_km) if whole_km <= KEPT_KM else _read_ground.__wrapped__(home, whole_km)
-
-
-@lru_cache(maxsize=256)
-def _read_ground(home: int, radius_km: int) -> _Ground:
+@lru_cache(maxsize=512)
+def _ground(home: int, level: int, radius_km: int) -> _Ground:
+    """All cells that a circle with its centre in the larger cell ``home`` may touch."""
     middle = _cell(home)
-    reach_m = radius_km * 1_000 + middle.reach_m
-    cells = [_cell(index) for index in _spread(home, lambda cell: _away_m(cell, middle) - cell.reach_m <= reach_m)]
-    lat, lng, reach = np.array([(cell.lat_e6, cell.lng_e6, cell.reach_m) for cell in cells]).T
-    lat, lng = lat * RAD_PER_E6, lng * RAD_PER_E6
-    return _Ground(np.array([cell.name for cell in cells], dtype=object), lat, lng, np.cos(lat), reach)
+    widest_m = radius_km * 1_000 + middle.reach_m
+    first = h3.latlng_to_cell(middle.lat_e6 / 1e6, middle.lng_e6 / 1e6, level)
+    found = _spread(first, lambda cell: distance_m(*cell[:2], *middle[:2]) - cell.reach_m <= widest_m)
+    lat, lng, reach = np.array([(cell.lat_e6, cell.lng_e6, cell.reach_m) for cell in map(_cell, found)]).T
+    squeeze = np.cos((np.abs(lat) + reach / M_PER_E6) * RAD_PER_E6)
+    return _Ground(np.array(found, dtype=np.int64), lat, lng, _points(lat, lng), reach, squeeze)
 
 
-def _away_m(cell: _Cell, other: _Cell) -> float:
-    return distance_m(cell.lat_e6, cell.lng_e6, other.lat_e6, other.lng_e6)
+def _points(lat_e6: Column, lng_e6: Column) -> Column:
+    lat, lng = lat_e6 * RAD_PER_E6, lng_e6 * RAD_PER_E6
+    points: Column = np.stack((np.cos(lat) * np.cos(lng), np.cos(lat) * np.sin(lng), np.sin(lat)), axis=-1)
+    return points
 
 
-def _spread(first: int, belongs: Callable[[_Cell], bool]) -> set[int]:
+def _spread(first: int, belongs: Callable[[_Cell], bool]) -> list[int]:
     """The cells that belong and hang together with the first one. Raises when they are too many."""
-    seen, found, open_ = {first}, set(), [first]
+    seen, found, open_ = {first}, [], [first]
     while open_:
         index = open_.pop()
         cell = _cell(index)
         if belongs(cell):
-            found.add(index)
+            found.append(index)
             fresh = [near for near in cell.neighbours if near not in seen]
             seen.update(fresh)
             open_ += fresh
@@ -320,16 +339,25 @@ def _spread(first: int, belongs: Callable[[_Cell], bool]) -> set[int]:
     return found
 
 
-def _cover_polygon(ring: tuple[Corner, ...]) -> Cover:
-    if _area_m2(ring) > MAX_CELLS * LARGEST_CELL_M2:
-        raise _too_large()
-    rim: set[int] = set()
-    for one, other in pairwise((ring[-1], *ring)):
-        rim |= _spread(_index_of(*one), partial(_near, one, other))
-    inside = _within(ring, rim)
-    if len(inside) + len(rim) > MAX_CELLS:
-        raise _too_large()
-    return Cover(frozenset(_cell(index).name for index in inside), frozenset(_cell(index).name for index in rim))
+def _by_distance(circle: Circle, ground: _Ground) -> tuple[Flags, Flags]:
+    """Which cells lie in the circle, and which come near it. The arc from the chord: off by less than a millimetre here."""
+    lat, lng = circle.lat_e6 * RAD_PER_E6, circle.lng_e6 * RAD_PER_E6
+    centre = np.array((cos(lat) * cos(lng), cos(lat) * sin(lng), sin(lat)))
+    half_chord = np.sqrt(np.abs(1.0 - ground.point @ centre) * 0.5)
+    away = TWICE_EARTH_M * np.arcsin(half_chord)
+    return away <= circle.radius_m - ground.reach_m, away <= circle.radius_m + ground.reach_m
+
+
+def _by_sides(ring: tuple[Corner, ...], ground: _Ground) -> tuple[Flags, Flags]:
+    """Which cells lie in the polygon, and which come near it. No side comes near a cell off the rim: its centre answers for all of it."""
+    sides: Grid = np.array(list(pairwise((ring[-1], *ring))), dtype=np.int64)[:, :, :, None]
+    one, other = sides[:, 0], sides[:, 1]
+    near, within = np.zeros(len(ground.cells), np.bool_), np.zeros(len(ground.cells), np.bool_)
+    for at in range(0, len(ring), SIDES):
+        some, ends = one[at : at + SIDES], other[at : at + SIDES]
+        near |= _near(some, ends, ground).any(axis=0)
+        within ^= np.logical_xor.reduce(_crossed(some, ends, ground), axis=0)
+    return within & ~near, within | near
 
 
 def _too_large() -> Unprocessable:
@@ -342,37 +370,25 @@ def _area_m2(ring: tuple[Corner, ...]) -> float:
     return abs(doubled) / 2 * M_PER_E6 * M_PER_E6 * cos(max(abs(lat) for lat, _ in ring) * RAD_PER_E6)
 
 
-def _near(one: Corner, other: Corner, cell: _Cell) -> bool:
-    """Whether the side comes into the cell's circle. Flat, with the shortest degree of longitude: distances are never overstated."""
-    squeeze = cell.squeeze
-    y, x = one[0] - cell.lat_e6, one[1] - cell.lng_e6
-    if abs(x) > HALF_TURN_E6:
-        x -= 2 * HALF_TURN_E6 if x > 0 else -2 * HALF_TURN_E6
-    x *= squeeze
-    dy, dx = other[0] - one[0], (other[1] - one[1]) * squeeze
-    share = min(1.0, max(0.0, -(y * dy + x * dx) / (dy * dy + dx * dx)))
-    y += share * dy
-    x += share * dx
-    return y * y + x * x <= cell.reach_e6 * cell.reach_e6
+def _near(one: Grid, other: Grid, ground: _Ground) -> Flags:
+    """[side, cell]: whether the side comes into the cell's circle. Flat, with the shortest degree of longitude: never overstated."""
+    squeeze, reach_e6 = ground.squeeze, ground.reach_m / M_PER_E6
+    y, x = one[:, 0] - ground.lat_e6, one[:, 1] - ground.lng_e6
+    x = np.where(np.abs(x) > HALF_TURN_E6, x - np.copysign(2 * HALF_TURN_E6, x), x) * squeeze
+    dy, dx = (other - one)[:, 0], (other - one)[:, 1] * squeeze
+    share = np.clip(-(y * dy + x * dx) / (dy * dy + dx * dx), 0.0, 1.0)
+    y, x = y + share * dy, x + share * dx
+    near: Flags = y * y + x * x <= reach_e6 * reach_e6
+    return near
 
 
-def _within(ring: tuple[Corner, ...], rim: set[int]) -> set[int]:
-    """Cells enclosed by the rim. No side comes near a cell off the rim, so neighbours off the rim lie on the same side of the ring."""
-    inside: set[int] = set()
-    banks = {near for index in rim for near in _cell(index).neighbours} - rim
-
-    def on_bank(cell: _Cell) -> bool:
-        return cell.key in banks
-
-    while banks:
-        bank = next(iter(banks))
-        cell = _cell(bank)
-        if in_ring(ring, round(cell.lat_e6), round(cell.lng_e6)):
-            inside |= _spread(bank, lambda cell: cell.key not in rim)
-            banks -= inside
-        else:
-            banks -= _spread(bank, on_bank)
-    return inside
+def _crossed(one: Grid, other: Grid, ground: _Ground) -> Flags:
+    """[side, cell]: whether a ray to the east from the cell's centre crosses the side; see ``in_ring``."""
+    lat, lng, rise = ground.lat_e6, ground.lng_e6, (other - one)[:, 0]
+    side = (lng - one[:, 1]) * rise - (other - one)[:, 1] * (lat - one[:, 0])
+    spanned = (one[:, 0] > lat) != (other[:, 0] > lat)
+    crossed: Flags = spanned & np.where(rise > 0, side < 0, side > 0)
+    return crossed
 
 
 # -- packing ---------------------------------------------------------------------------------------------------------
