@@ -2,7 +2,8 @@
 
 Its own rows in the report, all in ms: ``push created->received`` (from the booking service's call to the first wave's devices; both clocks
 are the generator's), ``accept->result``, ``accept->withdrawn`` (from the winner's accept to the moment another holder is told; only where
-both live in one process), ``connect->live`` and ``reconnect->live``.
+both live in one process), ``connect->live``, ``reconnect->live``, and ``online->waiting booking`` (from the first connection to a booking
+that was there before it: at once when a seat of its wave is free, else with a later wave).
 """
 
 import contextlib
@@ -22,6 +23,7 @@ from loadtests.scenarios import SCENARIOS
 
 LOOK_S = 1.0  # how often a silent device looks around
 FIRST_WAVE = 1
+OLD_SCREEN = 0.25  # share of answers given from a notification, whether or not the proposal is still there
 
 
 class DeviceUser(FastHttpUser):
@@ -36,6 +38,7 @@ class DeviceUser(FastHttpUser):
         self.answers = Group()
         self.client_of: dict[str, Proposal] = {}
         self.dropped_at: float | None = None
+        self.online_ms = 0.0
         self.phone: BlockingDeviceClient | None = None
 
     def on_stop(self) -> None:
@@ -57,6 +60,7 @@ class DeviceUser(FastHttpUser):
         with self.phone:
             self.phone.live(60)
             self._row("connect->live", began)
+            self.online_ms = time.time_ns() / 1e6
             self._online(self.phone)
             self._listen(self.phone, options)
 
@@ -83,14 +87,22 @@ class DeviceUser(FastHttpUser):
         first = proposal.proposal not in self.client_of
         self.client_of[proposal.proposal] = proposal
         created = created_ms(proposal.booking.note)
-        if first and created is not None and proposal.wave == FIRST_WAVE and self.dropped_at is None:
-            self._fire("push created->received", max(0.0, time.time_ns() / 1e6 - created))
+        if first and created is not None and self.dropped_at is None:
+            self._arrival_row(proposal, created)
         if first and not RUN.resting:
             answer, after_s = draw(self.chance, self.environment.parsed_options.haste)
             self.answers.add(gevent.spawn_later(after_s, self._answer, phone, proposal, answer))
 
+    def _arrival_row(self, proposal: Proposal, created: int) -> None:
+        now = time.time_ns() / 1e6
+        if created < self.online_ms:
+            self._fire("online->waiting booking", now - self.online_ms)
+        elif proposal.wave == FIRST_WAVE:
+            self._fire("push created->received", max(0.0, now - created))
+
     def _answer(self, phone: BlockingDeviceClient, proposal: Proposal, answer: str) -> None:
-        if RUN.resting or answer == "never" or proposal.proposal not in phone.open:
+        gone = proposal.proposal not in phone.open and self.chance.random() > OLD_SCREEN
+        if RUN.resting or answer == "never" or gone:
             return
         began = time.perf_counter()
         try:

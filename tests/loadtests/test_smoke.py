@@ -1,6 +1,6 @@
 """A short run against a real engine: it passes on ours, and turns red on one whose claim has been broken.
 
-The broken engine is a copy of the package with two lines taken out of the ``accept`` function: nothing in the product can be told to win
+The broken engine is a copy of the package with three lines taken out of the ``accept`` function: nothing in the product can be told to win
 twice, so the fault is built, not switched on.
 """
 
@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from loadtests.__main__ import free_port, wait_ready
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +21,7 @@ PATIENT = [word for row in ("open", "push", "result", "withdrawn", "live") for w
 GUARDS = (
     "  if p[S.state] ~= 'open' then return AFTER[p[S.reason]] or 'NOT_ASKED' end\n",
     "  if b.state ~= 'searching' then return 'LOST' end\n",
+    "  seats.withdraw_all(m, b, 'withdrawn', 'taken', a.p)\n",
 )
 
 
@@ -60,7 +59,7 @@ def test_a_short_run_passes_and_leaves_its_reports(tmp_path: Path) -> None:
 
 
 def broken_copy(folder: Path) -> Path:
-    """The package with a claim that never says no."""
+    """The package with a claim that never says no, and tells nobody else."""
     shutil.copytree(ROOT / "dispatch", folder / "dispatch", ignore=shutil.ignore_patterns("__pycache__"))
     claim = folder / "dispatch" / "store" / "lua" / "accept.lua"
     text = claim.read_text()
@@ -71,10 +70,9 @@ def broken_copy(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("haste", ["20000"])
-def test_a_double_win_turns_it_red(tmp_path: Path, haste: str) -> None:
+def test_a_double_win_turns_it_red(tmp_path: Path) -> None:
     """Several hold a booking at once (a last-minute wave has three), and all answer: each of their accepts wins."""
     with engine(broken_copy(tmp_path / "broken"), tmp_path / "data") as where:
-        code, output = load(tmp_path, *where, "--haste", haste)
+        code, output = load(tmp_path, *where)
     assert code == 1, output
-    assert re.search(r"FAIL exactly one `won` a booking .* was won [23] times", output), output
+    assert re.search(r"FAIL exactly one `won` a booking .* was won \d times", output), output
