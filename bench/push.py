@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bench.serving import Served, serving
+from bench.serving import Served, cpu_seconds, serving
 from dispatch.client import BookingClient, DeviceClient
 from dispatch.messages import Proposal, Withdrawn
 from dispatch.model import (
@@ -34,7 +34,7 @@ from dispatch.model import (
     Window,
 )
 
-MARKET, CONNECTING, IMPORTED = "bench", 50, 10_000
+MARKET, CONNECTING, IMPORTED = "bench", 50, 500
 
 
 class Listener(Protocol):
@@ -56,6 +56,7 @@ class Run:
         self.to_told: dict[str, float] = {}
         self.post: list[float] = []
         self.told: dict[str, int] = defaultdict(int)
+        self.cpu: dict[str, float] = {}
         self.imported: tuple[int, float] | None = None
 
     async def listen(self, client: DeviceClient, answers: "asyncio.Queue[tuple[DeviceClient, Proposal]]") -> None:
@@ -133,7 +134,9 @@ async def prepare(bookings: BookingClient, count: int, rng: random.Random) -> No
     """The market, its catalogue and its providers."""
     await bookings.put_market(MarketSettings(open_proposals_cap=100, travel_gap_s=0))
     await bookings.put_catalogue(Catalogue(trades=(Trade(code="hair"),), services=(Service(code="cut", trade="hair"),)))
-    await bookings.import_providers(providers(count, rng))
+    people = providers(count, rng)
+    for first in range(0, count, IMPORTED):
+        await bookings.import_providers(people[first : first + IMPORTED])
 
 
 class Swarm:
@@ -177,10 +180,13 @@ async def measure(served: Served, devices: int, rate: float, seconds: float, imp
             running = await swarm.connect(devices, tasks)
             running.append(tasks.create_task(run.answer(swarm.answers)))
             crowd = tasks.create_task(import_crowd(bookings, importing, progress)) if importing else None
+            run.cpu = {name: -value for name, value in {**cpu_seconds(served), "generator": time.process_time()}.items()}
             await book_steadily(run, bookings, rng, rate, seconds, progress)
             if crowd:
                 run.imported = await crowd
             await asyncio.sleep(2)
+            for name, value in {**cpu_seconds(served), "generator": time.process_time()}.items():
+                run.cpu[name] = run.cpu.get(name, 0.0) + value
             for task in running:
                 task.cancel()
     return run
@@ -234,6 +240,7 @@ def main(argv: list[str]) -> int:
     table.add_row("accept sent -> last loser told", *row(list(run.to_told.values())))
     Console().print(table)
     print("event loop lag p99 by process (ms): " + ", ".join(f"{name} {value * 1_000:.1f}" for name, value in lag.items()))
+    print("CPU ms per booking: " + ", ".join(f"{name} {value * 1_000 / len(run.posted):.1f}" for name, value in run.cpu.items()))
     if run.imported:
         print(f"imported meanwhile: {run.imported[0]} providers in {run.imported[1]:.1f} s")
     complete = sum(1 for told in run.told.values() if told == 2)

@@ -42,6 +42,21 @@ class Served:
         return time.monotonic() - begun
 
 
+def cpu_seconds(served: Served) -> dict[str, float]:
+    """CPU time so far of each process of the engine, by what it is (Linux)."""
+    found: dict[str, float] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(") ")[2].split()
+            if int(fields[1]) == served.process.pid:
+                words = (folder / "cmdline").read_text().split("\0")
+                name = next((word for word in words if word in ("api", "gateway", "worker")), "store")
+                found[name] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        except (OSError, ValueError):
+            continue
+    return found
+
+
 def free_port() -> int:
     """A port of loopback that nobody uses now."""
     with socket.socket() as listener:

@@ -41,16 +41,14 @@ async def once(store: Store, market: str, rid: str, body: bytes, run: Callable[[
     Raises InProgress, or Unprocessable ``idempotency_mismatch``.
     """
     fingerprint = hashlib.sha256(body).digest()
-    if not await store.ledger.begin(market, rid, fingerprint):
-        kept = await store.ledger.recall(market, rid)
-        if kept is None:
-            raise InProgress("a request with this Idempotency-Key is still running; ask again in a moment")
+    begun, kept = await store.ledger.begin(market, rid, fingerprint)
+    if kept is not None:
+        if begun:
+            await _release(store, market, rid)
         return _repeat(kept, fingerprint)
+    if not begun:
+        raise InProgress("a request with this Idempotency-Key is still running; ask again in a moment")
     try:
-        kept = await store.ledger.recall(market, rid)
-        if kept is not None:
-            await store.ledger.release(market, rid)
-            return _repeat(kept, fingerprint)
         response = await run()
     except BaseException:
         await _release(store, market, rid)

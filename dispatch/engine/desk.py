@@ -31,6 +31,10 @@ class Desk:
         self._places = Places(gazetteer)
         self._enrolment = Enrolment(store, self._places)
 
+    async def warm(self) -> None:
+        """Reads what is slow to read, before the first request."""
+        await self._places.warm()
+
     # -- markets --------------------------------------------------------------------------------------------------
 
     async def market(self, name: str) -> Market:

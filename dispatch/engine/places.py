@@ -26,12 +26,19 @@ class Places:
 
     def __init__(self, gazetteer: Gazetteer) -> None:
         self._gazetteer = gazetteer
+        self._warm = False
         self._own: dict[str, tuple[int, Gazetteer]] = {}
+
+    async def warm(self) -> None:
+        """Reads the gazetteer, which takes seconds, before anybody waits for it."""
+        await self._gazetteer.warm()
+        self._warm = True
 
     async def of(self, market: Market) -> Gazetteer:
         """The areas that hold in a market."""
         if market.areas is None:
-            await self._gazetteer.warm()
+            if not self._warm:
+                await self.warm()
             return self._gazetteer
         version, own = self._own.get(market.id, (0, None))
         if own is None or version != market.version:

@@ -12,7 +12,8 @@ from dispatch.engine.upkeep import Upkeep
 from dispatch.settings import Settings
 from dispatch.store import Listening, Store
 
-BEAT_S, REAP_S, LOOK_AHEAD_S, FOLLOW_S = 1.0, 1.0, 900.0, 1.0
+BEAT_S, REAP_S, FOLLOW_S = 1.0, 1.0, 1.0
+LOOK_AHEAD_MS = 6 * 3_600_000  # of engine time: the index reaches two days beyond the horizon
 
 
 async def run(store: Store, settings: Settings, stop: anyio.Event, ready: anyio.Event) -> None:
@@ -37,7 +38,8 @@ async def run(store: Store, settings: Settings, stop: anyio.Event, ready: anyio.
         tasks.start_soon(_listen, timers, bell)
         await follow()
         tasks.start_soon(on_time, store, serve, bell, stop)
-        for pace, duty in ((BEAT_S, beat), (FOLLOW_S, follow), (REAP_S, upkeep.reap), (LOOK_AHEAD_S, upkeep.look_ahead)):
+        ahead = store.clock.wall_seconds(LOOK_AHEAD_MS)
+        for pace, duty in ((BEAT_S, beat), (FOLLOW_S, follow), (REAP_S, upkeep.reap), (ahead, upkeep.look_ahead)):
             tasks.start_soon(every, pace, duty, stop)
         ready.set()
         await stop.wait()

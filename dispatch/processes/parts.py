@@ -19,6 +19,7 @@ async def api(store: Store, settings: Settings, signs: Signs) -> None:
 
     listener = ops.listen("DISPATCH_HTTP_PORT", settings.http_host, settings.http_port)
     desk = Desk(store, Gazetteer.load(settings.data_sets), DeviceKeys.create(settings.keys_file))
+    await desk.warm()
     app: Any = make_app(desk, store, settings)
     if settings.peers:
         app = WithPeers(app, addresses(settings.peers))

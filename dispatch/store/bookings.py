@@ -90,6 +90,7 @@ class Bookings:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
+        self._reached: set[tuple[str, str]] = set()  # coarse cells known to be near some zone
 
     async def number(self, market: str, booking_id: str) -> int | None:
         """Its number, or None."""
@@ -199,10 +200,16 @@ class Bookings:
         return text((await self._calls.verb("block", market, client_id=client_id, p=pno, on=on, reason=reason))["word"])
 
     async def in_reach(self, market: str, cells: Sequence[str]) -> bool:
-        """Whether some zone comes near one of the coarse cells; True while no zone is known at all."""
+        """Whether some zone comes near one of the coarse cells; True while no zone is known at all.
+
+        Zones only ever add cells, so a yes is remembered.
+        """
+        if any((market, cell) in self._reached for cell in cells):
+            return True
         size, *hits = await self._calls.pipeline(
             ("SCARD", key("regions", market)), *(("SISMEMBER", key("regions", market), cell) for cell in cells)
         )
+        self._reached.update((market, cell) for cell, hit in zip(cells, hits, strict=True) if hit)
         return not size or any(hits)
 
 

@@ -23,11 +23,6 @@ class Ledger:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    async def recall(self, market: str, rid: str) -> Kept | None:
-        """The kept answer, or None."""
-        raw = await self._calls.command("GET", key("request", market, f"h:{rid}"))
-        return Kept(*decode(raw)) if raw else None
-
     async def keep(self, market: str, rid: str, fingerprint: bytes, status: int, body: bytes) -> None:
         """Keeps an answer for 24 h; the request no longer runs."""
         await self._calls.pipeline(
@@ -35,10 +30,13 @@ class Ledger:
             ("DEL", key("request", market, f"run:{rid}")),
         )
 
-    async def begin(self, market: str, rid: str, fingerprint: bytes) -> bool:
-        """Marks the request as running for at most 30 s; False when it runs already."""
-        made = await self._calls.command("SET", key("request", market, f"run:{rid}"), fingerprint, "NX", "EX", RUNNING_S)
-        return made is not None and made is not False
+    async def begin(self, market: str, rid: str, fingerprint: bytes) -> tuple[bool, Kept | None]:
+        """Marks the request as running for at most 30 s (False: it runs already), and recalls the kept answer, if any. One round trip."""
+        made, raw = await self._calls.pipeline(
+            ("SET", key("request", market, f"run:{rid}"), fingerprint, "NX", "EX", RUNNING_S),
+            ("GET", key("request", market, f"h:{rid}")),
+        )
+        return bool(made), Kept(*decode(raw)) if raw else None
 
     async def release(self, market: str, rid: str) -> None:
         """The request failed without an answer worth keeping."""
