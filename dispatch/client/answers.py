@@ -1,0 +1,120 @@
+"""What the engine answers to the booking service, as the client reads it (PROTOCOL.md section 1)."""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from dispatch.model import Window
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """Something the engine answers. Fields this client does not know are ignored: the engine may be newer."""
+
+
+class PlannedWave(Answer, frozen=True):
+    """One wave of a plan (R19): its number, its size and when it is due."""
+
+    wave: int
+    size: int
+    at: datetime
+
+
+class Opened(Answer, frozen=True):
+    """The 201 of a booking: what the engine is about to do for it."""
+
+    booking_id: str
+    state: str
+    urgency: str
+    candidates: int
+    deadline: datetime
+    plan: tuple[PlannedWave, ...] = ()
+
+
+class Candidate(Answer, frozen=True):
+    """A provider who fits, with the windows (indexes) that suit him."""
+
+    provider_id: str
+    tier: str
+    score: float | None
+    distance_m: int
+    windows: tuple[int, ...]
+
+
+class Match(Answer, frozen=True):
+    """The answer of a dry run: the exact number that fit, the first of them in order, and who was left out."""
+
+    count: int
+    candidates: tuple[Candidate, ...] = ()
+    plan: tuple[PlannedWave, ...] = ()
+    left_out: dict[str, Any] | None = None
+
+
+class ProposalState(Answer, frozen=True):
+    """A proposal as the booking service sees it."""
+
+    proposal: str
+    provider_id: str
+    wave: int
+    kind: str
+    state: str
+    reason: str | None = None
+    sent_at: datetime | None = None
+    received_at: datetime | None = None
+    seen_at: datetime | None = None
+    answered_at: datetime | None = None
+
+
+class Booking(Answer, frozen=True):
+    """A booking as it stands. ``provider_id`` is the winner, ``wave`` the last one sent."""
+
+    booking_id: str
+    state: str
+    urgency: str
+    services: tuple[str, ...]
+    windows: tuple[Window, ...]
+    provider_id: str | None = None
+    wave: int = 0
+    next_wave_at: datetime | None = None
+    deadline: datetime | None = None
+    proposals: tuple[ProposalState, ...] = ()
+
+
+class Event(Answer, frozen=True):
+    """One line of a booking's timeline. ``fields`` holds what this type of event says beyond number, time and type."""
+
+    seq: int
+    at: datetime
+    type: str
+    fields: dict[str, Any]
+
+
+class RefusedLine(Answer, frozen=True):
+    """A line of an import that was not taken, and why."""
+
+    line: int
+    code: str
+    detail: str
+
+
+class Imported(Answer, frozen=True):
+    """The answer of an import."""
+
+    accepted: int
+    refused: tuple[RefusedLine, ...] = ()
+
+
+class DeviceToken(Answer, frozen=True):
+    """A token with which one device of one provider may connect."""
+
+    token: str
+    expires_at: datetime
+
+
+class WebhookEvent(Answer, frozen=True):
+    """An event pushed to the booking service. ``id`` is the same when the engine sends it again."""
+
+    id: str
+    type: str
+    data: dict[str, Any]
+    timestamp: datetime | None = None
