@@ -241,7 +241,7 @@ async def _install(settings: Settings, user: str | None, password: str, prune: b
             lasting = await acl.install(admin, user, password)
             out.print(f"user: {user}\npassword: {password}")
             if not lasting:
-                out.print("He is gone when the store restarts, as it has no ACL file. This line in its configuration keeps him:", soft_wrap=True)
+                out.print("He is gone when the store restarts, as it has no ACL file. In its configuration this line keeps him:")
                 out.print(acl.acl_line(user, password), soft_wrap=True)
 
 
