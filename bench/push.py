@@ -18,9 +18,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from bench.serving import Served, cpu_seconds, serving
-from dispatch.client import BookingClient, DeviceClient
-from dispatch.messages import Proposal, Withdrawn
-from dispatch.model import (
+from dispatch.client import BookingClient, DeviceClient, Proposal, Withdrawn
+from dispatch.client.bookings import (
     BookingRequest,
     Catalogue,
     CircleZone,

@@ -17,24 +17,26 @@ from rich.table import Table
 from bench.push import Swarm, booking, prepare
 from bench.serving import Served, serving
 from dispatch.client import BookingClient, DeviceClient
-from dispatch.model import BookingRequest, ByClass, ByHaste, CadenceRow, MarketSettings, Urgency, Window
+from dispatch.client.bookings import BookingRequest, MarketSettings, Window
 
 MARKET, AT_ONCE = "bench", 16
 
 
 def settings(pause_s: int) -> MarketSettings:
     """Pauses that make the last-minute class busy, and grace and answers that leave everything else alone."""
-    rows = (
-        CadenceRow(class_=Urgency.LAST_MINUTE, lead_under_s=21_600, size=1, pause_s=pause_s),
-        CadenceRow(class_=Urgency.FAR, lead_under_s=None, size=1, pause_s=3_600),
-    )
     long = 50_000
-    return MarketSettings(
-        open_proposals_cap=100,
-        cadence=rows,
-        quiet_hours=None,
-        answer_s=ByClass(last_minute=long, same_day=long, advance=long, far=long),
-        delivery_grace_s=ByHaste(last_minute=long, other=long),
+    return msgspec.convert(
+        {
+            "open_proposals_cap": 100,
+            "cadence": [
+                {"class": "last_minute", "lead_under_s": 21_600, "size": 1, "pause_s": pause_s},
+                {"class": "far", "lead_under_s": None, "size": 1, "pause_s": 3_600},
+            ],
+            "quiet_hours": None,
+            "answer_s": {"last_minute": long, "same_day": long, "advance": long, "far": long},
+            "delivery_grace_s": {"last_minute": long, "other": long},
+        },
+        MarketSettings,
     )
 
 
