@@ -19,6 +19,7 @@ from dispatch.demo.options import Options
 KEY = "dev-key"  # what `serve --dev` lets in
 READY_S = 45.0
 STOP_S = 15.0
+LAST_WORDS = 15  # lines
 
 
 class EngineFailed(Exception):
@@ -37,8 +38,11 @@ class Engine:
     def check(self) -> None:
         """Raises EngineFailed when the process has ended."""
         if self.process.returncode is not None:
-            tail = self.log.read_text(errors="replace").splitlines()[-15:]
-            raise EngineFailed(f"the engine ended with code {self.process.returncode}:\n" + "\n".join(tail))
+            raise EngineFailed(f"the engine ended with code {self.process.returncode}:\n{self.last_words()}")
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-LAST_WORDS:])
 
 
 @asynccontextmanager
@@ -75,7 +79,7 @@ async def _ready(engine: Engine) -> None:
                 engine.check()
                 await anyio.sleep(0.1)
             return
-    raise EngineFailed(f"the engine was not ready within {READY_S:g} s; see {engine.log}")
+    raise EngineFailed(f"the engine was not ready within {READY_S:g} s:\n{engine.last_words()}")
 
 
 async def _stop(process: Process) -> None:

@@ -37,12 +37,13 @@ async def run(options: Options, console: Console) -> Summary:
     city, began, record = paris(), time.monotonic(), Record()
     ear = Listener(record)
     async with running(options) as engine, BookingClient(engine.http, KEY, MARKET) as client, ear.listening():
+        console.print(f"The engine is ready: {engine.http}/", highlight=False)
         zone = zone_for(options.start_hour, datetime.now(UTC))
         town = await settle(
             client, city, ear.target, count=options.providers, seed=options.seed, speed=options.speed, zone=zone, devices_url=engine.devices
         )
         run_ = Run(options, console, engine, town, record)
-        console.print(f"The city stands after {time.monotonic() - began:.1f} s. See it at {engine.http}/", highlight=False)
+        console.print(f"The city stands after {time.monotonic() - began:.1f} s: {len(town.providers)} professionals.", highlight=False)
         await run_.live()
         return run_.summary()
 
