@@ -1,8 +1,5 @@
 """The worker: waves on time, webhooks on their way, upkeep. Any number may run; they share the work through the store."""
 
-import os
-import secrets
-
 import anyio
 
 from dispatch.engine.loop import Bell, every, on_time
@@ -12,19 +9,15 @@ from dispatch.engine.upkeep import Upkeep
 from dispatch.settings import Settings
 from dispatch.store import Listening, Store
 
-BEAT_S, REAP_S, FOLLOW_S = 1.0, 1.0, 1.0
+REAP_S, FOLLOW_S = 1.0, 1.0
 LOOK_AHEAD_MS = 6 * 3_600_000  # of engine time: the index reaches two days beyond the horizon
 
 
 async def run(store: Store, settings: Settings, stop: anyio.Event, ready: anyio.Event) -> None:
     """Works until ``stop``; sets ``ready`` when it does."""
-    name = f"{os.getpid()}-{secrets.token_hex(3)}"
     bell, timers, upkeep = Bell(), store.timers(), Upkeep(store)
     rounds = Rounds(store, await store.now())
     async with Outbox(store, settings) as outbox, anyio.create_task_group() as tasks:
-
-        async def beat() -> None:
-            await store.beat("worker", name)
 
         async def follow() -> None:
             for market in await store.markets.names():
@@ -34,19 +27,16 @@ async def run(store: Store, settings: Settings, stop: anyio.Event, ready: anyio.
             await outbox.once(now)
             return await rounds.once(now)
 
-        await beat()
         tasks.start_soon(_listen, timers, bell)
         await follow()
         tasks.start_soon(on_time, store, serve, bell, stop)
         ahead = store.clock.wall_seconds(LOOK_AHEAD_MS)
-        for pace, duty in ((BEAT_S, beat), (FOLLOW_S, follow), (REAP_S, upkeep.reap), (ahead, upkeep.look_ahead)):
+        for pace, duty in ((FOLLOW_S, follow), (REAP_S, upkeep.reap), (ahead, upkeep.look_ahead)):
             tasks.start_soon(every, pace, duty, stop)
         ready.set()
         await stop.wait()
         tasks.cancel_scope.cancel()
     await timers.close()
-    with anyio.CancelScope(shield=True), anyio.move_on_after(1):
-        await store.leave("worker", name)
 
 
 async def _listen(timers: Listening, bell: Bell) -> None:

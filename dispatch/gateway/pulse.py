@@ -47,7 +47,6 @@ class Pulse:
 
     async def once(self, now: int) -> None:
         """One beat. Raises Unavailable."""
-        await self._store.beat("gateway", self._gateway)
         await self._store.links.gateway_alive(self._gateway, self._relay.markets)
         silence, self._beat_at = now - self._beat_at, now
         await self._moments.agree()
@@ -75,6 +74,5 @@ class Pulse:
         """The gateway stops: all its links are gone."""
         try:
             await self._store.links.gateway_gone(self._gateway, self._relay.markets)
-            await self._store.leave("gateway", self._gateway)
         except Unavailable as error:
             log.warning("store_unavailable", duty="leave", detail=error.detail)

@@ -5,14 +5,16 @@ Key templates (keys.py), moves (lifecycle.py) and the clock are rendered into th
 Source: https://valkey.io/topics/functions-intro/
 """
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha1
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
 
+import msgpack
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from dispatch.errors import ConfigError, Unavailable
 from dispatch.lifecycle import MOVES
@@ -110,12 +112,23 @@ async def install(redis: "Redis", lib: Library) -> None:
     """Loads the library unless it is there. Raises ConfigError when the user may not, Unavailable when the store is down."""
     try:
         await redis.function_load(lib.text)
+    except NoPermissionError:
+        await _probe(redis, lib)
     except ResponseError as error:
         if "already exists" in str(error):
             return
         raise ConfigError(f"cannot load the server functions: {error}; run `dispatch install` with an administrator's URL") from error
     except RedisError as error:
         raise Unavailable(f"the store does not answer: {error}") from error
+
+
+async def _probe(redis: "Redis", lib: Library) -> None:
+    """For a user who may call functions but not load them: they must be there, so one that changes nothing is called."""
+    nothing = msgpack.packb({"m": "-", "p": 0, "received": [], "seen": []})
+    try:
+        await cast("Awaitable[bytes]", redis.fcall(lib.function("receipt"), 1, keys.key("market", "-"), nothing))
+    except ResponseError as error:
+        raise ConfigError(f"this version's server functions are not loaded ({error}); an administrator runs `dispatch install`") from None
 
 
 async def prune(redis: "Redis", keep: Library) -> list[str]:

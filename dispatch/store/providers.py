@@ -123,7 +123,10 @@ class Providers:
 
     async def _enroll(self, market: str, entries: list[dict[str, Any]], statuses: dict[str, str]) -> list[str]:
         """Slots first, then their bitmaps, then everybody takes part. The ids of those who were there already."""
-        placed, done, spare, known = [], [], [], []
+        placed: list[tuple[int, dict[str, Any]]] = []
+        done: list[tuple[int, str]] = []
+        spare: list[Any] = []
+        known: list[str] = []
         hints = _to_come([entry["rank"]["bucket"] for entry in entries])
         for at in range(0, len(entries), ENROLLED):
             part = entries[at : at + ENROLLED]
