@@ -25,6 +25,14 @@ KEY = {
 REFUSALS = {"400": "It cannot be read", "409": "It collides, or is still running", "413": "It is too large", "422": "It is against a rule"}
 KEY_REFUSALS = {"401": "A key is needed", "403": "The role of the key is too small", "404": "It is not there, or not in the key's markets"}
 STATUS = {200: "OK", 201: "Created", 204: "Done"}
+HEADINGS = {
+    "catalogue": "market",
+    "areas": "market",
+    "device-tokens": "providers",
+    "match": "bookings",
+    "blocks": "clients",
+    "ops": "operations",
+}
 REF = "#/components/schemas/{name}"
 
 
@@ -65,8 +73,11 @@ def _operation(route: Route, takes: Any, streams: Any, gives: Any) -> dict[str, 
 
 
 def _tag(route: Route) -> str:
-    parts = route.path.split("/")
-    return parts[4] if route.path.startswith("/v1/") and len(parts) > 4 else "market" if route.path.startswith("/v1/") else "operations"
+    """The heading under which a call stands: what it is about."""
+    below = route.path.removeprefix("/v1/markets/{market}").split("/")[1:2]
+    if not route.path.startswith("/v1/"):
+        return "operations"
+    return HEADINGS.get(below[0], below[0]) if below else "market"
 
 
 def _responses(route: Route, gives: Any) -> dict[str, Any]:

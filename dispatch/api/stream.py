@@ -1,6 +1,6 @@
 """Server-sent events: a full ``state`` first, then ``delta``s as they come."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Protocol
 
 import anyio
@@ -43,7 +43,12 @@ class Streams:
         if len(self._open) >= MOST_STREAMS:
             raise RateLimited(f"{MOST_STREAMS} streams are open here; try again later")
         deltas = await self._feed.deltas(call.market)
-        return Reply(response=_EventStream(await self._feed.state(call.market), deltas, self._open))
+        try:
+            state = await self._feed.state(call.market)
+        except BaseException:
+            await _let_go(deltas)
+            raise
+        return Reply(response=_EventStream(state, deltas, self._open))
 
     def close(self) -> None:
         """Ends every stream; the listeners come back to another process."""
@@ -79,9 +84,12 @@ class _EventStream(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _tell(self, send: Send) -> None:
-        await self._write(send, f"retry: {RECONNECT_MS}\n".encode() + event("state", self._state))
-        async for delta in self._deltas:
-            await self._write(send, event("delta", delta))
+        try:
+            await self._write(send, f"retry: {RECONNECT_MS}\n".encode() + event("state", self._state))
+            async for delta in self._deltas:
+                await self._write(send, event("delta", delta))
+        finally:
+            await _let_go(self._deltas)
 
     async def _beat(self, send: Send) -> None:
         """A comment now and then, so that nobody between us takes the silence for an end."""
@@ -97,6 +105,12 @@ class _EventStream(Response):
 def event(name: str, data: dict[str, Any]) -> bytes:
     """One event on the wire. JSON has no line ends, so one data line holds it."""
     return b"event: " + name.encode() + b"\ndata: " + encoded(data) + b"\n\n"
+
+
+async def _let_go(deltas: AsyncIterator[dict[str, Any]]) -> None:
+    """Ends a generator now rather than when it is collected; other iterators have nothing to end."""
+    if isinstance(deltas, AsyncGenerator):
+        await deltas.aclose()
 
 
 async def _until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
