@@ -3,7 +3,8 @@
 import msgspec
 
 from dispatch.api import answers
-from tests.api.town import Town, window
+from dispatch.model import Place
+from tests.api.town import PLACE, Town, window
 
 
 async def test_a_booking_is_opened_read_and_cancelled(town: Town) -> None:
@@ -14,7 +15,7 @@ async def test_a_booking_is_opened_read_and_cancelled(town: Town) -> None:
 
     read = await town.call("GET", "/bookings/b-1")
     state = msgspec.json.decode(read.content, type=answers.BookingState)
-    assert (state.state, state.note, state.provider_id, state.place) == ("searching", "third floor", None, {"lat": 48.8566, "lng": 2.3522})
+    assert (state.state, state.note, state.provider_id, state.place) == ("searching", "third floor", None, Place(**PLACE))
 
     cancelled = await town.post("/bookings/b-1/cancel", {"by": "client", "reason": "ill"})
     assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled")
