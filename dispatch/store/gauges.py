@@ -1,9 +1,28 @@
-"""Numbers kept by the verbs in the same step as what they count, so that they equal a recount (P12)."""
+"""Numbers kept by the verbs in the same step as what they count, so that they equal a recount (P12), and what else ops look at live.
 
+Every read here is bounded, whatever the number of providers and bookings.
+"""
+
+from collections.abc import Sequence
 from typing import Any
+
+from msgspec import Struct
 
 from dispatch.store.calls import Calls, decode, text
 from dispatch.store.keys import key
+
+PAGE = 200  # events read at once: some 4 ms of our time
+REGIONS = 64  # coarse cells of a market that are looked at
+
+Event = tuple[str, dict[str, Any]]  # its place in the market's stream, and what happened
+
+
+class Pulse(Struct, frozen=True, kw_only=True):
+    """A market at one moment: its gauges, events after the place asked for (oldest first), and when which bookings are due (ms)."""
+
+    gauges: dict[str, int]
+    events: list[Event]
+    waiting: dict[int, int]
 
 
 class Gauges:
@@ -14,18 +33,50 @@ class Gauges:
 
     async def read(self, market: str) -> dict[str, int]:
         """All of them."""
-        raw = await self._calls.command("HGETALL", key("gauges", market))
-        items = raw.items() if isinstance(raw, dict) else zip(raw[::2], raw[1::2], strict=True)
-        return {text(name): int(value) for name, value in items}
+        return _numbers(await self._calls.command("HGETALL", key("gauges", market)))
 
-    async def events(self, market: str, after: str, limit: int = 500) -> list[tuple[str, dict[str, Any]]]:
-        """Events of the market after a place in its stream (``$``: none, only the place itself), oldest first."""
-        if after == "$":
-            last = await self._calls.command("XREVRANGE", key("events", market), "+", "-", "COUNT", 1)
-            return [(text(last[0][0]), {})] if last else [("0-0", {})]
-        found = await self._calls.command("XRANGE", key("events", market), f"({after}", "+", "COUNT", limit)
-        return [(text(place), decode(pairs[1])) for place, pairs in found]
+    async def pulse(self, market: str, after: str, *, events: int, waiting: int) -> Pulse:
+        """Gauges, at most ``events`` events after a place, and the ``waiting`` searching bookings that are due first. One round trip."""
+        gauges, found, due = await self._calls.pipeline(
+            ("HGETALL", key("gauges", market)),
+            ("XRANGE", key("events", market), f"({after}", "+", "COUNT", events),
+            ("ZRANGE", key("due", market), 0, waiting - 1, "WITHSCORES"),
+        )
+        return Pulse(gauges=_numbers(gauges), events=[_event(entry) for entry in found], waiting=_scores(due))
 
-    async def waiting(self, market: str, limit: int = 300) -> list[int]:
-        """Numbers of bookings that are searching, the next to be looked at first."""
-        return [int(bno) for bno in await self._calls.command("ZRANGE", key("due", market), 0, limit - 1)]
+    async def tail(self, market: str, limit: int) -> list[Event]:
+        """The last events, oldest first; a page at a time."""
+        found: list[Event] = []
+        while len(found) < limit:
+            end = f"({found[-1][0]}" if found else "+"
+            page = await self._calls.command("XREVRANGE", key("events", market), end, "-", "COUNT", min(PAGE, limit - len(found)))
+            found += [_event(entry) for entry in page]
+            if len(page) < PAGE:
+                break
+        return found[::-1]
+
+    async def regions(self, market: str) -> list[str]:
+        """The coarse cells that some zone reaches; when there are more than REGIONS, as many of them by chance."""
+        return sorted(text(cell) for cell in await self._calls.command("SRANDMEMBER", key("regions", market), REGIONS))
+
+    async def reach(self, market: str, cells: Sequence[str]) -> list[int]:
+        """For each cell of a net, how many zones reach it. The server reads an eighth of a byte for each slot of the market and cell."""
+        names = [key("x_reach", market, cell) for cell in cells]
+        return [int(count) for count in await self._calls.pipeline(*(("BITCOUNT", name) for name in names))] if names else []
+
+
+def _numbers(raw: Any) -> dict[str, int]:
+    """HGETALL in either protocol version."""
+    items = raw.items() if isinstance(raw, dict) else zip(raw[::2], raw[1::2], strict=True)
+    return {text(name): int(value) for name, value in items}
+
+
+def _scores(raw: Any) -> dict[int, int]:
+    """ZRANGE WITHSCORES in either protocol version."""
+    pairs = raw if raw and isinstance(raw[0], list) else zip(raw[::2], raw[1::2], strict=True)
+    return {int(bno): int(float(score)) for bno, score in pairs}
+
+
+def _event(entry: Any) -> Event:
+    place, pairs = entry
+    return text(place), decode(pairs[b"e"] if isinstance(pairs, dict) else pairs[1])
