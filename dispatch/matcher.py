@@ -11,18 +11,18 @@ from msgspec import Struct
 
 from dispatch.hours import local_minute, spans
 from dispatch.model import TIERS, BookingRequest, DailyRange, MarketSettings, ProviderSettings, Reason, Span, Tier
-from dispatch.zones import Shape, cell_of, covers
+from dispatch.zones import Shape, cells_of, covers
 
 STEPS = 21  # score steps of 0.5 from 0 to 10
 CROWD = 200  # inside a tier x score step the order by last asked is exact among this many (R5)
 
 
 class Query(Struct, frozen=True, kw_only=True):
-    """What a booking asks of a provider. ``areas``: codes of the areas that hold the place; ``gap`` ms of travel around visits."""
+    """What a booking asks of a provider. ``cells`` and ``areas`` that hold the place; ``gap`` ms of travel around visits."""
 
     lat: int
     lng: int
-    cell: str
+    cells: tuple[str, ...]
     areas: tuple[str, ...]
     services: tuple[str, ...]
     windows: tuple[Span, ...]
@@ -65,7 +65,7 @@ def to_query(booking: BookingRequest, areas: Iterable[str], settings: MarketSett
     return Query(
         lat=lat,
         lng=lng,
-        cell=cell_of(lat, lng),
+        cells=cells_of(lat, lng),
         areas=tuple(sorted(areas)),
         services=tuple(dict.fromkeys(booking.services)),
         windows=windows,

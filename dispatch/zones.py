@@ -255,6 +255,12 @@ def cells_of(lat_e6: int, lng_e6: int) -> tuple[str, ...]:
     return tuple(cell_of(lat_e6, lng_e6, level) for level in LEVELS)
 
 
+def larger(cell: str) -> tuple[str, ...]:
+    """The cells of all sizes at the middle of one: a net is found at any of them."""
+    lat, lng = h3.cell_to_latlng(h3.str_to_int(cell))
+    return cells_of(round(lat * 1e6), round(lng * 1e6))
+
+
 def cover(shape: Circle | Polygon) -> Cover:
     """The cells of resolution 7 of a zone; see ``Cover``. Raises Unprocessable ``bad_zone`` when there would be over 60,000."""
     reach, rim = (frozenset(map(h3.int_to_str, cells.tolist())) for cells in _net(shape, RESOLUTION))
@@ -278,8 +284,6 @@ def _net(shape: Circle | Polygon, level: int) -> Net:
     circle = _around(shape)
     ground = _ground(h3.latlng_to_cell(circle.lat_e6 / 1e6, circle.lng_e6 / 1e6, level - 1), level, -(-circle.radius_m // 1_000))
     inside, reach = _by_distance(circle, ground) if isinstance(shape, Circle) else _by_sides(shape.ring, ground)
-    if len(ground.cells) > MAX_CELLS and np.count_nonzero(reach) > MAX_CELLS:
-        raise _too_large()
     return Net(ground.cells[reach], ground.cells[reach & ~inside])
 
 
@@ -295,7 +299,7 @@ def _around(shape: Circle | Polygon) -> Circle:
 
 
 class _Ground(NamedTuple):
-    """Cells as columns: index, centre (e6; also as a point of the unit sphere), reach, shortest degree of longitude in degrees of latitude."""
+    """Cells as columns. ``point``: the centre on the unit sphere; ``squeeze``: the shortest degree of longitude, in degrees of latitude."""
 
     cells: Grid
     lat_e6: Column
@@ -314,13 +318,9 @@ def _ground(home: int, level: int, radius_km: int) -> _Ground:
     found = _spread(first, lambda cell: distance_m(*cell[:2], *middle[:2]) - cell.reach_m <= widest_m)
     lat, lng, reach = np.array([(cell.lat_e6, cell.lng_e6, cell.reach_m) for cell in map(_cell, found)]).T
     squeeze = np.cos((np.abs(lat) + reach / M_PER_E6) * RAD_PER_E6)
-    return _Ground(np.array(found, dtype=np.int64), lat, lng, _points(lat, lng), reach, squeeze)
-
-
-def _points(lat_e6: Column, lng_e6: Column) -> Column:
-    lat, lng = lat_e6 * RAD_PER_E6, lng_e6 * RAD_PER_E6
-    points: Column = np.stack((np.cos(lat) * np.cos(lng), np.cos(lat) * np.sin(lng), np.sin(lat)), axis=-1)
-    return points
+    f, g = lat * RAD_PER_E6, lng * RAD_PER_E6
+    point = np.stack((np.cos(f) * np.cos(g), np.cos(f) * np.sin(g), np.sin(f)), axis=-1)
+    return _Ground(np.array(found, dtype=np.int64), lat, lng, point, reach, squeeze)
 
 
 def _spread(first: int, belongs: Callable[[_Cell], bool]) -> list[int]:
@@ -361,7 +361,7 @@ def _by_sides(ring: tuple[Corner, ...], ground: _Ground) -> tuple[Flags, Flags]:
 
 
 def _too_large() -> Unprocessable:
-    return _bad(f"it is too large (over {MAX_CELLS:,} cells of 5 km2); send a smaller one, or a list of areas")
+    return _bad("it is too large (over 60,000 cells of 5 km2); send a smaller one, or a list of areas")
 
 
 def _area_m2(ring: tuple[Corner, ...]) -> float:

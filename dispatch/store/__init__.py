@@ -108,10 +108,9 @@ class Store:
         return ages
 
     async def forget_past(self, market: Market) -> int:
-        """Drops index bitmaps of quarter-hours and days that are over; how many keys."""
-        quarter, day = market.now // 900_000, market.now // 86_400_000
-        gone = [key("x_quarter", market.id, q) for q in range(quarter - 4 * 96, quarter - 4)]
-        gone += [key("x_ragged", market.id, d) for d in range(day - 5, day - 1)]
+        """Drops index bitmaps of quarter-hours that are over; how many keys."""
+        quarter = market.now // 900_000
+        gone = [key(name, market.id, q) for name in ("x_quarter", "x_ragged") for q in range(quarter - 4 * 96, quarter - 4)]
         return int(await self._calls.command("UNLINK", *gone))
 
 

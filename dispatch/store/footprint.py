@@ -1,22 +1,48 @@
 """What a provider leaves in the match index: the cells of his zone, the quarter-hours he works, and the facts that need exact looks.
 
-Pure. The bitmaps themselves are written by the verbs; lua/lib/index.lua names the fields used here.
+Pure. The bitmaps themselves are written by the verbs; lua/lib/index.lua names what is used here.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
-from h3.api import basic_str as h3  # type: ignore[import-untyped]
 
 from dispatch.hours import QUARTER, Spans, quarters, spans
 from dispatch.matcher import bucket_of, minute_of
-from dispatch.model import AreasZone, InitialRank, ProviderSettings, Tier
-from dispatch.zones import Areas, Circle, Cover, Polygon, Shape, cover, from_model, pack_ring
+from dispatch.model import Absence, AreasZone, DailyRange, ExtraOpening, InitialRank, MarketSettings, ProviderSettings, Tier
+from dispatch.zones import Areas, Circle, Grid, Net, Polygon, Shape, from_model, net_of, pack_ring
 
 A_DAY = 96  # quarters
 REGION = 3  # H3 resolution of the coarse map that tells whether a place can belong to the market at all
+DIGITS = 3 * (15 - REGION)  # bits of an H3 index below those of the coarse cell
 MARGIN_DAYS = 2  # indexed beyond the horizon, so that time zones and the daily extension have room
+STEP = 480  # quarters by which an index reaches further at once
+
+Write = tuple[str, int, Sequence[Any]]  # template of bitmaps, bit, and in which of them
+NOWHERE: Grid = np.array([], dtype=np.int64)
+
+
+class Work(NamedTuple):
+    """Hours over the quarters [first, first + 8 x len(touched)): ``touched`` bitmap, those worked only in part, exact spans when there are
+    any of those (uint32 minute pairs).
+    """
+
+    first: int
+    touched: bytes
+    ragged: tuple[int, ...]
+    spans: bytes | None
+
+
+class Footprint(NamedTuple):
+    """A provider's bits. ``parts``: by template, in which bitmaps he stands; zone and hours beside it. ``facts``: see lua/lib/index.lua."""
+
+    parts: dict[str, tuple[Any, ...]]
+    net: Net
+    work: Work
+    facts: dict[str, Any]
 
 
 def first_quarter(now: int) -> int:
@@ -29,42 +55,68 @@ def last_quarter(now: int, horizon_days: int) -> int:
     return first_quarter(now) + (horizon_days + MARGIN_DAYS) * A_DAY
 
 
-def place_of(settings: ProviderSettings) -> dict[str, Any]:
-    """The bits of zone and catalogue alone: what must be cleared when they change."""
-    shape = from_model(settings.zone)
-    net = Cover(frozenset(), frozenset()) if isinstance(shape, Areas) else cover(shape)
-    areas = sorted(shape.codes) if isinstance(shape, Areas) else []
-    return {"inside": list(net.inside), "rim": list(net.rim), "areas": areas, "services": list(dict.fromkeys(settings.catalogue))}
+def basis_of(settings: MarketSettings) -> int:
+    """A number that changes when the hours of all providers have to be written anew."""
+    return crc32(f"{settings.time_zone} {settings.travel_gap_s}".encode())
 
 
-def facts_of(settings: ProviderSettings, time_zone: str, first: int, until: int) -> dict[str, Any]:
+def footprint_of(settings: ProviderSettings, time_zone: str, first: int, until: int) -> Footprint:
     """Everything the index needs of a provider, for the quarters [first, until). Raises Unprocessable for a bad zone or bad hours."""
-    shape, place = from_model(settings.zone), place_of(settings)
-    worked = work_of(settings, time_zone, first, until)
-    dnd = settings.do_not_disturb
-    return {
-        **place,
-        **worked,
+    shape, work, quiet = from_model(settings.zone), work_of(settings, time_zone, first, until), settings.do_not_disturb
+    net = Net(NOWHERE, NOWHERE) if isinstance(shape, Areas) else net_of(shape)
+    disturb, stir = _quiet(quiet) if quiet else ((), ())
+    parts = {
+        "x_area": tuple(sorted(shape.codes)) if isinstance(shape, Areas) else (),
+        "x_service": tuple(dict.fromkeys(settings.catalogue)),
+        "x_disturb": disturb,
+        "x_stir": stir,
+        "x_ragged": work.ragged,
+    }
+    facts = {
         "zone": _zone(shape),
         "ring": pack_ring(shape) if isinstance(shape, Polygon) else None,
-        "flags": int(dnd is not None),
-        "dnd_from": minute_of(dnd.from_) if dnd else 0,
-        "dnd_to": minute_of(dnd.to) if dnd else 0,
-        "regions": sorted({_region(cell) for cell in (*place["inside"], *place["rim"])}),
+        "spans": work.spans,
+        "flags": int(quiet is not None),
+        "dnd_from": minute_of(quiet.from_) if quiet else 0,
+        "dnd_to": minute_of(quiet.to) if quiet else 0,
+        "regions": _regions(net.reach),
     }
+    return Footprint(parts, net, work, facts)
 
 
-@lru_cache(maxsize=65_536)
-def _region(cell: str) -> str:
-    return str(h3.cell_to_parent(cell, REGION))
+@lru_cache(maxsize=1_024)
+def _quiet(quiet: DailyRange) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Quarters of the local day that lie wholly in a daily range, and those that lie in it in part."""
+    begin, end = minute_of(quiet.from_), minute_of(quiet.to)
+    held = [minute for minute in range(1_440) if (begin <= minute < end if begin < end else minute >= begin or minute < end)]
+    counts = np.bincount(np.array(held, dtype=np.int64) // 15, minlength=A_DAY)
+    return tuple(np.flatnonzero(counts == 15).tolist()), tuple(np.flatnonzero((counts > 0) & (counts < 15)).tolist())
 
 
-def work_of(settings: ProviderSettings, time_zone: str, first: int, until: int) -> dict[str, Any]:
-    """His hours as the index wants them: the bitmap of quarters, ragged days, and exact spans when there are any of those."""
-    exact = spans(settings.hours, settings.absences, settings.extra_openings, time_zone, first * QUARTER, until * QUARTER)
-    found = quarters(exact, first, until - first)
-    ragged = list(found.ragged_days)
-    return {"first": first, "quarters": found.touched, "ragged": ragged, "spans": _minutes(exact) if ragged else None}
+def _regions(cells: Grid) -> list[str]:
+    """The coarse cells of a net."""
+    return [_region(digits) for digits in np.unique(cells >> DIGITS).tolist()]
+
+
+@lru_cache(maxsize=4_096)
+def _region(digits: int) -> str:
+    """A coarse cell from the first digits of a finer one: in an H3 index the resolution is in bits 52 to 55, unused digits are ones."""
+    return f"{digits << DIGITS & ~(15 << 52) | REGION << 52 | (1 << DIGITS) - 1:x}"
+
+
+def work_of(settings: ProviderSettings, time_zone: str, first: int, until: int) -> Work:
+    """His hours as the index wants them. Patterns of hours repeat, so they are kept."""
+    return _work(settings.hours, settings.absences, settings.extra_openings, time_zone, first, until)
+
+
+@lru_cache(maxsize=4_096)
+def _work(
+    hours: str, absences: tuple[Absence, ...], extras: tuple[ExtraOpening, ...], time_zone: str, first: int, until: int
+) -> Work:
+    exact = spans(hours, absences, extras, time_zone, first * QUARTER, until * QUARTER)
+    edges = np.array(exact, dtype=np.int64).reshape(-1)
+    ragged = tuple(np.unique(edges[edges % QUARTER != 0] // QUARTER).tolist())
+    return Work(first, quarters(exact, first, until - first).touched, ragged, _minutes(exact) if ragged else None)
 
 
 def _minutes(exact: Spans) -> bytes:
@@ -80,6 +132,51 @@ def _zone(shape: Shape) -> dict[str, int]:
     return {"kind": 3, "lat": 0, "lng": 0, "radius": 0}
 
 
+# -- what must be written ---------------------------------------------------------------------------------------------
+
+
+def names(cells: Grid) -> list[str]:
+    """Cells as they stand in keys."""
+    return [f"{cell:x}" for cell in cells.tolist()]
+
+
+def _lists(footprint: Footprint) -> dict[str, Sequence[Any]]:
+    cells = {"x_reach": names(footprint.net.reach), "x_rim": names(footprint.net.rim)}
+    return {**footprint.parts, **cells, "x_quarter": worked(footprint.work)}
+
+
+def worked(work: Work) -> list[int]:
+    """The quarters of which he works some part."""
+    bits = np.unpackbits(np.frombuffer(work.touched, dtype=np.uint8))
+    return [work.first + index for index in np.flatnonzero(bits).tolist()]
+
+
+def changes(old: Footprint | None, new: Footprint, unsure: range | None = None) -> list[Write]:
+    """The writes that turn the bits of one footprint (None: of nobody) into those of another.
+
+    ``unsure``: nobody knows which bits of the old one were written, nor those of these quarters.
+    """
+    before, after = _lists(old) if old else {}, _lists(new)
+    kept = {} if unsure else before
+    gone = [(name, 0, _without(parts, after[name])) for name, parts in before.items() if not (unsure and name == "x_quarter")]
+    gone += [("x_quarter", 0, _without(unsure, after["x_quarter"]))] if unsure else []
+    come = [(name, 1, _without(parts, kept.get(name, ()))) for name, parts in after.items()]
+    return [write for write in (*gone, *come) if write[2]]
+
+
+def _without(parts: Sequence[Any], others: Sequence[Any]) -> list[Any]:
+    apart = set(others)
+    return [part for part in parts if part not in apart]
+
+
+def clearing(old: Footprint, unsure: range) -> list[Write]:
+    """The writes that leave nothing of a footprint, nor of any of these quarters."""
+    return [(name, 0, list(parts)) for name, parts in {**_lists(old), "x_quarter": unsure}.items() if parts]
+
+
+# -- ranks, and small questions ---------------------------------------------------------------------------------------
+
+
 def rank_of(rank: InitialRank) -> dict[str, Any]:
     """A rank as the verbs want it."""
     return {"tier": rank.tier.value, "score": rank.score, "bucket": bucket_of(rank.tier, rank.score)}
@@ -91,12 +188,9 @@ NEWCOMER = InitialRank(tier=Tier.LIMITED, score=5.0)  # R50: everyone starts lim
 def working_quarters(settings: ProviderSettings, time_zone: str, start: int, end: int) -> list[int]:
     """The quarters between two moments (ms) of which he works some part."""
     first, until = start // QUARTER, -(-end // QUARTER)
-    found = work_of(settings, time_zone, first, until)["quarters"]
-    bits = np.unpackbits(np.frombuffer(found, dtype=np.uint8))[: until - first]
-    return [first + int(index) for index in np.flatnonzero(bits)]
+    return [quarter for quarter in worked(work_of(settings, time_zone, first, until)) if quarter < until]
 
 
 def uses_areas(settings: ProviderSettings) -> tuple[str, ...]:
     """The area codes his zone names."""
     return tuple(settings.zone.codes) if isinstance(settings.zone, AreasZone) else ()
-

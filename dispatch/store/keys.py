@@ -38,15 +38,16 @@ TEMPLATES: Mapping[str, str] = {
     "blocks": "{%s}:bk:%s",  # set of pno blocked with a client, either side
     "blacklist": "{%s}:blacklist",  # hash cno -> reason
     "regions": "{%s}:regions",  # set of H3 cells (res 3) that some zone reaches
-    "x_inside": "{%s}:x:in:%s",  # bitmap: zone covers the whole cell
-    "x_rim": "{%s}:x:rim:%s",  # bitmap: zone may cover part of the cell
+    "x_reach": "{%s}:x:in:%s",  # bitmap: zone covers the cell or may cover a part of it
+    "x_rim": "{%s}:x:rim:%s",  # bitmap: zone may cover a part of the cell, not all of it
     "x_area": "{%s}:x:ar:%s",  # bitmap: zone lists this area
     "x_service": "{%s}:x:s:%s",  # bitmap: catalogue holds the service
     "x_quarter": "{%s}:x:q:%s",  # bitmap: free during some part of this UTC quarter-hour
-    "x_ragged": "{%s}:x:rag:%s",  # bitmap: some quarter of this UTC day is free only in part
-    "x_disturb": "{%s}:x:dnd",  # bitmap: has do-not-disturb hours
-    "x_askable": "{%s}:x:ask",  # bitmap: approved, reachable, available, unpaused, below the cap
-    "x_records": "{%s}:x:rec",  # string: 32 bytes a slot (see lua/lib/record.lua)
+    "x_ragged": "{%s}:x:q:%s:part",  # bitmap: free during some part of this UTC quarter-hour, and not during all of it
+    "x_disturb": "{%s}:x:dnd:%s",  # bitmap: not to be disturbed during this quarter of the local day (0 to 95)
+    "x_stir": "{%s}:x:stir:%s",  # bitmap: not to be disturbed during a part of it
+    "x_askable": "{%s}:x:ask",  # bitmap, as long as the slot space: approved, reachable, available, unpaused, below the cap
+    "x_records": "{%s}:x:rec:%s",  # string: 32 bytes a slot, 4096 slots (see lua/lib/record.lua)
     "x_extents": "{%s}:x:ext",  # string: 9 bytes an extent, in rank order (bucket, first, end)
     "x_fill": "{%s}:x:fill",  # hash bucket -> next free slot of its newest extent, and its end
     "x_spare": "{%s}:x:spare:%s",  # list of slots given back, by bucket

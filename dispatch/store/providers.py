@@ -2,7 +2,7 @@
 
 import struct
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -12,14 +12,28 @@ from msgspec import UNSET, Struct
 from dispatch.errors import NotFound, Unavailable
 from dispatch.model import Id, InitialRank, ProviderSettings, Span, Tier
 from dispatch.store.calls import Calls, text
-from dispatch.store.footprint import NEWCOMER, facts_of, first_quarter, last_quarter, place_of, rank_of, work_of
+from dispatch.store.footprint import (
+    NEWCOMER,
+    STEP,
+    Footprint,
+    Write,
+    basis_of,
+    changes,
+    clearing,
+    first_quarter,
+    footprint_of,
+    last_quarter,
+    rank_of,
+    work_of,
+    worked,
+)
 from dispatch.store.keys import key
 from dispatch.store.markets import Market
 from dispatch.store.paint import paint
 
 TRIES = 8
 ENROLLED = 64  # providers in one call
-EXTENDED = 40
+EXTENDED = 64  # steps handed over in one call, which does as many as it has time for
 FIELDS = ("slot", "tier", "score", "status", "push", "off", "paused", "live", "version", "bucket", "until", "answered")
 
 
@@ -52,6 +66,19 @@ class Standing(Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self.settings, initial_rank=UNSET)
 
 
+class Seen(Struct, frozen=True, kw_only=True):
+    """A provider as someone who wants to replace him saw him. ``rest``: his last change is not written yet."""
+
+    no: int
+    version: int
+    settings: ProviderSettings | None
+    bucket: int
+    until: int
+    basis: int
+    loading: bool
+    rest: bool
+
+
 class Providers:
     """The providers of all markets."""
 
@@ -73,76 +100,121 @@ class Providers:
     async def put(self, market: Market, provider_id: str, settings: ProviderSettings) -> bool:
         """Creates or replaces; whether he is new. Raises Unprocessable for a bad zone or hours."""
         first, until = first_quarter(market.now), last_quarter(market.now, market.settings.horizon_days)
-        facts = facts_of(settings, market.settings.time_zone, first, until)
+        footprint = footprint_of(settings, market.settings.time_zone, first, until)
         for _ in range(TRIES):
-            reply = await self._put(market.id, provider_id, settings, facts, until)
+            seen = await self._seen(market.id, provider_id)
+            if seen is not None and seen.rest:
+                await self._write_rest(market.id, seen.no)
+                continue
+            reply = await self._put(market, provider_id, settings, footprint, seen)
             if reply["word"] != "STALE":
                 return bool(reply["word"] == "CREATED")
         raise Unavailable("this provider is being changed by others all the time; retry")
 
-    async def _put(self, market: str, provider_id: str, settings: ProviderSettings, facts: dict[str, Any], until: int) -> Any:
-        seen, before = await self._seen(market, provider_id)
-        rank = settings.initial_rank if settings.initial_rank is not UNSET else None if before else NEWCOMER
-        return await self._calls.verb(
+    async def _put(
+        self, market: Market, provider_id: str, settings: ProviderSettings, new: Footprint, seen: Seen | None
+    ) -> Mapping[str, Any]:
+        first, until, basis = new.work.first, new.work.first + 8 * len(new.work.touched), basis_of(market.settings)
+        rank = settings.initial_rank if settings.initial_rank is not UNSET else None if seen else NEWCOMER
+        written = rank_of(rank) if isinstance(rank, InitialRank) else None
+        old, unsure = None, None
+        if seen is not None and seen.settings is not None:
+            old = footprint_of(seen.settings, market.settings.time_zone, first, max(until, seen.until))
+            unsure = range(first, max(until, seen.until)) if seen.loading or seen.basis != basis else None
+        moves = seen is not None and written is not None and written["bucket"] != seen.bucket
+        reply = await self._calls.verb(
             "put_provider",
-            market,
+            market.id,
             id=provider_id,
-            seen=seen,
+            seen=seen.version if seen else 0,
             settings=_encoded(provider_id, settings),
             status=settings.status,
             trade=settings.trade,
-            rank=rank_of(rank) if isinstance(rank, InitialRank) else None,
-            facts=facts,
-            old=place_of(before) if before else None,
+            rank=written,
+            facts=new.facts,
+            writes=changes(None if moves else old, new, None if moves else unsure),
             until=until,
+            basis=basis,
         )
+        if reply.get("more"):
+            await self._write_rest(market.id, reply["p"])
+        if reply.get("left") and seen is not None and old is not None:
+            bucket, slot = reply["left"]
+            await self._sweep(market.id, bucket, int(slot), clearing(old, range(first, max(until, seen.until))))
+        return reply
 
-    async def _seen(self, market: str, provider_id: str) -> tuple[int, ProviderSettings | None]:
-        """His version and settings as they are now (0, None: nobody)."""
+    async def _write_rest(self, market: str, pno: int) -> None:
+        """Finishes what one call could not write."""
+        while (await self._calls.verb("put_rest", market, p=pno))["more"]:
+            pass
+
+    async def _sweep(self, market: str, bucket: int, slot: int, writes: list[Write]) -> None:
+        """Clears a slot that somebody has left. (Should this process die here, the slot stays empty.)"""
+        at: Any = (1, 1)
+        while at:
+            at = (await self._calls.verb("sweep", market, bucket=bucket, slot=slot, writes=writes, at=at)).get("at")
+
+    async def _seen(self, market: str, provider_id: str) -> Seen | None:
+        """His settings and state as they are now; None: nobody."""
         pno = await self.number(market, provider_id)
         if pno is None:
-            return 0, None
-        version, raw = await self._calls.pipeline(
-            ("HGET", key("provider", market, pno), "version"), ("GET", key("profile", market, pno)), transaction=True
+            return None
+        found, rest, raw = await self._calls.pipeline(
+            ("HMGET", key("provider", market, pno), "version", "bucket", "until", "basis", "status"),
+            ("HEXISTS", key("provider", market, pno), "rest"),
+            ("GET", key("profile", market, pno)),
+            transaction=True,
         )
-        return int(version), _decoded(raw).settings if raw else None
+        version, bucket, until, basis = (int(value or 0) for value in found[:4])
+        return Seen(
+            no=pno,
+            version=version,
+            settings=_decoded(raw).settings if raw else None,
+            bucket=bucket,
+            until=until,
+            basis=basis,
+            loading=found[4] == b"loading",
+            rest=bool(rest),
+        )
 
     async def enroll(self, market: Market, batch: Sequence[tuple[str, ProviderSettings]]) -> int:
         """Imports many. New ones are painted in bulk; those already there are replaced one by one. How many were accepted."""
         first, until = first_quarter(market.now), last_quarter(market.now, market.settings.horizon_days)
         entries = []
-        for provider_id, settings in batch:
-            entries.append(_entry(market, provider_id, settings, first, until))
-            await anyio.sleep(0)
-        entries.sort(key=lambda entry: entry["rank"]["bucket"])
+        for index, (provider_id, settings) in enumerate(batch):
+            entries.append((_entry(provider_id, settings), footprint_of(settings, market.settings.time_zone, first, until)))
+            if index % 8 == 0:
+                await anyio.sleep(0)
+        entries.sort(key=_bucket)
         by_id = dict(batch)
-        known = await self._enroll(market.id, entries, {provider_id: settings.status for provider_id, settings in batch})
-        for provider_id in known:
+        for provider_id in await self._enroll(market, entries, until):
             await self.put(market, provider_id, by_id[provider_id])
         return len(entries)
 
-    async def _enroll(self, market: str, entries: list[dict[str, Any]], statuses: dict[str, str]) -> list[str]:
+    async def _enroll(self, market: Market, entries: list[tuple[dict[str, Any], Footprint]], until: int) -> list[str]:
         """Slots first, then their bitmaps, then everybody takes part. The ids of those who were there already."""
-        placed: list[tuple[int, dict[str, Any]]] = []
+        placed: list[tuple[int, Footprint]] = []
         done: list[tuple[int, str]] = []
         spare: list[Any] = []
         known: list[str] = []
-        hints = _to_come([entry["rank"]["bucket"] for entry in entries])
+        hints = _to_come([_bucket(entry) for entry in entries])
         for at in range(0, len(entries), ENROLLED):
             part = entries[at : at + ENROLLED]
-            slim = [{**entry, "facts": _record(entry["facts"])} for entry in part]
-            reply = await self._calls.verb("enroll", market, list=slim, hints=hints[at : at + ENROLLED])
-            for entry, slot, pno in zip(part, reply["slots"], reply["pnos"], strict=True):
+            slim = [{**entry, "facts": footprint.facts} for entry, footprint in part]
+            reply = await self._calls.verb(
+                "enroll", market.id, list=slim, hints=hints[at : at + ENROLLED], until=until, basis=basis_of(market.settings)
+            )
+            for (entry, footprint), slot, pno in zip(part, reply["slots"], reply["pnos"], strict=True):
                 if slot is False:
                     known.append(entry["id"])
                 else:
-                    placed.append((int(slot), entry["facts"]))
-                    done.append((pno, statuses[entry["id"]]))
+                    placed.append((int(slot), footprint))
+                    done.append((pno, entry["status"]))
             spare += reply["spare"] or []
-        await paint(self._calls, market, placed)
+        await paint(self._calls, market.id, placed)
         for at in range(0, len(done), ENROLLED):
-            await self._calls.verb("admit", market, list=done[at : at + ENROLLED], spare=[])
-        await self._calls.verb("admit", market, list=[], spare=spare)
+            await self._calls.verb("admit", market.id, list=done[at : at + ENROLLED], spare=[])
+        await self._calls.verb("admit", market.id, list=[], spare=spare)
         return known
 
     async def get(self, market: str, provider_id: str) -> Standing:
@@ -163,14 +235,19 @@ class Providers:
         return [_standing(pno, facts, raw) for (pno, facts), raw in zip(found, slots, strict=True)]
 
     async def extend(self, market: Market, numbers: Sequence[int]) -> int:
-        """Lets the index of some providers reach the horizon again; how many had to be extended."""
+        """Lets the index of some providers reach the horizon again, and finishes changes that somebody left half written; how many."""
         until = last_quarter(market.now, market.settings.horizon_days)
         flat = await self._calls.pipeline(*(command for pno in numbers for command in _reads(market.id, pno)[:2]))
-        due = [(pno, flat[i * 2], flat[i * 2 + 1]) for i, pno in enumerate(numbers) if flat[i * 2 + 1] and int(flat[i * 2][10] or until) < until]
-        entries = [_extension(market, pno, facts, _decoded(raw).settings, until) for pno, facts, raw in due]
-        for at in range(0, len(entries), EXTENDED):
-            await self._calls.verb("extend", market.id, list=entries[at : at + EXTENDED])
-        return len(entries)
+        found = [(pno, facts, _decoded(raw)) for pno, facts, raw in zip(numbers, flat[::2], flat[1::2], strict=True) if raw]
+        due = [one for one in found if int(one[1][10] or until) < until]
+        steps = [step for pno, facts, profile in due for step in _extension(market, pno, facts, profile.settings, until)]
+        at = 0
+        while at < len(steps):
+            at += (await self._calls.verb("extend", market.id, list=steps[at : at + EXTENDED]))["done"]
+        torn = [(pno, facts, profile) for pno, facts, profile in found if facts[3] == b"loading"]
+        for _, _, profile in torn:
+            await self.put(market, profile.id, msgspec.structs.replace(profile.settings, initial_rank=UNSET))
+        return len(due) + len(torn)
 
     async def count(self, market: str) -> int:
         """The highest number given to a provider so far."""
@@ -187,7 +264,8 @@ def _reads(market: str, pno: int) -> tuple[tuple[Any, ...], ...]:
 
 
 def _asked(market: str, slot: int) -> tuple[Any, ...]:
-    return ("GETRANGE", key("x_records", market), slot * 32 + 4, slot * 32 + 11)
+    chunk, place = divmod(slot, 4_096)
+    return ("GETRANGE", key("x_records", market, chunk), place * 32 + 4, place * 32 + 11)
 
 
 def _standing(pno: int, facts: list[Any], asked: bytes) -> Standing:
@@ -216,16 +294,19 @@ def _visit(member: str) -> Span:
     return Span(int(start), int(end))
 
 
-def _entry(market: Market, provider_id: str, settings: ProviderSettings, first: int, until: int) -> dict[str, Any]:
+def _entry(provider_id: str, settings: ProviderSettings) -> dict[str, Any]:
     rank = settings.initial_rank if isinstance(settings.initial_rank, InitialRank) else NEWCOMER
     return {
         "id": provider_id,
         "settings": _encoded(provider_id, settings),
+        "status": settings.status,
         "trade": settings.trade,
         "rank": rank_of(rank),
-        "facts": facts_of(settings, market.settings.time_zone, first, until),
-        "until": until,
     }
+
+
+def _bucket(entry: tuple[dict[str, Any], Footprint]) -> int:
+    return int(entry[0]["rank"]["bucket"])
 
 
 def _to_come(buckets: list[int]) -> list[int]:
@@ -233,17 +314,16 @@ def _to_come(buckets: list[int]) -> list[int]:
     return [bisect_right(buckets, bucket) - index for index, bucket in enumerate(buckets)]
 
 
-def _record(facts: dict[str, Any]) -> dict[str, Any]:
-    """The part of the facts that is no bitmap."""
-    return {name: facts[name] for name in ("zone", "ring", "spans", "flags", "dnd_from", "dnd_to", "regions")}
-
-
-def _extension(market: Market, pno: int, facts: list[Any], settings: ProviderSettings, until: int) -> dict[str, Any]:
-    reach = int(facts[10])
-    first = max(reach, first_quarter(market.now))
-    work = work_of(settings, market.settings.time_zone, first, until)
-    whole = work_of(settings, market.settings.time_zone, first_quarter(market.now), until)
-    return {"p": pno, "version": int(facts[8]), "reach": reach, **work, "spans": whole["spans"], "until": until}
+def _extension(market: Market, pno: int, facts: list[Any], settings: ProviderSettings, until: int) -> Iterator[dict[str, Any]]:
+    """The steps by which the index of one provider reaches on."""
+    reach, zone = int(facts[10]), market.settings.time_zone
+    spans = work_of(settings, zone, first_quarter(market.now), until).spans
+    while reach < until:
+        first, stop = max(reach, first_quarter(market.now)), min(until, max(reach, first_quarter(market.now)) + STEP)
+        work = work_of(settings, zone, first, stop)
+        writes = [("x_quarter", 1, worked(work)), ("x_ragged", 1, work.ragged)]
+        yield {"p": pno, "version": int(facts[8]), "reach": reach, "writes": writes, "spans": spans, "until": stop}
+        reach = stop
 
 
 def _encoded(provider_id: str, settings: ProviderSettings) -> bytes:

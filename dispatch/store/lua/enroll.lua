@@ -1,6 +1,7 @@
 -- enroll: gives numbers and slots to a batch of new providers; they become askable with `admit`, once their bitmaps are painted.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, hints {for each entry, how many of its bucket are still to come}, list {{id, settings, trade, rank {tier, score, bucket}, facts, until}..}} sorted by bucket
+-- ARGV: 1 msgpack {m, until, basis, hints {for each entry, how many of its bucket are still to come}, list {{id, settings, trade,
+--       rank {tier, score, bucket}, facts}..}} sorted by bucket
 -- Replies: DONE {slots {slot or false for those already known..}, pnos, spare {{bucket, first, stop}..}}
 -- Source: SPEC.md R5; PROTOCOL.md (import).
 
@@ -12,13 +13,13 @@ local function run_length(m, list, i)
   return n
 end
 
-local function admit(m, e, slot)
+local function admit(m, a, e, slot)
   local pno = call('HINCRBY', K.numbers(m), 'provider', 1)
   call('HSET', K.provider_ids(m), e.id, pno)
   call('HSET', K.provider(m, pno), 'slot', slot, 'bucket', e.rank.bucket, 'seq', 0, 'live', 0, 'version', 1, 'askable', 0,
-    'status', 'loading', 'trade', e.trade, 'tier', e.rank.tier, 'score', e.rank.score, 'until', e['until'])
+    'status', 'loading', 'trade', e.trade, 'tier', e.rank.tier, 'score', e.rank.score, 'until', a['until'], 'basis', a.basis)
   call('SET', K.profile(m, pno), e.settings)
-  index.facts(m, slot, pno, e.facts, 0, e.rank.score * 100)
+  index.facts(m, slot, pno, e.facts, 0, e.rank, true)
   return pno
 end
 
@@ -32,12 +33,14 @@ function verbs.enroll(m, a)
     else
       local first, got, after = slots.run(m, bucket, n, a.hints[i])
       for j = 0, got - 1 do
-        out.slots[i + j], out.pnos[i + j] = first + j, admit(m, a.list[i + j], first + j)
+        out.slots[i + j], out.pnos[i + j] = first + j, admit(m, a, a.list[i + j], first + j)
       end
       if first + got < after then out.spare[#out.spare + 1] = { bucket, first + got, after } end
       i = i + got
     end
   end
-  for _, pno in ipairs(out.pnos) do if pno > 0 then gauge.add(m, 'providers.known', 1) end end
+  local new = 0
+  for _, pno in ipairs(out.pnos) do if pno > 0 then new = new + 1 end end
+  gauge.add(m, 'providers.known', new)
   return reply('DONE', out)
 end

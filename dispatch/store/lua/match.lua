@@ -1,8 +1,10 @@
 -- match: who would be asked, in order, and how many fit; writes nothing.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, query, minute, k, limit (doubtful ones to look at in this call), client_id or nil}
+-- ARGV: 1 msgpack {m, query, minute, k, limit (doubtful ones to look at in this call; 0: no count), client_id or nil}
 -- Replies: FOUND {first {{pno, bucket, score x 100, distance in m or nil, windows}..}, count, from (slot at which to go on counting)}
 -- Source: SPEC.md R2, R5.
+local AT_ONCE = 64 -- doubtful ones: a longer count begins with a call of its own
+
 local function query_of(m, a)
   local q = a.query
   q.minute = a.minute
@@ -18,7 +20,8 @@ function verbs.match(m, a)
   local q, out = query_of(m, a), { first = {} }
   net.cast(m, q)
   local found = find.first(m, q, a.k)
-  if a.limit > 0 then out.count, out.from = tally.count(m, q, 0, a.limit) end
+  if a.limit > 0 and q.doubts > AT_ONCE then out.count, out.from = 0, 0
+  elseif a.limit > 0 then out.count, out.from = tally.count(m, q, 0, a.limit) end
   net.drop(m, q)
   for i, r in ipairs(found) do out.first[i] = face(r) end
   return reply('FOUND', out)

@@ -1,15 +1,28 @@
 -- paint: writes whole bytes of bitmaps for slots that `enroll` has just given to the caller alone.
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, base (first quarter), offset (byte of the run in every bitmap), width (bytes of the run), at (uint16 quarters from
---       base), bytes (width for each), sets {{template, part, bytes}..}}
--- Replies: DONE
+--       base), bytes (width for each), sets {{template, part, bytes}..}, from (what to begin with: quarters first, then sets)}
+-- Replies: DONE {from or nil: where to go on, the call had its time}
 -- Source: DESIGN (match index).
-function verbs.paint(m, a)
-  local width, quarter, sub = a.width, K.x_quarter, string.sub
-  for i = 0, #a.at / 2 - 1 do
-    local low, high = string.byte(a.at, 2 * i + 1, 2 * i + 2)
-    call('SETRANGE', quarter(m, a.base + low + 256 * high), a.offset, sub(a.bytes, i * width + 1, (i + 1) * width))
+local function bitmap(m, a, i, quarters)
+  if i >= quarters then
+    local set = a.sets[i - quarters + 1]
+    return K[set[1]](m, set[2]), set[3]
   end
-  for _, set in ipairs(a.sets) do call('SETRANGE', K[set[1]](m, set[2]), a.offset, set[3]) end
+  local low, high = string.byte(a.at, 2 * i + 1, 2 * i + 2)
+  return index.quarter(m, a.base + low + 256 * high), string.sub(a.bytes, i * a.width + 1, (i + 1) * a.width)
+end
+
+function verbs.paint(m, a)
+  local begun, full, quarters = os.clock(), call('STRLEN', K.x_askable(m)), #a.at / 2
+  for i = a.from, quarters + #a.sets - 1 do
+    local key, bytes = bitmap(m, a, i, quarters)
+    if call('SETRANGE', key, a.offset, bytes) < full then
+      redis.set_repl(redis.REPL_NONE)
+      net.pad(key, full)
+      redis.set_repl(redis.REPL_ALL)
+    end
+    if i % 16 == 15 and index.over(begun) then return reply('DONE', { from = i + 1 }) end
+  end
   return reply('DONE')
 end

@@ -1,8 +1,10 @@
--- put_provider: creates or replaces one provider, in the index too, in one step.
+-- put_provider: creates or replaces one provider, in the index too. One with too much to write for one call stays out of matching until
+-- `put_rest` has written all of it.
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, id, seen (his version as the caller saw it, 0: new), settings, status, trade, rank or nil {tier, score, bucket},
---       facts (see lib/index.lua), old or nil (inside, rim, areas, services of the version seen), until (first quarter not indexed)}
--- Replies: CREATED {p}, REPLACED {p}, STALE (another version is there)
+--       facts and writes (see lib/index.lua), until (first quarter not indexed), basis (what else his bits depend on)}
+-- Replies: CREATED or REPLACED {p, more (put_rest must follow), left {bucket, slot} or nil (a slot for `sweep`)}, STALE (another version
+--          is there, or one not yet written)
 -- Source: SPEC.md R2-R5; PROTOCOL.md section 1.
 local function create(m, a)
   local pno = call('HINCRBY', K.numbers(m), 'provider', 1)
@@ -13,45 +15,60 @@ local function create(m, a)
   return pno
 end
 
--- To another bucket when his rank is another: the old slot is given back.
-local function move(m, pno, a, slot, bucket)
-  if not a.rank or a.rank.bucket == bucket then return slot, false end
-  index.wipe(m, slot, a.facts)
-  slots.give_back(m, bucket, slot)
+-- To another bucket when his rank is another; the old slot is left to be swept.
+local function move(m, pno, a)
+  local slot, bucket = read.numbers(K.provider(m, pno), 'slot', 'bucket')
+  local asked = record.read(m, slot).asked or 0
+  if not a.rank or a.rank.bucket == bucket then return slot, asked end
+  index.leave(m, slot)
   if call('HGET', K.provider(m, pno), 'askable') == '1' then gauge.add(m, 'providers.askable', -1) end
   local new = slots.take(m, a.rank.bucket)
   call('HSET', K.provider(m, pno), 'slot', new, 'bucket', a.rank.bucket, 'askable', 0)
-  return new, true
+  return new, asked, { bucket, slot }
 end
 
-local function write(m, a, pno, slot, asked, fresh)
-  local score = a.rank and a.rank.score or tonumber(call('HGET', K.provider(m, pno), 'score'))
-  index.facts(m, slot, pno, a.facts, asked, score * 100)
-  index.place(m, slot, a.facts, 1)
-  index.hours(m, slot, a.facts, fresh)
-  visits.block_all(m, pno, slot, tonumber(call('HGET', K.market(m), 'gap')))
-  call('HSET', K.provider(m, pno), 'status', a.status, 'trade', a.trade, 'until', a['until'])
-  if a.rank then call('HSET', K.provider(m, pno), 'tier', a.rank.tier, 'score', a.rank.score) end
-  call('HINCRBY', K.provider(m, pno), 'version', 1)
+local function describe(m, a, pno, slot, asked, fresh)
+  local key = K.provider(m, pno)
+  local rank = a.rank
+  if rank then call('HSET', key, 'tier', rank.tier, 'score', rank.score)
+  else rank = { bucket = tonumber(call('HGET', key, 'bucket')), score = tonumber(call('HGET', key, 'score')) } end
+  index.facts(m, slot, pno, a.facts, asked, rank, fresh)
+  call('HSET', key, 'trade', a.trade, 'until', a['until'], 'basis', a.basis)
+  call('HINCRBY', key, 'version', 1)
   call('SET', K.profile(m, pno), a.settings)
+end
+
+-- Writes on from `at`; he takes part when all is written. Whether more is to be written.
+local function settle(m, pno, slot, todo, at, begun)
+  local key = K.provider(m, pno)
+  at = index.write(m, slot, todo.writes, at, begun)
+  if at then
+    call('HSET', key, 'status', 'loading', 'rest', cmsgpack.pack({ writes = todo.writes, status = todo.status, at = at }))
+  else
+    visits.block_all(m, pno, slot, tonumber(call('HGET', K.market(m), 'gap')))
+    call('HSET', key, 'status', todo.status)
+    call('HDEL', key, 'rest')
+  end
   record.refresh(m, pno)
+  return at ~= nil
 end
 
 function verbs.put_provider(m, a)
-  local pno = tonumber(call('HGET', K.provider_ids(m), a.id))
-  local version = pno and tonumber(call('HGET', K.provider(m, pno), 'version')) or 0
-  if version ~= a.seen then return reply('STALE') end
-  local word, asked, fresh = 'REPLACED', 0, false
-  if not pno then
-    word, fresh, pno = 'CREATED', true, create(m, a)
-  end
-  local slot, bucket = read.numbers(K.provider(m, pno), 'slot', 'bucket')
-  if word == 'REPLACED' then
-    asked = record.read(m, slot).asked
-    if a.old then index.place(m, slot, a.old, 0) end
-    slot, fresh = move(m, pno, a, slot, bucket)
-  end
-  write(m, a, pno, slot, asked, fresh)
-  event.note(m, 'ProviderPut', { p = pno, created = word == 'CREATED' })
-  return reply(word, { p = pno })
+  local begun, pno = os.clock(), tonumber(call('HGET', K.provider_ids(m), a.id))
+  local fresh, version, rest = not pno, 0, false
+  if pno then version, rest = unpack(call('HMGET', K.provider(m, pno), 'version', 'rest')) end
+  if tonumber(version) ~= a.seen or rest then return reply('STALE') end
+  pno = pno or create(m, a)
+  local slot, asked, left = move(m, pno, a)
+  describe(m, a, pno, slot, asked, fresh)
+  local more = settle(m, pno, slot, a, { 1, 1 }, begun)
+  event.note(m, 'ProviderPut', { p = pno, created = fresh })
+  return reply(fresh and 'CREATED' or 'REPLACED', { p = pno, more = more, left = left })
+end
+
+-- put_rest: ARGV {m, p}: writes on what put_provider or put_rest did not get through. Replies: DONE {more}
+function verbs.put_rest(m, a)
+  local begun, slot, rest = os.clock(), unpack(call('HMGET', K.provider(m, a.p), 'slot', 'rest'))
+  local todo = rest and cmsgpack.unpack(rest)
+  return reply('DONE', { more = todo and settle(m, a.p, slot, todo, todo.at, begun) or false })
 end

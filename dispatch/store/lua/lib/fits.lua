@@ -1,5 +1,4 @@
--- The exact test of one provider: the twin of matcher.fits, for what the bitmaps cannot settle. Returns the indexes (from 0) of
--- the windows that fit and the distance (m), or nil and the first reason in the order of R2.
+-- The exact test of one provider: the twin of matcher.fits, for what the bitmaps cannot settle.
 local DAY, MINUTE = 86400000, 60000
 
 -- Whether exact spans (uint32 minute pairs, sorted) hold the window.
@@ -11,14 +10,6 @@ local function within(spans, window)
   return false
 end
 
-local function works(m, r, window)
-  for quarter = math.floor(window[1] / 900000), math.ceil(window[2] / 900000) - 1 do
-    if call('GETBIT', K.x_quarter(m, quarter), r.slot) == 0 then return false end
-  end
-  local spans = call('HGET', K.x_spans(m), r.pno)
-  return not spans or within(spans, window)
-end
-
 -- Whether a visit he holds comes closer to the window than the travel gap.
 function fits.overlap(m, pno, window, gap)
   for _, visit in ipairs(call('ZRANGEBYSCORE', K.visits(m, pno), window[1] - gap - DAY, '(' .. window[2] + gap)) do
@@ -28,58 +19,54 @@ function fits.overlap(m, pno, window, gap)
   return false
 end
 
--- Whether the bits of a window may be wrong for a slot: a quarter of that day is free only in part.
-local function ragged(q, slot)
-  for _, key in ipairs(q.ragged) do
-    if call('GETBIT', key, slot) == 1 then return true end
+-- Whether he works all of window `i`, visits aside; `partly`: some quarter of it is free only in part.
+function fits.works(m, q, slot, pno, i)
+  if (#q.windows > 1 or q.apart) and (not q.fit[i] or call('GETBIT', q.fit[i], slot) == 0) then return false end
+  for _, key in ipairs(q.ragged[i]) do
+    if call('GETBIT', key, slot) == 1 then
+      local spans = call('HGET', K.x_spans(m), pno)
+      return not spans or within(spans, q.windows[i]), true
+    end
   end
-  return false
+  return true
 end
 
--- The indexes (from 0) of the windows that fit, or nil and the reason. What the net has settled is not looked at again.
-function fits.windows(m, q, r)
-  if q.net and #q.windows == 1 and not ragged(q, r.slot) then return { 0 } end
-  local out, reason = {}, 'hours'
+-- The indexes (from 0) of the windows that fit one who is in the net.
+function fits.windows(m, q, slot, pno)
+  local out = {}
   for i, window in ipairs(q.windows) do
-    if fits.overlap(m, r.pno, window, q.gap) then reason = 'overlap'
-    elseif works(m, r, window) then out[#out + 1] = i - 1 end
+    local works, partly = fits.works(m, q, slot, pno, i)
+    if works and not (partly and fits.overlap(m, pno, window, q.gap)) then out[#out + 1] = i - 1 end
   end
-  if #out == 0 then return nil, reason end
   return out
 end
 
-local function disturbed(q, r)
-  if r.flags == 0 then return false end
-  if r.dnd_from < r.dnd_to then return r.dnd_from <= q.minute and q.minute < r.dnd_to end
-  return r.dnd_from <= q.minute or q.minute < r.dnd_to
+function fits.disturbed(q, from, to)
+  if from < to then return from <= q.minute and q.minute < to end
+  return from <= q.minute or q.minute < to
 end
 
--- Whether one whom the net holds in doubt fits (asked and blocked are the caller's). Quick for circles that are plain either way.
+-- Whether one whom the net holds in doubt fits (those asked or blocked are the caller's).
 function fits.doubtful(m, q, slot, pno, text, pos)
-  local kind, flags, dnd_from, dnd_to, lat, lng, radius = struct.unpack('<BBHHi4i4I4', text, pos + 12)
-  local r = kind == 1 and geometry.plainly(q, lat, lng, radius)
-  if r == false then return false end
-  if r == true and flags == 0 and #q.ragged == 0 then return true end
-  r = { slot = slot, pno = pno, kind = kind, flags = flags, dnd_from = dnd_from, dnd_to = dnd_to, lat = lat, lng = lng, radius = radius }
-  return geometry.covers(m, q, r) and fits.windows(m, q, r) ~= nil and not disturbed(q, r)
+  local kind, lat, lng, radius = string.byte(text, pos + 12), struct.unpack('<i4i4I4', text, pos + 18)
+  q.work = q.work + 1
+  if kind % 8 == 1 then
+    local inside = geometry.plainly(q, lat, lng, radius)
+    if inside == nil then inside = geometry.distance(lat, lng, q.lat, q.lng) <= radius end
+    if not inside then return false end
+  elseif kind % 8 == 2 and not geometry.in_zone(m, q, pno) then return false end
+  if q.frays and #fits.windows(m, q, slot, pno) == 0 then return false end
+  return not (q.stirs and kind >= 8 and fits.disturbed(q, struct.unpack('<HH', text, pos + 14)))
 end
 
-function fits.check(m, q, r)
-  local covered, far = geometry.covers(m, q, r)
-  if not covered then return nil, 'zone' end
-  local windows, reason = fits.windows(m, q, r)
-  if not windows then return nil, reason end
-  if q.blocked[r.pno] then return nil, 'blocked' end
-  if q.asked[r.pno] then return nil, 'asked' end
-  if disturbed(q, r) then return nil, 'do_not_disturb' end
-  return windows, far
-end
-
--- What fits.check needs beside the stored query: who is blocked with the client, who was asked in this round.
+-- Who stays out: those blocked with the client, and those asked in this round.
 function fits.prepare(m, q, asked)
-  q.blocked, q.asked = {}, asked or {}
+  q.blocked, q.asked, q.out = {}, asked or {}, {}
   if q.client then
     for _, pno in ipairs(call('SMEMBERS', K.blocks(m, q.client))) do q.blocked[tonumber(pno)] = true end
+  end
+  for _, some in ipairs({ q.blocked, q.asked }) do
+    for pno in pairs(some) do q.out[pno] = true end
   end
   return q
 end

@@ -39,13 +39,19 @@ function geometry.in_ring(ring, lat, lng)
   return held
 end
 
--- Whether the zone of record `r` covers the place of query `q` exactly, and how far it is (m).
+-- Whether a provider's polygon holds the place of query `q`.
+function geometry.in_zone(m, q, pno)
+  local ring = call('HGET', K.x_rings(m), pno)
+  q.work = (q.work or 0) + #ring / 16
+  return geometry.in_ring(ring, q.lat, q.lng)
+end
+
+-- Whether the zone of record `r` covers the place of query `q`.
 function geometry.covers(m, q, r)
-  local far = geometry.distance(r.lat, r.lng, q.lat, q.lng)
-  if r.kind == 1 then return far <= r.radius, far end
-  if r.kind == 2 then return geometry.in_ring(call('HGET', K.x_rings(m), r.pno), q.lat, q.lng), far end
+  if r.kind == 1 then return geometry.distance(r.lat, r.lng, q.lat, q.lng) <= r.radius end
+  if r.kind == 2 then return geometry.in_zone(m, q, r.pno) end
   for _, area in ipairs(q.areas) do
-    if call('GETBIT', K.x_area(m, area), r.slot) == 1 then return true, far end
+    if call('GETBIT', K.x_area(m, area), r.slot) == 1 then return true end
   end
-  return false, far
+  return false
 end

@@ -1,49 +1,47 @@
--- Writing one provider into the bitmaps. `facts`: zone {kind, lat, lng, radius}, ring or nil, inside, rim, areas, services, flags,
--- dnd_from, dnd_to, first (quarter), quarters (bitmap, msb first), ragged {day..}, spans or nil.
+-- Writing one provider into the bitmaps. A write is {template, bit, {part..}}: his bit in each of those bitmaps. What has no bitmap are his
+-- facts: zone {kind, lat, lng, radius}, ring or nil, flags, dnd_from, dnd_to, regions, spans or nil.
+local DIGITS, LIMIT, LOOK = {}, 0.0025, 16
+for i = 0, 99 do DIGITS[i] = (i < 10 and '0' or '') .. i end
 
-local function each(m, template, parts, slot, bit)
-  for _, part in ipairs(parts) do call('SETBIT', template(m, part), slot, bit) end
+-- K.x_quarter, for many quarters in a row: turning a number into text costs as much as a call.
+local top, market, head
+function index.quarter(m, quarter)
+  local two = quarter % 100
+  local rest = (quarter - two) / 100
+  if rest ~= top or m ~= market then top, market, head = rest, m, K.x_quarter(m, rest) end
+  return head .. DIGITS[two]
 end
 
--- Sets or clears the bits of zone and catalogue.
-function index.place(m, slot, facts, bit)
-  each(m, K.x_inside, facts.inside, slot, bit)
-  each(m, K.x_rim, facts.rim, slot, bit)
-  each(m, K.x_area, facts.areas, slot, bit)
-  each(m, K.x_service, facts.services, slot, bit)
+-- Whether a call that began at `clock` (os.clock) has had its time.
+function index.over(begun)
+  return os.clock() - begun > LIMIT
 end
 
--- Writes the quarters of his hours. On a fresh slot only those that are free need writing.
-function index.hours(m, slot, facts, fresh)
-  local at, quarters = 0, facts.quarters
-  for i = 1, #quarters do
-    local byte, bit = string.byte(quarters, i), 128
-    for j = 0, 7 do
-      local on = byte >= bit
-      if on then byte = byte - bit end
-      if on or not fresh then call('SETBIT', K.x_quarter(m, facts.first + at + j), slot, on and 1 or 0) end
-      bit = bit / 2
+-- Writes from {group, part} `at` on until all is written (nil) or the call has had its time (where to go on).
+function index.write(m, slot, writes, at, begun)
+  slot = tostring(slot)
+  for g = at[1], #writes do
+    local template, bit, parts = writes[g][1], tostring(writes[g][2]), writes[g][3]
+    local name = template == 'x_quarter' and index.quarter or K[template]
+    for i = g == at[1] and at[2] or 1, #parts do
+      call('SETBIT', name(m, parts[i]), slot, bit)
+      if i % LOOK == 0 and index.over(begun) then return { g, i + 1 } end
     end
-    at = at + 8
   end
-  for _, day in ipairs(facts.ragged) do call('SETBIT', K.x_ragged(m, day), slot, 1) end
 end
 
--- Nobody works at `slot` any more.
-function index.wipe(m, slot, facts)
-  for i = 0, #facts.quarters * 8 - 1 do call('SETBIT', K.x_quarter(m, facts.first + i), slot, 0) end
+-- Nobody is at `slot` any more.
+function index.leave(m, slot)
   call('SETBIT', K.x_askable(m), slot, 0)
-  call('SETBIT', K.x_disturb(m), slot, 0)
+  record.clear(m, slot)
 end
 
 -- The record of the slot, and what is too long for it.
-function index.facts(m, slot, pno, facts, asked, score)
+function index.facts(m, slot, pno, facts, asked, rank, fresh)
   local z = facts.zone
-  record.write(m, slot, { pno = pno, asked = asked, kind = z.kind, flags = facts.flags, dnd_from = facts.dnd_from,
-    dnd_to = facts.dnd_to, lat = z.lat, lng = z.lng, radius = z.radius,
-    score = score })
-  call('SETBIT', K.x_disturb(m), slot, facts.flags)
-  if facts.ring then call('HSET', K.x_rings(m), pno, facts.ring) else call('HDEL', K.x_rings(m), pno) end
-  if facts.spans then call('HSET', K.x_spans(m), pno, facts.spans) else call('HDEL', K.x_spans(m), pno) end
+  record.write(m, slot, { pno = pno, asked = asked, kind = z.kind, flags = facts.flags, bucket = rank.bucket, dnd_from = facts.dnd_from,
+    dnd_to = facts.dnd_to, lat = z.lat, lng = z.lng, radius = z.radius, score = rank.score * 100 })
+  if facts.ring then call('HSET', K.x_rings(m), pno, facts.ring) elseif not fresh then call('HDEL', K.x_rings(m), pno) end
+  if facts.spans then call('HSET', K.x_spans(m), pno, facts.spans) elseif not fresh then call('HDEL', K.x_spans(m), pno) end
   if #facts.regions > 0 then call('SADD', K.regions(m), unpack(facts.regions)) end
 end

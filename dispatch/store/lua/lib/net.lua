@@ -1,63 +1,63 @@
--- The bitmaps of a query, ANDed into one: the net. It may hold providers who do not fit (rims, ragged quarters,
--- do-not-disturb, those already asked), never lack one who does. Scratch results stay out of the append-only file.
+-- The bitmaps of a query, ANDed into one: the net. It may hold providers who do not fit (rims, quarters free only in part, those asked or
+-- blocked), never lack one who does. Scratch results stay out of the append-only file.
 --
--- A query: cell, areas, lat, lng, services, windows {{start, end}...} (ms), gap (ms), client (number), minute (local minute
+-- A query: cells, areas, lat, lng, services, windows {{start, end}...} (ms), gap (ms), client (number), minute (local minute
 -- of the day, now), asked {pno = true}.
-local QUARTER, DAY = 900000, 86400000
-
-local function keys_of_window(m, window)
+-- What is doubtful of the net: rims, quarters free in part, and a quarter that is partly in someone's do-not-disturb hours.
+local function doubts(m, q)
   local keys = {}
-  for quarter = math.floor(window[1] / QUARTER), math.ceil(window[2] / QUARTER) - 1 do
-    keys[#keys + 1] = K.x_quarter(m, quarter)
-  end
-  return keys
-end
-
--- Bits of those free in at least one window.
-local function any_window(m, q)
-  if #q.windows == 1 then return keys_of_window(m, q.windows[1]) end
-  local each = {}
-  for i, window in ipairs(q.windows) do
-    each[i] = K.scratch(m, 'w' .. i)
-    call('BITOP', 'AND', each[i], unpack(keys_of_window(m, window)))
-  end
-  call('BITOP', 'OR', K.scratch(m, 'w'), unpack(each))
-  return { K.scratch(m, 'w') }
-end
-
--- The bitmaps of ragged quarters on the days of the windows, where there are any.
-local function ragged_days(m, q)
-  local keys = {}
-  for _, window in ipairs(q.windows) do
-    for day = math.floor(window[1] / DAY), math.floor((window[2] - 1) / DAY) do
-      if call('EXISTS', K.x_ragged(m, day)) == 1 then keys[#keys + 1] = K.x_ragged(m, day) end
-    end
-  end
-  return keys
+  for i, cell in ipairs(q.cells) do keys[i] = K.x_rim(m, cell) end
+  for _, ragged in ipairs(q.ragged) do for _, key in ipairs(ragged) do keys[#keys + 1] = key end end
+  keys[#keys + 1] = K.x_stir(m, math.floor(q.minute / 15))
+  q.stirs = call('EXISTS', keys[#keys]) == 1
+  keys = net.level(q, keys)
+  if #keys == 0 then return 0 end
+  q.doubt = net.scratch(m, q, 'doubt')
+  net.join('AND', q.doubt, { q.net, #keys == 1 and keys[1] or net.join('OR', q.doubt, keys) })
+  return call('BITCOUNT', q.doubt)
 end
 
 local function reaching(m, q)
-  local keys = { K.x_inside(m, q.cell), K.x_rim(m, q.cell) }
+  local keys = {}
+  for i, cell in ipairs(q.cells) do keys[i] = K.x_reach(m, cell) end
   for _, area in ipairs(q.areas) do keys[#keys + 1] = K.x_area(m, area) end
-  return keys
+  keys = net.level(q, keys)
+  return #keys > 1 and net.join('OR', net.scratch(m, q, 'reach'), keys) or keys[1]
 end
 
--- Casts the net: q.net, and q.doubt for the part that must be looked at one by one; net.drop must follow in the same call.
-function net.cast(m, q)
+-- Everything the net is the AND of; nil when nobody can be in it.
+local function parts(m, q)
+  local reach = q.full > 0 and reaching(m, q)
+  local all = reach and net.hours(m, q)
+  if not all then return nil end
+  local keys = { K.x_askable(m) }
+  for _, service in ipairs(q.services) do keys[#keys + 1] = K.x_service(m, service) end
+  local there = net.level(q, keys)
+  if #there < #keys then return nil end
+  for i = 1, #there do all[#all + 1] = there[i] end
+  all[#all + 1] = reach
+  local quiet = net.level(q, { K.x_disturb(m, math.floor(q.minute / 15)) })
+  if quiet[1] then all[#all + 1] = net.join('NOT', net.scratch(m, q, 'awake'), quiet) end
+  return all
+end
+
+function net.begin(m, q)
   redis.set_repl(redis.REPL_NONE)
-  q.net, q.doubt, q.ragged = K.scratch(m, 'net'), K.scratch(m, 'doubt'), ragged_days(m, q)
-  call('BITOP', 'OR', q.doubt, unpack(reaching(m, q)))
-  local all = any_window(m, q)
-  for _, service in ipairs(q.services) do all[#all + 1] = K.x_service(m, service) end
-  all[#all + 1], all[#all + 2] = q.doubt, K.x_askable(m)
-  call('BITOP', 'AND', q.net, unpack(all))
-  call('BITOP', 'OR', q.doubt, K.x_rim(m, q.cell), K.x_disturb(m), unpack(q.ragged))
-  call('BITOP', 'AND', q.doubt, q.doubt, q.net)
+  q.full, q.scratch, q.size, q.doubts, q.work = call('STRLEN', K.x_askable(m)), {}, 0, 0, 0
 end
 
-function net.drop(m, q)
-  local used = { q.net, q.doubt, K.scratch(m, 'w') }
-  for i = 1, #q.windows do used[#used + 1] = K.scratch(m, 'w' .. i) end
-  call('DEL', unpack(used))
+-- Casts the net: q.net and its size, and q.doubt with the part (`doubts`) that must be looked at one by one; both sizes 0: nobody.
+-- net.drop must follow in the same call.
+function net.cast(m, q)
+  net.begin(m, q)
+  local all = parts(m, q)
+  if not all then return end
+  q.net = net.join('AND', net.scratch(m, q, 'net'), all)
+  q.size = call('BITCOUNT', q.net)
+  if q.size > 0 then q.doubts = doubts(m, q) end
+end
+
+function net.drop(_, q)
+  if #q.scratch > 0 then call('DEL', unpack(q.scratch)) end
   redis.set_repl(redis.REPL_ALL)
 end

@@ -1,31 +1,54 @@
--- The index's fixed-size facts of a slot: 32 bytes in x_records.
---   pno u32, last asked (ms) f64, zone kind u8 (1 circle, 2 polygon, 3 areas), flags u8 (1: has do-not-disturb hours), from/to u16 (local
---   minutes), zone centre lat/lng i32 (1e-6 degrees), radius u32 (m), score x 100 u16
-local FORMAT, SIZE = '<I4dBBHHi4i4I4H', 32
+-- The index's fixed-size facts of a slot: 32 bytes in x_records, 4096 slots a key.
+--   pno u32, last asked (ms) f64, zone kind u8 (1 circle, 2 polygon, 3 areas; +8: has do-not-disturb hours), bucket u8, from/to u16
+--   (local minutes), zone centre lat/lng i32 (1e-6 degrees), radius u32 (m), score x 100 u16
+local FORMAT, SIZE, SLOTS = '<I4dBBHHi4i4I4H', 32, 4096
+
+-- The key that holds the record of a slot, and where in it the record begins.
+local market, names
+function record.at(m, slot)
+  if m ~= market then market, names = m, {} end
+  local within = slot % SLOTS
+  local chunk = (slot - within) / SLOTS
+  local key = names[chunk]
+  if not key then
+    key = K.x_records(m, chunk)
+    names[chunk] = key
+  end
+  return key, within * SIZE
+end
 
 function record.parse(slot, text, pos)
-  local r = { slot = slot }
-  r.pno, r.asked, r.kind, r.flags, r.dnd_from, r.dnd_to, r.lat, r.lng, r.radius, r.score = struct.unpack(FORMAT, text, pos)
+  local r, kind = { slot = slot }, nil
+  r.pno, r.asked, kind, r.bucket, r.dnd_from, r.dnd_to, r.lat, r.lng, r.radius, r.score = struct.unpack(FORMAT, text, pos)
+  r.kind, r.flags = kind % 8, kind >= 8 and 1 or 0
   return r
 end
 
+function record.text(m, slot)
+  local key, at = record.at(m, slot)
+  return call('GETRANGE', key, at, at + SIZE - 1)
+end
+
 function record.read(m, slot)
-  local text = call('GETRANGE', K.x_records(m), slot * SIZE, slot * SIZE + SIZE - 1)
+  local text = record.text(m, slot)
   if #text < SIZE then return { pno = 0 } end -- a slot nobody has had yet
   return record.parse(slot, text, 1)
 end
 
 function record.write(m, slot, r)
-  call('SETRANGE', K.x_records(m), slot * SIZE,
-    struct.pack(FORMAT, r.pno, r.asked, r.kind, r.flags, r.dnd_from, r.dnd_to, r.lat, r.lng, r.radius, r.score))
+  local key, at = record.at(m, slot)
+  call('SETRANGE', key, at, struct.pack(FORMAT, r.pno, r.asked, r.kind + 8 * r.flags, r.bucket, r.dnd_from, r.dnd_to, r.lat, r.lng,
+    r.radius, r.score))
 end
 
-function record.asked(m, slot, at)
-  call('SETRANGE', K.x_records(m), slot * SIZE + 4, struct.pack('<d', at))
+function record.asked(m, slot, moment)
+  local key, at = record.at(m, slot)
+  call('SETRANGE', key, at + 4, struct.pack('<d', moment))
 end
 
 function record.clear(m, slot)
-  call('SETRANGE', K.x_records(m), slot * SIZE, string.rep('\0', SIZE))
+  local key, at = record.at(m, slot)
+  call('SETRANGE', key, at, string.rep('\0', SIZE))
 end
 
 -- Whether the provider can be asked at all, from his own facts; flips his bit when that changes.

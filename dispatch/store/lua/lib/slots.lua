@@ -2,7 +2,15 @@
 -- the slot space. A full bucket gets a new extent at the end, so nobody is ever renumbered.
 local ENTRY, WIDTH = '<BI4I4', 9
 
--- A new extent for a bucket, as large as what it has (so there are few of them), whole words.
+-- The slot space in bytes of a bitmap, rounded up by at most an eighth, so that it seldom grows. x_askable always has that length.
+local function widen(m, stop)
+  local bytes = math.ceil(stop / 8)
+  local step = math.max(64, 2 ^ math.floor(math.log(bytes) / math.log(2)) / 8)
+  local full = math.ceil(bytes / step) * step
+  if call('STRLEN', K.x_askable(m)) < full then call('SETBIT', K.x_askable(m), full * 8 - 1, 0) end
+end
+
+-- A new extent for a bucket, half as large as what it has (so there are few of them, and little is empty), whole words.
 local function grow(m, bucket, want)
   local owned, map = 0, call('GET', K.x_extents(m)) or ''
   local at = #map + 1
@@ -11,10 +19,11 @@ local function grow(m, bucket, want)
     if b == bucket then owned = owned + stop - first end
     if b > bucket and at > i then at = i end
   end
-  local size = math.ceil(math.max(64, want, owned) / 64) * 64
+  local size = math.ceil(math.max(64, want, owned / 2) / 64) * 64
   local stop = call('HINCRBY', K.numbers(m), 'slots', size)
   local entry = struct.pack(ENTRY, bucket, stop - size, stop)
   call('SET', K.x_extents(m), string.sub(map, 1, at - 1) .. entry .. string.sub(map, at))
+  widen(m, stop)
   return stop - size, stop
 end
 
@@ -45,36 +54,5 @@ function slots.add_spare(m, bucket, first, stop)
 end
 
 function slots.give_back(m, bucket, slot)
-  record.clear(m, slot)
   call('RPUSH', K.x_spare(m, bucket), slot)
-end
-
--- The extents of the market in rank order, as an iterator of bucket and its list of {first, stop}.
-function slots.buckets(m)
-  local map, at = call('GET', K.x_extents(m)) or '', 1
-  return function()
-    if at > #map then return nil end
-    local bucket, ranges = string.byte(map, at), {}
-    while at <= #map do
-      local b, first, stop = struct.unpack(ENTRY, map, at)
-      if b ~= bucket then break end
-      ranges[#ranges + 1] = { first, stop }
-      at = at + WIDTH
-    end
-    return bucket, ranges
-  end
-end
-
--- The same ranges, beginning with slot `turn` and ending with what lies before it.
-function slots.rotated(ranges, turn)
-  local out, before = {}, {}
-  for _, r in ipairs(ranges) do
-    if turn >= r[2] or #out == 0 and turn < r[1] then before[#before + 1] = r
-    elseif turn > r[1] then
-      out[1] = { turn, r[2] }
-      before[#before + 1] = { r[1], turn }
-    else out[#out + 1] = r end
-  end
-  for _, r in ipairs(before) do out[#out + 1] = r end
-  return out
 end

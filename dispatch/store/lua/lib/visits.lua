@@ -1,17 +1,15 @@
 -- The visits a provider holds, and the quarter-hours they take out of the index (the travel gap on both sides included).
-local QUARTER, DAY = 900000, 86400000
+local QUARTER = 900000
 
 local function around(visit_start, visit_end, gap)
   return visit_start - gap, visit_end + gap
 end
 
--- Quarters that [from, to) fills wholly lose their bit; days on which it fills some only in part become ragged.
+-- Quarters that [from, to) fills wholly lose their bit; those that it fills only in part are marked.
 local function block(m, slot, from, to)
-  for quarter = math.ceil(from / QUARTER), math.floor(to / QUARTER) - 1 do
-    call('SETBIT', K.x_quarter(m, quarter), slot, 0)
-  end
-  if from % QUARTER ~= 0 then call('SETBIT', K.x_ragged(m, math.floor(from / DAY)), slot, 1) end
-  if to % QUARTER ~= 0 then call('SETBIT', K.x_ragged(m, math.floor(to / DAY)), slot, 1) end
+  for quarter = math.ceil(from / QUARTER), math.floor(to / QUARTER) - 1 do call('SETBIT', index.quarter(m, quarter), slot, 0) end
+  if from % QUARTER ~= 0 then call('SETBIT', K.x_ragged(m, math.floor(from / QUARTER)), slot, 1) end
+  if to % QUARTER ~= 0 then call('SETBIT', K.x_ragged(m, math.floor(to / QUARTER)), slot, 1) end
 end
 
 function visits.hold(m, pno, bno, window, gap)
@@ -24,7 +22,7 @@ end
 function visits.free(m, pno, bno, window, gap, working)
   call('ZREM', K.visits(m, pno), bno .. ':' .. window[1] .. ':' .. window[2])
   local slot = call('HGET', K.provider(m, pno), 'slot')
-  for _, quarter in ipairs(working) do call('SETBIT', K.x_quarter(m, quarter), slot, 1) end
+  for _, quarter in ipairs(working) do call('SETBIT', index.quarter(m, quarter), slot, 1) end
   visits.block_all(m, pno, slot, gap)
 end
 
