@@ -2,10 +2,10 @@
 
 A booking has one timer. Whatever may change its plan (a refusal, a passed due time, the end of a grace) sets that timer to now;
 whoever serves it calls :func:`next_step` and does what it says. Times are ms, lengths in settings are seconds.
-Source: SPEC.md R10, R12-R14, R17, R19, P6.
+Source: SPEC.md R10-R14, R17, R19, P6.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -13,7 +13,9 @@ from dispatch.hours import end_of_range, in_range
 from dispatch.model import CadenceRow, MarketSettings, Urgency
 
 SPREAD_MS = 600_000  # those released by the end of quiet hours leave within 10 min (P6)
+QUARTER_MS = 900_000
 DAY_MS = 86_400_000
+LAST_RESORT_MS = 900_000  # before the start: how long a search lasts that begins after its usual deadline (R17, R35)
 PLAN_ROWS = 20
 DEFAULT_ACCEPT_RATE = 0.20  # until the market has its own (WAVES.md 5.2)
 DEFAULT_ANSWER_MS = {  # mean delay of an accept, assumed until the market has its own
@@ -25,22 +27,25 @@ DEFAULT_ANSWER_MS = {  # mean delay of an accept, assumed until the market has i
 
 
 class Holder(Struct, frozen=True, kw_only=True):
-    """One proposal of the booking, as far as pacing is concerned. ``received_at`` and ``answered_at`` are 0 until they are known."""
+    """One proposal of this round, as far as pacing is concerned. ``received_at`` is 0 until it is known.
+
+    ``left_at``: when it ended without a win (he refused, or it was taken back because he won another visit at that time); 0: it is open.
+    """
 
     no: int
-    open: bool
     live: bool
-    refused: bool
     replaced: bool
-    wave: int
     sent_at: int
     answer_by: int
-    received_at: int
-    answered_at: int
+    received_at: int = 0
+    left_at: int = 0
 
 
 class Search(Struct, frozen=True, kw_only=True):
-    """A booking that is looking for its provider. ``paced_at``: when the last wave was tried; until one was ``tried``, the opening."""
+    """A booking that is looking for its provider. ``paced_at``: when the last wave was tried; until one was ``tried``, the opening.
+
+    ``said_no``: whether a proposal has ended without a win since then.
+    """
 
     start: int
     opened_at: int
@@ -48,6 +53,7 @@ class Search(Struct, frozen=True, kw_only=True):
     wave: int
     paced_at: int
     tried: bool = True
+    said_no: bool = False
     holders: tuple[Holder, ...] = ()
 
 
@@ -99,8 +105,11 @@ def too_late(settings: MarketSettings, start: int, now: int) -> bool:
 
 
 def deadline_of(settings: MarketSettings, start: int, opened_at: int) -> int:
-    """When the search ends (R17): before the start, and after the longest search of the class at opening."""
-    latest = start - settings.search_deadline_s * 1_000
+    """When the search for a visit ends (R17): before its start, and after the longest search of the class at opening.
+
+    Where the usual deadline has passed already (ops may override R10) it is the last resort's, then the start itself.
+    """
+    latest = next((at for at in (start - settings.search_deadline_s * 1_000, start - LAST_RESORT_MS) if at > opened_at), start)
     urgency = urgency_of(settings, start, opened_at)
     if urgency is Urgency.LAST_MINUTE:
         return latest
@@ -110,7 +119,7 @@ def deadline_of(settings: MarketSettings, start: int, opened_at: int) -> int:
 
 def reopened_deadline(start: int, now: int) -> int:
     """The deadline after a provider's own cancellation: 15 min before the start (R17, R35)."""
-    return max(now, start - 900_000)
+    return max(now, start - LAST_RESORT_MS)
 
 
 def answer_by(settings: MarketSettings, urgency: Urgency, now: int, deadline: int) -> int:
@@ -125,49 +134,62 @@ def grace_ms(settings: MarketSettings, urgency: Urgency) -> int:
     return (grace.last_minute if urgency is Urgency.LAST_MINUTE else grace.other) * 1_000
 
 
-def allowed_from(settings: MarketSettings, start: int, at: int) -> int:
+def allowed_from(settings: MarketSettings, search: Search, at: int) -> int:
     """The first moment not before ``at`` at which quiet hours let a wave of this booking leave (R12).
 
-    Those that quiet hours held back are spread over ten minutes after their end, the most urgent first (P6).
+    Those that quiet hours held back are spread over ten minutes after their end, the most urgent first, and among those with the same
+    start by the moment they were opened (P6). A booking that becomes last-minute meanwhile waits no longer.
     """
-    quiet = settings.quiet_hours
-    if quiet is None or urgency_of(settings, start, at) is Urgency.LAST_MINUTE or not in_range(quiet, settings.time_zone, at):
+    quiet, hurried = settings.quiet_hours, _last_minute_from(settings, search.start)
+    if quiet is None or hurried <= at or not in_range(quiet, settings.time_zone, at):
         return at
     end = end_of_range(quiet, settings.time_zone, at)
-    lead = max(0, start - end)
-    return end + SPREAD_MS * lead // (lead + DAY_MS)
+    lead = max(0, search.start - end) + search.opened_at % QUARTER_MS
+    return min(hurried, end + SPREAD_MS * lead // (lead + DAY_MS))
+
+
+def _last_minute_from(settings: MarketSettings, start: int) -> int:
+    """The first moment at which a booking with this start is last-minute (its row, the one of the shortest leads, comes first)."""
+    row = settings.cadence[0]
+    if row.class_ is not Urgency.LAST_MINUTE:
+        return start
+    return 0 if row.lead_under_s is None else start - row.lead_under_s * 1_000 + 1
 
 
 def next_wave_at(settings: MarketSettings, search: Search, now: int) -> int:
-    """When the next wave is owed: after the pause, or at once when every live holder has said no (R12, R13)."""
+    """When the next wave is owed: after the pause, or at once when every live holder has said no (R12, R13).
+
+    One that is owed, but was not sent before quiet hours began, waits for their end.
+    """
+    due = allowed_from(settings, search, _paced(settings, search, now))
+    held = allowed_from(settings, search, now)
+    return held if due <= now < held else due
+
+
+def _paced(settings: MarketSettings, search: Search, now: int) -> int:
+    """When the next wave is owed if there are no quiet hours."""
     if not search.tried:
-        return allowed_from(settings, search.start, search.paced_at)
-    refused_at = _all_refused_at(settings, search, now)
-    if refused_at is not None:
-        return allowed_from(settings, search.start, refused_at)
-    pause = row_of(settings, search.start - search.paced_at).pause_s * 1_000
-    return allowed_from(settings, search.start, search.paced_at + pause)
+        return search.paced_at
+    due = search.paced_at + row_of(settings, search.start - search.paced_at).pause_s * 1_000
+    ends = [_seat_until(settings, search, holder) for holder in search.holders]
+    alone_from = max(ends, default=now + 1)  # from then on nobody keeps a seat
+    return min(due, max(search.paced_at, alone_from)) if search.said_no and alone_from <= now else due
 
 
-def _all_refused_at(settings: MarketSettings, search: Search, now: int) -> int | None:
-    """The moment of the refusal after which nobody live was left, since the last wave; None when there is none."""
-    if any(_holds(settings, search, holder, now) for holder in search.holders):
-        return None
-    refusals = [holder.answered_at for holder in search.holders if holder.refused and holder.answered_at >= search.paced_at]
-    return max(refusals, default=None)
+def _seat_until(settings: MarketSettings, search: Search, holder: Holder) -> int:
+    """Until when a holder keeps his seat: to his no, the end of his live time, or of the grace when nothing arrived in it."""
+    if holder.left_at:
+        return holder.left_at
+    return min(holder.answer_by, _grace_end(settings, search, holder)) if _silent(holder) else holder.answer_by
 
 
-def _holds(settings: MarketSettings, search: Search, holder: Holder, now: int) -> bool:
-    """Whether the holder keeps a seat: live, and not undelivered beyond the grace (whose seat somebody else has, or gets now)."""
-    return holder.open and holder.live and not holder.replaced and holder.answer_by > now and not _undelivered(settings, search, holder, now)
+def _silent(holder: Holder) -> bool:
+    """Whether none of his devices has confirmed (or did so when his seat was given away already)."""
+    return holder.replaced or holder.received_at == 0
 
 
-def _undelivered(settings: MarketSettings, search: Search, holder: Holder, now: int) -> bool:
-    return holder.received_at == 0 and holder.sent_at + _grace_of(settings, search, holder) <= now
-
-
-def _grace_of(settings: MarketSettings, search: Search, holder: Holder) -> int:
-    return grace_ms(settings, urgency_of(settings, search.start, holder.sent_at))
+def _grace_end(settings: MarketSettings, search: Search, holder: Holder) -> int:
+    return holder.sent_at + grace_ms(settings, urgency_of(settings, search.start, holder.sent_at))
 
 
 def next_step(settings: MarketSettings, search: Search, now: int) -> Step:
@@ -175,55 +197,49 @@ def next_step(settings: MarketSettings, search: Search, now: int) -> Step:
     urgency = urgency_of(settings, search.start, now)
     if now >= search.deadline:
         return Step(close=True, urgency=urgency, due=now)
-    seated = [holder for holder in search.holders if holder.open and holder.live]
-    fade = tuple(holder.no for holder in seated if holder.answer_by <= now)
-    missing = [h for h in seated if not h.replaced and h.answer_by > now and _undelivered(settings, search, h, now)]
-    wave_due = next_wave_at(settings, search, now)
-    release = _release(settings, search, urgency, missing, wave_due, now)
-    replace = tuple(holder.no for holder in missing) if release and release.kind == "fill" else ()
+    live = [holder for holder in search.holders if holder.live and not holder.left_at]
+    seated = [holder for holder in live if holder.answer_by > now and not holder.replaced]
+    missing = [holder for holder in seated if _silent(holder) and _grace_end(settings, search, holder) <= now]
+    release = _release(settings, search, missing, now)
     return Step(
-        fade=fade,
-        replace=replace,
+        fade=tuple(holder.no for holder in live if holder.answer_by <= now),
+        replace=tuple(holder.no for holder in missing) if release else (),
         release=release,
         urgency=urgency,
-        due=_look_again(settings, search, seated, release, wave_due, now),
+        due=min(moment for moment in _moments(settings, search, live, release, now) if moment > now),
     )
 
 
-def _release(
-    settings: MarketSettings, search: Search, urgency: Urgency, missing: Sequence[Holder], wave_due: int, now: int
-) -> Release | None:
-    until = answer_by(settings, urgency, now, search.deadline)
+def _release(settings: MarketSettings, search: Search, missing: Sequence[Holder], now: int) -> Release | None:
+    """Who is to be asked now. The next wave ends the claim of earlier ones to the seats of the undelivered."""
+    wave_due, row = next_wave_at(settings, search, now), row_of(settings, search.start - now)
+    held = allowed_from(settings, search, now) > now
+    until = answer_by(settings, row.class_, now, search.deadline)
     if wave_due <= now:
-        size = row_of(settings, search.start - now).size
-        return Release(kind="wave", wave=search.wave + 1, size=size, answer_by=until, due=wave_due)
-    if missing and allowed_from(settings, search.start, now) <= now:
-        due = min(holder.sent_at + _grace_of(settings, search, holder) for holder in missing)
-        return Release(kind="fill", wave=max(1, search.wave), size=len(missing), answer_by=until, due=due)
+        return Release(kind="wave", wave=search.wave + 1, size=row.size, answer_by=until, due=wave_due)
+    fill_due = min((allowed_from(settings, search, _grace_end(settings, search, holder)) for holder in missing), default=now + 1)
+    if fill_due <= now and not held:
+        return Release(kind="fill", wave=max(1, search.wave), size=len(missing), answer_by=until, due=fill_due)
     return None
 
 
-def _look_again(
-    settings: MarketSettings, search: Search, seated: Iterable[Holder], release: Release | None, wave_due: int, now: int
-) -> int:
-    """The next moment at which the plan can change by time alone."""
-    moments = [search.deadline]
-    for holder in seated:
-        moments += [holder.answer_by, holder.sent_at + _grace_of(settings, search, holder) if holder.received_at == 0 else 0]
+def _moments(settings: MarketSettings, search: Search, live: Iterable[Holder], release: Release | None, now: int) -> Iterator[int]:
+    """Moments, some of them past, at which the plan can change by time alone."""
+    yield search.deadline
+    yield allowed_from(settings, search, now)  # the end of quiet hours
+    for row in settings.cadence:
+        if row.lead_under_s is not None:
+            yield search.start - row.lead_under_s * 1_000 + 1  # another class
+    for holder in live:
+        yield holder.answer_by
+        yield allowed_from(settings, search, _grace_end(settings, search, holder)) if _silent(holder) else 0
     if release is not None:
-        moments += [release.answer_by, now + grace_ms(settings, urgency_of(settings, search.start, now))]
+        yield release.answer_by
+        yield allowed_from(settings, search, now + grace_ms(settings, urgency_of(settings, search.start, now)))
     if release is not None and release.kind == "wave":
-        pause = row_of(settings, search.start - now).pause_s * 1_000
-        moments.append(allowed_from(settings, search.start, now + pause))
+        yield allowed_from(settings, search, now + row_of(settings, search.start - now).pause_s * 1_000)
     else:
-        moments.append(wave_due)
-    if _held_by_quiet_hours(settings, search, now):
-        moments.append(allowed_from(settings, search.start, now))
-    return min(moment for moment in moments if moment > now)
-
-
-def _held_by_quiet_hours(settings: MarketSettings, search: Search, now: int) -> bool:
-    return allowed_from(settings, search.start, now) > now
+        yield next_wave_at(settings, search, now)
 
 
 def plan(settings: MarketSettings, search: Search, candidates: int, now: int) -> tuple[PlannedWave, ...]:
@@ -235,7 +251,7 @@ def plan(settings: MarketSettings, search: Search, candidates: int, now: int) ->
         wave, size = wave + 1, min(row.size, left)
         rows.append(PlannedWave(wave, size, at))
         left -= size
-        at = allowed_from(settings, search.start, at + row.pause_s * 1_000)
+        at = allowed_from(settings, search, at + row.pause_s * 1_000)
     return tuple(rows)
 
 

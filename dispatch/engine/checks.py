@@ -7,13 +7,16 @@ from h3.api import basic_str as h3  # type: ignore[import-untyped]
 
 from dispatch import waves
 from dispatch.errors import Unprocessable
-from dispatch.model import BookingRequest, Catalogue, MarketSettings, Span
+from dispatch.hours import check_time_zone
+from dispatch.matcher import minute_of
+from dispatch.model import BookingRequest, Catalogue, MarketSettings, Span, Urgency
 from dispatch.store import Market
 from dispatch.store.footprint import REGION
 from dispatch.zones import covers, from_model
 
 LONGEST_MS = 86_400_000
 DAY_MS = 86_400_000
+DAY_MINUTES, LEAST_LOUD_MINUTES = 1_440, 60
 
 
 def check_services(market: Market, services: tuple[str, ...]) -> None:
@@ -78,12 +81,30 @@ def _iso(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def check_settings(settings: MarketSettings) -> None:
+    """What settings must be, as a whole."""
+    check_time_zone(settings.time_zone)
+    check_cadence(settings)
+    check_quiet_hours(settings)
+    if settings.fair_window_s:
+        raise Unprocessable("fair_window_s is not offered yet; leave it 0: the first who accepts wins", code="not_offered")
+
+
 def check_cadence(settings: MarketSettings) -> None:
-    """Rows must rise in lead time, each class once, and the last row must have no upper bound."""
+    """Rows must rise in lead time, each class once and from the most urgent on, and the last row must have no upper bound."""
     leads = [row.lead_under_s for row in settings.cadence]
+    classes = [list(Urgency).index(row.class_) for row in settings.cadence]
     rising = all(low is not None and (high is None or low < high) for low, high in pairwise(leads))
-    if not rising or leads[-1] is not None or len({row.class_ for row in settings.cadence}) < len(leads):
-        raise Unprocessable("cadence: lead_under_s must rise from row to row, be null in the last one, and each class stand once", code="invalid")
+    if not rising or leads[-1] is not None or any(low >= high for low, high in pairwise(classes)):
+        words = "lead_under_s must rise from row to row, be null in the last one, and classes stand once, from last_minute to far"
+        raise Unprocessable(f"cadence: {words}", code="invalid")
+
+
+def check_quiet_hours(settings: MarketSettings) -> None:
+    """Quiet hours leave at least an hour of the day."""
+    quiet = settings.quiet_hours
+    if quiet is not None and (minute_of(quiet.from_) - minute_of(quiet.to)) % DAY_MINUTES < LEAST_LOUD_MINUTES:
+        raise Unprocessable("quiet_hours leave less than an hour a day; shorten them, or send null for none", code="invalid")
 
 
 def check_catalogue(catalogue: Catalogue) -> None:

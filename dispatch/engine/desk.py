@@ -1,6 +1,7 @@
 """The desk: one coroutine per request of the booking service. It checks, asks the pure parts, and calls one verb."""
 
 from collections.abc import AsyncIterable
+from hashlib import sha1
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from dispatch.store.footprint import working_quarters
 from dispatch.zones import from_model
 
 TRIES = 8
+INDEXED = ("travel_gap_s", "time_zone", "horizon_days", "open_proposals_cap")  # settings that the match index depends on
 
 
 class Desk:
@@ -46,11 +48,10 @@ class Desk:
 
     async def put_market(self, name: str, settings: MarketSettings) -> bool:
         """Creates or replaces a market's settings; whether it is new."""
-        hours.check_time_zone(settings.time_zone)
-        checks.check_cadence(settings)
+        checks.check_settings(settings)
         before = await self._store.markets.get(name)
         created = await self._store.markets.put_settings(name, settings)
-        if before and (before.settings.travel_gap_s, before.settings.time_zone) != (settings.travel_gap_s, settings.time_zone):
+        if before and any(getattr(before.settings, field) != getattr(settings, field) for field in INDEXED):
             await self._enrolment.reindex(await self.market(name))
         return created
 
@@ -68,8 +69,11 @@ class Desk:
     # -- providers ------------------------------------------------------------------------------------------------
 
     async def put_provider(self, name: str, provider_id: str, settings: ProviderSettings) -> bool:
-        """Creates or replaces a provider; whether he is new."""
-        return await self._enrolment.put(await self.market(name), provider_id, settings)
+        """Creates or replaces a provider; whether he is new. One who may not work any more loses his open proposals."""
+        created = await self._enrolment.put(await self.market(name), provider_id, settings)
+        if settings.status != "approved" and not created:
+            await self._store.claims.recall(name, await self._number(name, provider_id))
+        return created
 
     async def import_providers(self, name: str, lines: AsyncIterable[bytes], allow_rank: bool) -> dict[str, Any]:
         """Creates or replaces providers from NDJSON."""
@@ -98,6 +102,7 @@ class Desk:
         """A dry run: candidates in order, the plan, and why others are left out."""
         market = await self.market(name)
         query, _ = await self._query(market, request)
+        await self._check(market, request, query)
         minute = hours.local_minute(market.settings.time_zone, market.now)
         found = await self._store.bookings.match(name, query, minute=minute, k=request.limit, client_id=request.client_id)
         ids = await self._store.providers.ids(name, [no for no, *_ in found.first])
@@ -129,17 +134,24 @@ class Desk:
             raise Unprocessable("override needs a key with an ops role", code="not_allowed")
         query, spot = await self._query(market, request)
         search = new_search(market, query)
-        step = waves.next_step(market.settings, search, market.now)
-        reply = await self._store.bookings.open(name, **_opening(market, request, query, spot, search, step), rid=rid)
+        try:
+            await self._check(market, request, query)
+        except Unprocessable:
+            reply = await self._store.bookings.opened(name, rid)
+            if reply is None:
+                raise
+            # else a repeat, by one who did not hear the answer: what was right then is not judged again
+        else:
+            reply = await self._store.bookings.open(name, **_opening(market, request, query, spot, search), rid=rid)
+        if reply["word"] == "MISMATCH":
+            raise Unprocessable("this Idempotency-Key came with another booking; use a fresh key", code="idempotency_mismatch")
         if reply["word"] == "DUPLICATE":
             raise Conflict(f"booking {request.booking_id} exists already; GET it, or choose another booking_id", code="duplicate")
         if reply["word"] == "BLOCKED":
             raise Unprocessable("this client is blocked in this market", code="blocked")
         return await self._opened(market, request, query, search, reply)
 
-    async def _opened(
-        self, market: Market, request: BookingRequest, query: Query, search: waves.Search, reply: Any
-    ) -> dict[str, Any]:
+    async def _opened(self, market: Market, request: BookingRequest, query: Query, search: waves.Search, reply: Any) -> dict[str, Any]:
         minute = hours.local_minute(market.settings.time_zone, market.now)
         arguments = {"query": plain(query), "minute": minute, "client_id": request.client_id}
         count = await self._store.bookings.tally(market.id, arguments, reply["count"], reply.get("from"))
@@ -157,47 +169,55 @@ class Desk:
         }
 
     async def _query(self, market: Market, request: BookingRequest) -> tuple[Query, Spot]:
-        """What the booking asks, once it has passed every check."""
+        """What the booking asks."""
+        spot = await self._places.spot(market, round(request.place.lat * 1e6), round(request.place.lng * 1e6))
+        return to_query(request, spot.codes, market.settings), spot
+
+    async def _check(self, market: Market, request: BookingRequest, query: Query) -> None:
+        """Whether it may be asked now. Raises Unprocessable."""
         checks.refuse_direct(request)
         checks.check_services(market, request.services)
-        lat, lng = round(request.place.lat * 1e6), round(request.place.lng * 1e6)
-        spot = await self._places.spot(market, lat, lng)
-        query = to_query(request, spot.codes, market.settings)
         checks.check_windows(market, query.windows)
         checks.check_lead(market, min(window.start for window in query.windows), request.override is not None)
-        checks.check_place(market.settings, lat, lng)
+        checks.check_place(market.settings, query.lat, query.lng)
         if market.settings.bounds is None:
             regions = checks.regions_around(request.place.lat, request.place.lng)
             checks.refuse_outside(await self._store.bookings.in_reach(market.id, regions))
-        return query, spot
 
     async def cancel(self, name: str, booking_id: str, request: CancelRequest, rid: str) -> dict[str, Any]:
         """The client, ops, or the provider who holds it cancel a booking."""
         market = await self.market(name)
         for _ in range(TRIES):
             record = await self._store.bookings.get(name, booking_id)
+            seen, working = await self._working(market, record)
             reply = await self._store.bookings.cancel(
                 name,
                 bno=record.no,
                 rid=rid,
                 by=request.by,
+                reason=request.reason,
                 winner=record.winner or 0,
-                working=await self._working(market, record),
-                deadline=waves.reopened_deadline(record.start, market.now),
+                seen=seen,
+                working=working,
+                ends=[waves.reopened_deadline(window.start, market.now) for window in record.windows],
             )
+            if reply["word"] == "MISMATCH":
+                raise Unprocessable("this Idempotency-Key came with another cancellation; use a fresh key", code="idempotency_mismatch")
             if reply["word"] == "WRONG_STATE":
                 raise Conflict(f"booking {booking_id} is {reply['state']}; it cannot be cancelled by {request.by} now")
             if reply["word"] != "STALE":
                 return {"booking_id": booking_id, "state": "cancelled" if reply["word"] == "CANCELLED" else "searching"}
         raise Unavailable("this booking changes all the time; retry with the same key")
 
-    async def _working(self, market: Market, record: Record) -> list[int]:
-        """The quarters of the winner's own hours that his visit takes, gap included."""
+    async def _working(self, market: Market, record: Record) -> tuple[int, list[int]]:
+        """The winner's version, and the quarters of his own hours that his visit takes, gap included."""
         if record.winner is None or record.window is None:
-            return []
-        (holder,) = await self._store.providers.standings(market.id, [record.winner])
+            return 0, []
+        version = await self._store.bookings.holder_version(market.id, record.winner)  # read first: what changes after it is noticed
+        holders = await self._store.providers.standings(market.id, [record.winner])
         visit, gap = record.windows[record.window], market.settings.travel_gap_s * 1_000
-        return working_quarters(holder.settings, market.settings.time_zone, visit.start - gap, visit.end + gap)
+        hours_of = [working_quarters(one.settings, market.settings.time_zone, visit.start - gap, visit.end + gap) for one in holders]
+        return version, [quarter for quarters in hours_of for quarter in quarters]
 
     async def booking(self, name: str, booking_id: str) -> dict[str, Any]:
         """A booking as it stands."""
@@ -244,22 +264,34 @@ class Desk:
         if await self._store.bookings.block(name, client_id, pno=None, on=False) == "ABSENT":
             raise NotFound(f"client {client_id} is not blocked")
 
+    async def _number(self, name: str, provider_id: str) -> int:
+        """A provider's number. Raises NotFound."""
+        number = await self._store.providers.number(name, provider_id)
+        if number is None:
+            raise NotFound(f"no provider {provider_id} in this market")
+        return number
+
     async def put_provider_block(self, name: str, provider_id: str, client_id: str) -> bool:
         """Keeps a provider and a client apart; whether they were not."""
-        standing = await self._store.providers.get(name, provider_id)
-        return await self._store.bookings.block(name, client_id, pno=standing.no, on=True) == "CREATED"
+        number = await self._number(name, provider_id)
+        return await self._store.bookings.block(name, client_id, pno=number, on=True) == "CREATED"
 
     async def delete_provider_block(self, name: str, provider_id: str, client_id: str) -> None:
         """Lets a provider and a client meet again. Raises NotFound."""
-        standing = await self._store.providers.get(name, provider_id)
-        if await self._store.bookings.block(name, client_id, pno=standing.no, on=False) == "ABSENT":
+        number = await self._number(name, provider_id)
+        if await self._store.bookings.block(name, client_id, pno=number, on=False) == "ABSENT":
             raise NotFound(f"{provider_id} and {client_id} are not blocked")
+
+
+def ends_of(market: Market, query: Query) -> list[int]:
+    """When the search for each window ends, if it begins now (R11, R17)."""
+    return [waves.deadline_of(market.settings, window.start, market.now) for window in query.windows]
 
 
 def new_search(market: Market, query: Query) -> waves.Search:
     """The search of a booking that is opened now."""
     start = min(window.start for window in query.windows)
-    deadline = waves.deadline_of(market.settings, start, market.now)
+    deadline = min(ends_of(market, query))
     return waves.Search(start=start, opened_at=market.now, deadline=deadline, wave=0, paced_at=market.now, tried=False)
 
 
@@ -289,10 +321,9 @@ def _candidate(provider_id: str, entry: tuple[int, Tier, float, int | None, list
     return {"provider_id": provider_id, "tier": tier.value, "score": score, "distance_m": rounded, "windows": windows}
 
 
-def _opening(
-    market: Market, request: BookingRequest, query: Query, spot: Spot, search: waves.Search, step: waves.Step
-) -> dict[str, Any]:
+def _opening(market: Market, request: BookingRequest, query: Query, spot: Spot, search: waves.Search) -> dict[str, Any]:
     """The arguments of the verb `open`."""
+    step = waves.next_step(market.settings, search, market.now)
     area = {"name": spot.name, "h3": spot.h3}
     seen = {
         "booking_id": request.booking_id,
@@ -304,15 +335,19 @@ def _opening(
     }
     minute = hours.local_minute(market.settings.time_zone, market.now)
     who = {"lat": query.lat, "lng": query.lng, "note": request.note, "address": request.place.address or ""}
+    if request.override:
+        who["override"] = request.override.reason
     plan = None
     if step.release is not None:
         plan = {**msgspec.structs.asdict(step.release), "minute": minute, "ready": 0, "urgency": step.urgency.value}
     return {
+        "print": sha1(msgspec.json.encode(request)).hexdigest(),
         "booking_id": request.booking_id,
         "client_id": request.client_id,
         "who": who,
         "query": plain(query),
         "windows": [(window.start, window.end) for window in query.windows],
+        "ends": ends_of(market, query),
         "services": query.services,
         "area": area,
         "face": b"".join(msgspec.msgpack.encode(part) for pair in seen.items() for part in pair),
@@ -322,7 +357,7 @@ def _opening(
         "urgency": step.urgency.value,
         "start": search.start,
         "deadline": search.deadline,
-        "override": request.override.reason if request.override else None,
+        "override": request.override is not None or None,
         "plan": plan,
         "due": step.due,
         "minute": minute,

@@ -80,7 +80,7 @@ def proposal_face(record: Record, pno: int, p: Proposal, ids: Ids, at: Callable[
         "wave": p.wave,
         "kind": p.kind,
         "state": p.state,
-        "reason": p.reason,
+        "reason": p.reason or record.who.get(f"no:{pno}"),
         "sent_at": at(p.sent_at),
         "answer_by": at(p.answer_by),
         "received_at": at(p.received_at),

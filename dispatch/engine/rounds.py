@@ -6,6 +6,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from dispatch import hours, waves
+from dispatch.errors import Unavailable
 from dispatch.store import Market, Record, Store
 
 log = structlog.get_logger("dispatch.rounds")
@@ -24,31 +25,48 @@ class Rounds:
 
     def __init__(self, store: Store, ready: int) -> None:
         self._store, self._ready = store, ready
+        self._interrupted = False
 
     async def once(self, now: int) -> int | None:
-        """Serves everything that is due by ``now``. When to come again (engine ms): ``now`` when there is more; None: no timer is set."""
+        """Serves everything that is due by ``now``. When to come again (engine ms): ``now`` when there may be more; None: no timer is set.
+
+        A booking that cannot be served does not hold up the others. Raises Unavailable when there was one, or no store.
+        """
+        if self._interrupted:
+            self._ready = now
+        self._interrupted = True
         names = await self._store.markets.names()
         due, later = await self._store.bookings.due(names, now, BATCH)
+        failures: list[Unavailable] = []
         for name in dict.fromkeys(market for market, _ in due):
-            await self._serve(name, [bno for market, bno in due if market == name])
+            failures += await self._serve(name, [bno for market, bno in due if market == name])
+        self._interrupted = 0 < len(due) == len(failures)
+        if failures:
+            raise failures[0]
         return now if due else later
 
-    async def _serve(self, name: str, numbers: Sequence[int]) -> None:
+    async def _serve(self, name: str, numbers: Sequence[int]) -> list[Unavailable]:
+        """The turns of some bookings of a market, and what went wrong."""
         market = await self._store.markets.get(name)
-        if market is None:
-            return
-        for record in await self._store.bookings.records(name, numbers):
-            WAVES.labels(await self._turn(market, record)).inc()
+        records = {record.no: record for record in await self._store.bookings.records(name, numbers)} if market else {}
+        failures: list[Unavailable] = []
+        for number in numbers:
+            try:
+                WAVES.labels(await self._turn(name, number, market, records.get(number))).inc()
+            except Unavailable as error:
+                log.warning("turn_failed", market=name, bno=number, detail=error.detail)
+                failures.append(error)
+        return failures
 
-    async def _turn(self, market: Market, record: Record) -> str:
+    async def _turn(self, name: str, number: int, market: Market | None, record: Record | None) -> str:
         """One turn of one booking's plan; the store's word for what came of it."""
-        if record.state != "searching":
-            return "STALE"
+        if market is None or record is None or record.state != "searching":
+            return await self._store.bookings.close(name, number, 0)  # a timer of nothing
         step = waves.next_step(market.settings, record.search(), market.now)
         if step.close:
-            return await self._store.bookings.close(market.id, record)
+            return await self._store.bookings.close(name, number, record.rev)
         minute = hours.local_minute(market.settings.time_zone, market.now)
-        reply = await self._store.bookings.send_wave(market.id, record, step, minute=minute, ready=self._ready)
+        reply = await self._store.bookings.send_wave(name, record, step, minute=minute, ready=self._ready)
         if reply["word"] == "SENT":
             LATENESS.observe(self._store.clock.wall_seconds(reply["late"]))
         return str(reply["word"])

@@ -16,7 +16,7 @@ class Upkeep:
         """Providers whose gateway died are not reachable through it any more."""
         for market in await self._store.markets.names():
             for gateway in await self._store.links.silent_gateways(market, SILENT_MS):
-                await self._store.links.gateway_gone(gateway, [market])
+                await self._store.links.gateway_gone(gateway, [market], SILENT_MS)
 
     async def look_ahead(self) -> None:
         """The index reaches the horizon again, and forgets what is past."""

@@ -1,7 +1,7 @@
 """Bookings: opening, their turns, their end, and what can be read of them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import Struct
@@ -15,10 +15,11 @@ from dispatch.waves import Holder, Search, Step
 
 TALLY = 400  # doubtful candidates looked at in one call
 CENSUS = 400  # providers looked at in one call
+WHOLE = ("rev", "round", "version", "opened_at", "paced_at", "deadline", "start", "wave", "price", "client")
 
 
 class Proposal(Struct, frozen=True, array_like=True):
-    """One provider's proposal. Moments are engine ms, 0: not yet. ``distance_m`` from the centre of his zone."""
+    """One provider's proposal. Moments are engine ms, 0: not yet. ``distance_m`` from the centre of his zone, -1 where it has none."""
 
     state: str
     wave: int
@@ -35,6 +36,7 @@ class Proposal(Struct, frozen=True, array_like=True):
     replaced: int
     distance_m: int
     windows: list[int]
+    ended_at: int
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -49,10 +51,12 @@ class Record(Struct, frozen=True, kw_only=True):
     opened_at: int
     paced_at: int
     tried: bool
+    said_no: bool
     deadline: int
     start: int
     wave: int
     windows: tuple[Span, ...]
+    ends: tuple[int, ...]
     services: tuple[str, ...]
     area: Mapping[str, Any]
     price: int
@@ -74,6 +78,7 @@ class Record(Struct, frozen=True, kw_only=True):
             wave=self.wave,
             paced_at=self.paced_at,
             tried=self.tried,
+            said_no=self.said_no,
             holders=tuple(_holder(pno, p) for pno, p in self.proposals.items() if p.round == self.round),
         )
 
@@ -106,7 +111,8 @@ class Bookings:
         return found[0]
 
     async def records(self, market: str, numbers: Sequence[int]) -> list[Record]:
-        """Some bookings, each as of one moment; unknown ones are left out. One round trip."""
+        """Some bookings; unknown ones are left out. One round trip. A single one is as of one moment; of several, what a verb decides on
+        is checked by ``rev``."""
         flat = await self._calls.pipeline(*(command for bno in numbers for command in _reads(market, bno)), transaction=len(numbers) == 1)
         rows = [flat[i * 4 : i * 4 + 4] for i in range(len(numbers))]
         return [_record(bno, *row) for bno, row in zip(numbers, rows, strict=True) if row[0]]
@@ -115,13 +121,22 @@ class Bookings:
         """The verb `open` (see lua/open.lua)."""
         return await self._calls.verb("open", market, **arguments)
 
+    async def holder_version(self, market: str, pno: int) -> int:
+        """The version of a provider's settings."""
+        return int(await self._calls.command("HGET", key("provider", market, pno), "version") or 0)
+
     async def cancel(self, market: str, **arguments: Any) -> Mapping[str, Any]:
         """The verb `cancel` (see lua/cancel.lua)."""
         return await self._calls.verb("cancel", market, **arguments)
 
-    async def close(self, market: str, record: Record) -> str:
-        """Ends a search whose deadline has come. CLOSED, STALE or EARLY."""
-        return text((await self._calls.verb("close", market, bno=record.no, rev=record.rev))["word"])
+    async def opened(self, market: str, rid: str) -> Mapping[str, Any] | None:
+        """What `open` answered to this request, when it was asked before."""
+        raw = await self._calls.command("GET", key("request", market, rid))
+        return cast("Mapping[str, Any]", decode(raw[1 + raw[0] :])) if raw else None
+
+    async def close(self, market: str, bno: int, rev: int) -> str:
+        """The deadline of a search has come. CLOSED, NARROWED, STALE or EARLY."""
+        return text((await self._calls.verb("close", market, bno=bno, rev=rev))["word"])
 
     async def send_wave(self, market: str, record: Record, step: Step, *, minute: int, ready: int) -> Mapping[str, Any]:
         """One turn of a booking's plan. SENT, RESTED, EMPTY or STALE."""
@@ -234,13 +249,15 @@ def _reads(market: str, bno: int) -> tuple[tuple[Any, ...], ...]:
 
 def _record(bno: int, raw: Any, who: Any, proposals: Any, due: Any) -> Record:
     fields = _pairs(raw)
-    whole = {name: int(float(fields[name])) for name in ("rev", "round", "version", "opened_at", "paced_at", "deadline", "start", "wave", "price", "client")}
+    whole = {name: int(float(fields[name])) for name in WHOLE}
     return Record(
         no=bno,
         state=fields["state"].decode(),
         urgency=Urgency(fields["urgency"].decode()),
         tried=fields["tried"] == b"1",
+        said_no=fields["said_no"] == b"1",
         windows=tuple(Span(*w) for w in decode(fields["windows"])),
+        ends=tuple(decode(fields["ends"])),
         services=tuple(decode(fields["services"])),
         area=decode(fields["area"]) or {},
         currency=fields["currency"].decode(),
@@ -266,13 +283,10 @@ def _pairs(raw: Any) -> dict[str, bytes]:
 def _holder(pno: int, p: Proposal) -> Holder:
     return Holder(
         no=pno,
-        open=p.state == "open",
         live=p.live == 1,
-        refused=p.state == "refused",
         replaced=p.replaced == 1,
-        wave=p.wave,
         sent_at=p.sent_at,
         answer_by=p.answer_by,
         received_at=p.received_at,
-        answered_at=p.answered_at,
+        left_at=p.ended_at,
     )

@@ -34,6 +34,10 @@ class Claims:
         )
         return _result(command, proposal, reply)
 
+    async def recall(self, market: str, pno: int) -> int:
+        """Takes back every open proposal of a provider who may not be asked any more; how many."""
+        return int((await self._calls.verb("recall", market, p=pno))["recalled"])
+
     async def receipts(self, market: str, pno: int, received: list[str], seen: list[str]) -> list[int]:
         """Proposals that reached a device, or its screen. The delays (ms) from sending to first receipt."""
         lists = {"received": [_parse(p, pno) for p in received], "seen": [_parse(p, pno) for p in seen]}

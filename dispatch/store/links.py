@@ -11,7 +11,7 @@ SLICE = 200  # providers unlinked in one call
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linked:
-    """The answer to a new socket. ``allowed`` False: he has too many devices. ``replaced``: the gateway and connection it takes over from."""
+    """The answer to a new socket. ``allowed`` False: he has too many devices. ``replaced``: gateway and connection it takes over from."""
 
     epoch: str = ""
     seq: int = 0
@@ -51,12 +51,13 @@ class Links:
         """A gateway's beat, in every market of which it holds devices."""
         await self._calls.pipeline(*(("ZADD", key("gateways", m), wall_ms(), gateway) for m in markets))
 
-    async def gateway_gone(self, gateway: str, markets: list[str]) -> None:
-        """All links of a gateway are gone; in slices, so that nobody else waits."""
+    async def gateway_gone(self, gateway: str, markets: list[str], silent_ms: int | None = None) -> None:
+        """All links of a gateway are gone (with ``silent_ms``: unless it was heard of since); in slices, so that nobody else waits."""
+        since = None if silent_ms is None else wall_ms() - silent_ms
         for market in markets:
-            while (await self._calls.verb("disconnect", market, gateway=gateway, limit=SLICE))["left"]:
-                pass
-            await self._calls.command("ZREM", key("gateways", market), gateway)
+            left = 1
+            while left:
+                left = (await self._calls.verb("disconnect", market, gateway=gateway, limit=SLICE, silent_since=since)).get("left", 0)
 
     async def silent_gateways(self, market: str, older_than_ms: int) -> list[str]:
         """Gateways whose last beat is older than that: they died without a word."""

@@ -3,18 +3,25 @@
 -- ARGV: 1 msgpack {m, p, id, proposal, bno, round, version, window, cause}
 -- Replies: WON {booking}, LOST, EXPIRED, CANCELLED, ALREADY_YOURS, OVERLAP, VERSION_CONFLICT, NOT_ASKED, BAD_WINDOW, MISMATCH;
 --          each but the last two is kept under the request id and returned to a repeat.
--- Source: SPEC.md R15, R23; P1, P3, P4, P7.
+-- Source: SPEC.md R11, R15, R23; P1, P3, P4, P5, P7.
 local AFTER = { taken = 'LOST', cancelled = 'CANCELLED', expired = 'EXPIRED', overlap = 'OVERLAP', changed = 'VERSION_CONFLICT' }
+local LATE = { LOST = true, CANCELLED = true, EXPIRED = true }
+
+-- Whether he may not be sent to this client any more: his account has been closed, or one of them has blocked the other.
+local function barred(m, a, b)
+  return call('HGET', K.provider(m, a.p), 'status') ~= 'approved' or call('SISMEMBER', K.blocks(m, b.client), a.p) == 1
+end
 
 local function refusal(m, a, b, p)
   if not p or p[S.round] ~= a.round or p[S.state] == 'refused' then return 'NOT_ASKED' end
-  if p[S.state] == 'accepted' and b.winner == a.p then return 'ALREADY_YOURS' end
+  if p[S.state] == 'accepted' then return b.state == 'accepted' and 'ALREADY_YOURS' or 'CANCELLED' end
   if p[S.state] ~= 'open' then return AFTER[p[S.reason]] or 'NOT_ASKED' end
-  if b.state ~= 'searching' then return 'LOST' end
+  if b.state ~= 'searching' then return 'LOST' end -- cannot be: whatever ends a search takes its proposals back
   if b.version ~= a.version then return 'VERSION_CONFLICT' end
-  if clock.now() >= b.deadline then return 'EXPIRED' end
   local index = p[S.windows][a.window + 1]
   if not index then return 'BAD_WINDOW' end
+  if clock.now() >= b.ends[index + 1] then return 'EXPIRED' end
+  if barred(m, a, b) then return 'NOT_ASKED' end
   local window = b.spans[index + 1]
   if fits.overlap(m, a.p, window, tonumber(call('HGET', K.market(m), 'gap'))) then return 'OVERLAP' end
   return nil, index, window
@@ -22,16 +29,12 @@ end
 
 -- His other proposals that no longer fit beside the visit he won.
 local function drop_overlapping(m, a, gap)
-  for _, item in ipairs(call('HKEYS', K.open(m, a.p))) do
-    local bno = tonumber(string.match(item, '^p(%d+)$'))
-    local other, p = bno and booking.get(m, bno), bno and seats.get(m, bno, a.p)
-    local fit = false
-    for _, index in ipairs(p and p[S.windows] or {}) do
-      fit = fit or not fits.overlap(m, a.p, other.spans[index + 1], gap)
-    end
-    if other and not fit then
+  for _, held in ipairs(seats.held(m, a.p)) do
+    local other, p, fit = held[1], held[2], false
+    for _, index in ipairs(p[S.windows]) do fit = fit or not fits.overlap(m, a.p, other.spans[index + 1], gap) end
+    if not fit then
       seats.withdraw(m, other, a.p, p, 'withdrawn', 'overlap')
-      seats.attend(m, bno)
+      seats.attend(m, other.no)
     end
   end
 end
@@ -43,7 +46,7 @@ local function win(m, a, b, p, index, window)
   seats.close(m, b.no, a.p, p, 'accepted')
   visits.hold(m, a.p, b.no, window, gap)
   event.add(m, b.no, 'Accepted', { p = a.p, cause = a.cause, window = index, wave = p[S.wave] })
-  seats.withdraw_all(m, b, 'withdrawn', 'taken', a.p)
+  seats.withdraw_all(m, b, 'withdrawn', 'taken')
   seats.tell_gone(m, b, a.p, p, 'answered_elsewhere')
   booking.tell(m, b, a.p, window)
   drop_overlapping(m, a, gap)
@@ -55,14 +58,15 @@ local function win(m, a, b, p, index, window)
 end
 
 function verbs.accept(m, a)
-  local kept, print = K.request(m, a.p .. ':' .. a.id), 'a' .. a.proposal .. ':' .. a.version .. ':' .. a.window
+  local kept = K.request(m, a.p .. ':' .. a.id)
+  local print = redis.sha1hex('a' .. a.proposal .. ':' .. a.version .. ':' .. a.window)
   local before = ledger.recall(kept, print)
   if before then return before end
   local b = booking.get(m, a.bno)
   local p = b and seats.get(m, a.bno, a.p)
   local no, index, window = refusal(m, a, b, p)
   if no == 'BAD_WINDOW' then return reply(no) end
-  if no and p and p[S.state] ~= 'accepted' and p[S.state] ~= 'refused' then
+  if LATE[no] then
     event.add(m, b.no, 'AcceptedTooLate', { p = a.p, outcome = no })
     gauge.add(m, 'count.accepts_late', 1)
   end

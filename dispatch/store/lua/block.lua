@@ -1,23 +1,38 @@
--- block: a client on or off the market's blacklist, or a provider and a client apart.
+-- block: a client on or off the market's blacklist, or a provider and a client apart: then his proposals of that client are taken back.
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, client_id, p or nil, on, reason or nil}
 -- Replies: CREATED, REPLACED, REMOVED, ABSENT
 -- Source: SPEC.md R2, R29.
 local function client_no(m, id)
   local cno = call('HGET', K.client_ids(m), id)
-  if cno then return cno end
+  if cno then return tonumber(cno) end
   cno = call('HINCRBY', K.numbers(m), 'client', 1)
   call('HSET', K.client_ids(m), id, cno)
   return cno
 end
 
+local function part(m, pno, cno)
+  for _, held in ipairs(seats.held(m, pno)) do
+    if held[1].client == cno then
+      seats.withdraw(m, held[1], pno, held[2], 'withdrawn', 'ops')
+      seats.attend(m, held[1].no)
+    end
+  end
+end
+
+local function changed(m, a, cno)
+  if a.p and a.on then return call('SADD', K.blocks(m, cno), a.p) end
+  if a.p then return call('SREM', K.blocks(m, cno), a.p) end
+  if a.on then return call('HSET', K.blacklist(m), cno, a.reason) end
+  return call('HDEL', K.blacklist(m), cno)
+end
+
 function verbs.block(m, a)
-  local cno, changed = client_no(m, a.client_id), nil
-  if a.p and a.on then changed = call('SADD', K.blocks(m, cno), a.p)
-  elseif a.p then changed = call('SREM', K.blocks(m, cno), a.p)
-  elseif a.on then changed = call('HSET', K.blacklist(m), cno, a.reason)
-  else changed = call('HDEL', K.blacklist(m), cno) end
-  event.note(m, a.on and 'Blocked' or 'Unblocked', { client = tonumber(cno), p = a.p })
-  if a.on then return reply(changed == 1 and 'CREATED' or 'REPLACED') end
-  return reply(changed == 1 and 'REMOVED' or 'ABSENT')
+  if not a.on and call('HEXISTS', K.client_ids(m), a.client_id) == 0 then return reply('ABSENT') end
+  local cno = client_no(m, a.client_id)
+  local new = changed(m, a, cno) == 1
+  if a.on then event.note(m, 'Blocked', { client = cno, p = a.p }) elseif new then event.note(m, 'Unblocked', { client = cno, p = a.p }) end
+  if a.p and a.on then part(m, a.p, cno) end
+  if a.on then return reply(new and 'CREATED' or 'REPLACED') end
+  return reply(new and 'REMOVED' or 'ABSENT')
 end

@@ -1,11 +1,12 @@
 -- cancel: the client or ops end a booking; the winner's own cancellation opens the search again.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, rid, bno, by (client, ops, provider), reason, working {quarters of the winner's own hours around the visit},
---       winner (as the caller saw it), deadline (of the search that opens again)}
--- Replies: CANCELLED, REOPENED, WRONG_STATE {state}, STALE (another winner); kept under rid for 24 h of wall time, but the last.
+-- ARGV: 1 msgpack {m, rid, bno, by (client, ops, provider), reason (his words), winner (as the caller saw it, 0: none), seen (his
+--       version), working {quarters of his own hours around the visit}, ends (of the search that opens again, for each window)}
+-- Replies: CANCELLED, REOPENED, WRONG_STATE {state}, STALE (another winner, or he has changed), MISMATCH; the first three are kept
+--          under rid for 24 h of wall time.
 -- Source: SPEC.md R35, R36; P3, P4.
 local function free_winner(m, a, b)
-  local window = b.spans[tonumber(b.window) + 1]
+  local window = b.spans[b.window + 1]
   visits.free(m, b.winner, b.no, window, tonumber(call('HGET', K.market(m), 'gap')), a.working)
   booking.tell(m, b, b.winner, window)
 end
@@ -22,30 +23,34 @@ local function cancelled(m, a, b)
 end
 
 local function reopened(m, a, b)
-  booking.move(m, b, 'reopen', { 'deadline', a.deadline, 'paced_at', clock.now(), 'tried', 0, 'live', 0 })
-  event.add(m, b.no, 'Reopened', { p = b.winner })
-  local p, state = seats.get(m, b.no, b.winner), b.state
-  b.state = 'cancelled'
+  local deadline = math.min(unpack(a.ends))
+  booking.move(m, b, 'reopen', { 'deadline', deadline, 'ends', cmsgpack.pack(a.ends), 'paced_at', clock.now(), 'tried', 0 })
+  event.add(m, b.no, 'Reopened', { p = b.winner, deadline = deadline })
+  local p = seats.get(m, b.no, b.winner)
+  b.state = 'cancelled' -- as he sees it
   free_winner(m, a, b)
-  b.state = state
   seats.close(m, b.no, b.winner, p, 'withdrawn', 'cancelled')
   call('HDEL', K.booking(m, b.no), 'winner', 'window', 'accepted_at')
-  call('ZADD', K.due(m), clock.now(), b.no)
+  call('HSET', K.booking(m, b.no), 'said_no', 0)
+  seats.attend(m, b.no)
   outbox.add(m, b.no, 'booking.reopened', {})
   gauge.add(m, 'count.reopened', 1)
-  woken.worker = true
   return reply('REOPENED')
 end
 
 function verbs.cancel(m, a)
-  local kept = K.request(m, a.rid)
-  local before = ledger.recall(kept, 'cancel')
+  local kept, print = K.request(m, a.rid), 'cancel by ' .. a.by
+  local before = ledger.recall(kept, print)
   if before then return before end
   local b = booking.get(m, a.bno)
   if (b.winner or 0) ~= a.winner then return reply('STALE') end
+  if b.winner and tonumber(call('HGET', K.provider(m, b.winner), 'version')) ~= a.seen then return reply('STALE') end
   local move, act = 'cancel', cancelled
   if a.by == 'provider' then move, act = 'reopen', reopened end
   local answer
-  if MOVES[b.state][move] then answer = act(m, a, b) else answer = reply('WRONG_STATE', { state = b.state }) end
-  return ledger.keep(kept, 'cancel', answer, clock.wall() + 86400000)
+  if MOVES[b.state][move] then
+    answer = act(m, a, b)
+    if a.reason ~= '' then call('HSET', K.who(m, b.no), 'cancel_reason', a.reason) end
+  else answer = reply('WRONG_STATE', { state = b.state }) end
+  return ledger.keep(kept, print, answer, clock.wall() + 86400000)
 end

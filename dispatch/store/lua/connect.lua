@@ -10,6 +10,7 @@ function verbs.connect(m, a)
   if not old and call('HLEN', links) >= a.most then return reply('TOO_MANY') end
   call('HSET', links, a.device, a.gateway .. '|' .. a.conn .. '|' .. (a.background and 1 or 0))
   call('SADD', K.gateway(m, a.gateway), a.p)
+  call('ZADD', K.gateways(m), 'NX', clock.wall(), a.gateway) -- one that dies before its first beat is reaped too
   if a.push then call('HSET', key, 'push', 1) end
   if first then gauge.add(m, 'providers.online', 1) end
   record.refresh(m, a.p)

@@ -1,10 +1,10 @@
 -- open: a booking enters, and its first wave leaves in the same step unless it must wait.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, rid, booking_id, client_id, who {..}, query {..}, windows, services, area, face (msgpack pairs every holder
---       sees), face_pairs, price, currency, urgency, start, deadline, opened (now as the caller saw it), override or nil,
---       plan (first wave, or nil when it must wait), due (next time its plan wants attention), minute}
--- Replies: OPENED {bno, asked, count, from (slot at which an unfinished count goes on), at, deadline, urgency}, DUPLICATE, BLOCKED; the first is kept
---          under rid for 24 h of wall time.
+-- ARGV: 1 msgpack {m, rid, print (of the request), booking_id, client_id, who {what can be erased}, query {..}, windows, ends (of the
+--       search for each window), services, area, face (msgpack pairs every holder sees), face_pairs, price, currency, urgency, start,
+--       deadline, override (ops' word, R10), plan (first wave, or nil when it must wait), due (next time it wants attention), minute}
+-- Replies: OPENED {bno, asked, count, from (slot at which an unfinished count goes on), at, deadline, urgency}, DUPLICATE, BLOCKED,
+--          MISMATCH; the first is kept under rid for 24 h of wall time.
 -- Source: SPEC.md R10-R12, P4.
 local function number_of(m, name, index, id)
   local no = call('HGET', index, id)
@@ -24,9 +24,9 @@ local function write(m, a, bno, cno)
   call('HSET', K.who(m, bno), 'booking_id', a.booking_id, 'client_id', a.client_id, unpack(flat))
   call('HSET', K.booking(m, bno), 'state', 'searching', 'rev', 1, 'round', 1, 'version', 1, 'urgency', a.urgency,
     'opened_at', clock.now(), 'paced_at', clock.now(), 'deadline', a.deadline, 'start', a.start, 'live', 0, 'wave', 0,
-    'tried', a.plan and 1 or 0,     'windows', cmsgpack.pack(a.windows), 'services', cmsgpack.pack(a.services), 'area', cmsgpack.pack(a.area),
-    'face', a.face, 'face_pairs', a.face_pairs, 'price', a.price, 'currency', a.currency, 'client', cno,
-    'query', cmsgpack.pack(a.query))
+    'tried', a.plan and 1 or 0, 'said_no', 0, 'windows', cmsgpack.pack(a.windows), 'ends', cmsgpack.pack(a.ends),
+    'services', cmsgpack.pack(a.services), 'area', cmsgpack.pack(a.area), 'face', a.face, 'face_pairs', a.face_pairs,
+    'price', a.price, 'currency', a.currency, 'client', cno, 'query', cmsgpack.pack(a.query))
   event.add(m, bno, 'Opened', { urgency = a.urgency, deadline = a.deadline, services = a.services, windows = a.windows,
     client = cno, override = a.override })
   gauge.booking(m, nil, 'searching', a.urgency)
@@ -45,7 +45,7 @@ end
 
 function verbs.open(m, a)
   local kept = K.request(m, a.rid)
-  local before = ledger.recall(kept, 'open')
+  local before = ledger.recall(kept, a.print)
   if before then return before end
   if call('HEXISTS', K.booking_ids(m), a.booking_id) == 1 then return reply('DUPLICATE') end
   local cno = number_of(m, 'client', K.client_ids(m), a.client_id)
@@ -54,7 +54,6 @@ function verbs.open(m, a)
   call('HSET', K.booking_ids(m), a.booking_id, bno)
   write(m, a, bno, cno)
   local asked, count, from = first_wave(m, a, bno)
-  return ledger.keep(kept, 'open', reply('OPENED', { bno = bno, asked = #asked, count = count, from = from, at = clock.now(),
-    deadline = a.deadline, urgency = a.urgency }),
-    clock.wall() + 86400000)
+  return ledger.keep(kept, a.print, reply('OPENED', { bno = bno, asked = #asked, count = count, from = from, at = clock.now(),
+    deadline = a.deadline, urgency = a.urgency }), clock.wall() + 86400000)
 end

@@ -1,8 +1,8 @@
 -- refuse: a provider says no. It costs him nothing; when it was the last live answer, the next wave is owed at once.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, p, id, proposal, bno, round, version, reason or nil}
--- Replies: DONE, NOT_ASKED, VERSION_CONFLICT (kept under the request id), MISMATCH
--- Source: SPEC.md R13, R20; PROTOCOL.md section 2.
+-- ARGV: 1 msgpack {m, p, id, proposal, bno, round, version, reason (his words) or nil}
+-- Replies: DONE, NOT_ASKED, VERSION_CONFLICT, MISMATCH; each but the last is kept under the request id and returned to a repeat.
+-- Source: SPEC.md R13, R20, P14b; PROTOCOL.md section 2.
 local function refusal(a, b, p)
   if not p or p[S.round] ~= a.round then return 'NOT_ASKED' end
   if b.version ~= a.version then return 'VERSION_CONFLICT' end
@@ -12,8 +12,8 @@ end
 
 local function record_no(m, a, b, p)
   p[S.answered] = clock.now()
-  seats.close(m, b.no, a.p, p, 'refused', a.reason)
-  call('HINCRBY', K.booking(m, b.no), 'rev', 1)
+  seats.close(m, b.no, a.p, p, 'refused')
+  if a.reason then call('HSET', K.who(m, b.no), 'no:' .. a.p, a.reason) end
   event.add(m, b.no, 'Refused', { p = a.p, wave = p[S.wave] })
   seats.tell_gone(m, b, a.p, p, 'answered_elsewhere')
   gauge.add(m, 'count.refused', 1)
@@ -22,8 +22,8 @@ local function record_no(m, a, b, p)
 end
 
 function verbs.refuse(m, a)
-  local kept, print = K.request(m, a.p .. ':' .. a.id), 'r' .. a.proposal .. ':' .. a.version .. ':' .. (a.reason or '')
-  print = redis.sha1hex(print)
+  local kept = K.request(m, a.p .. ':' .. a.id)
+  local print = redis.sha1hex('r' .. a.proposal .. ':' .. a.version .. ':' .. (a.reason or ''))
   local before = ledger.recall(kept, print)
   if before then return before end
   local b = booking.get(m, a.bno)

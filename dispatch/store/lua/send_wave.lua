@@ -20,6 +20,7 @@ local function replace(m, b, pnos)
     p[S.replaced] = 1
     seats.put(m, b.no, pno, p)
     call('HINCRBY', K.booking(m, b.no), 'live', -1)
+    event.add(m, b.no, 'Replaced', { p = pno })
   end
 end
 
@@ -41,7 +42,7 @@ function verbs.send_wave(m, a)
   if not a.plan then return reply('RESTED') end
   local asked = propose.wave(m, b, a.plan, false)
   local now = clock.now()
-  if a.plan.kind == 'wave' then call('HSET', K.booking(m, b.no), 'paced_at', now, 'tried', 1) end
+  if a.plan.kind == 'wave' then call('HSET', K.booking(m, b.no), 'paced_at', now, 'tried', 1, 'said_no', 0) end
   if #asked == 0 then return reply('EMPTY') end
   call('HSET', K.booking(m, b.no), 'wave', a.plan.wave)
   return reply('SENT', { asked = #asked, wave = a.plan.wave, late = math.max(0, now - math.max(a.plan.due, a.plan.ready)) })

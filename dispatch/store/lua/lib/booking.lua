@@ -4,8 +4,10 @@
 function booking.get(m, bno)
   local b = read.hash(K.booking(m, bno))
   if not b.state then return nil end
-  for _, name in ipairs({ 'rev', 'round', 'version', 'deadline', 'live', 'face_pairs', 'winner', 'gap', 'wave' }) do b[name] = tonumber(b[name]) end
-  b.no, b.spans = tonumber(bno), cmsgpack.unpack(b.windows)
+  for _, name in ipairs({ 'rev', 'round', 'version', 'deadline', 'live', 'face_pairs', 'winner', 'window', 'wave', 'client' }) do
+    b[name] = tonumber(b[name])
+  end
+  b.no, b.spans, b.ends = tonumber(bno), cmsgpack.unpack(b.windows), cmsgpack.unpack(b.ends)
   return b
 end
 
@@ -14,8 +16,8 @@ function booking.move(m, b, move, fields)
   local to = MOVES[b.state][move]
   if not to then return nil end
   gauge.booking(m, b.state, to, b.urgency)
-  b.state, b.rev = to, b.rev + 1
-  call('HSET', K.booking(m, b.no), 'state', to, 'rev', b.rev, unpack(fields or {}))
+  b.state, b.rev = to, call('HINCRBY', K.booking(m, b.no), 'rev', 1)
+  call('HSET', K.booking(m, b.no), 'state', to, unpack(fields or {}))
   if to ~= 'searching' then call('ZREM', K.due(m), b.no) end
   return to
 end

@@ -6,31 +6,32 @@ function propose.query(m, b, minute, now)
   for pno, p in pairs(seats.all(m, b.no)) do
     if p[S.round] == b.round then asked[pno] = true end
   end
-  q.minute, q.now = minute, now
+  q.minute, q.now, q.gap = minute, now, tonumber(call('HGET', K.market(m), 'gap'))
   return fits.prepare(m, q, asked)
 end
 
 -- What the provider sees of the windows: those that fit him.
-local function shown(q, windows)
+local function shown(b, p)
   local out = {}
-  for i, index in ipairs(windows) do out[i] = { start = q.windows[index + 1][1], ['end'] = q.windows[index + 1][2] } end
+  for i, index in ipairs(p[S.windows]) do out[i] = { start = b.spans[index + 1][1], ['end'] = b.spans[index + 1][2] } end
   return out
 end
 
-local function message(m, b, q, r, plan)
-  local far = q.far and math.floor(r.far / 100 + 0.5) * 100 or null
-  if r.kind == 3 then far = null end
-  local facts = inbox.body('windows', shown(q, r.windows), 'distance_m', far, 'known_client', false)
-  local booking = '\167booking' .. string.char(0x80 + 3 + b.face_pairs) .. b.face .. facts
-  return 9, inbox.body('type', 'proposal', 'proposal', seats.id(b.no, b.round, r.pno), 'version', b.version,
-    'expires_at', b.deadline, 'answer_by', plan.answer_by, 'wave', plan.wave, 'kind', 'ordinary', 'reasons', {}) .. booking
+-- Shows a proposal, new or changed, to every device of its provider.
+function propose.show(m, b, pno, p)
+  local far = p[S.far] >= 0 and math.floor(p[S.far] / 100 + 0.5) * 100 or null
+  local facts = inbox.body('windows', shown(b, p), 'distance_m', far, 'known_client', false)
+  local frame, seq = inbox.push(m, pno, 9, inbox.body('type', 'proposal', 'proposal', seats.id(b.no, p[S.round], pno),
+    'version', b.version, 'expires_at', b.deadline, 'answer_by', p[S.answer_by], 'wave', p[S.wave], 'kind', p[S.kind],
+    'reasons', {}) .. '\167booking' .. string.char(0x80 + 3 + b.face_pairs) .. b.face .. facts)
+  call('HSET', K.open(m, pno), 'p' .. b.no, frame)
+  p[S.seq] = seq
+  seats.put(m, b.no, pno, p)
 end
 
-local function send(m, b, q, r, plan, now)
-  local frame, seq = inbox.push(m, r.pno, message(m, b, q, r, plan))
-  call('HSET', K.open(m, r.pno), 'p' .. b.no, frame)
-  seats.put(m, b.no, r.pno, { 'open', plan.wave, 'ordinary', b.round, now, plan.answer_by, 0, 0, 0, null, seq, 1, 0,
-    math.floor(r.far + 0.5), r.windows })
+local function send(m, b, r, plan, now)
+  local far = r.kind == 3 and -1 or math.floor(r.far + 0.5)
+  propose.show(m, b, r.pno, { 'open', plan.wave, 'ordinary', b.round, now, plan.answer_by, 0, 0, 0, null, 0, 1, 0, far, r.windows, 0 })
   call('HINCRBY', K.provider(m, r.pno), 'live', 1)
   record.asked(m, r.slot, now)
   record.refresh(m, r.pno)
@@ -48,18 +49,18 @@ end
 -- as {n, slot to go on from}.
 function propose.wave(m, b, plan, counting)
   local now = clock.now()
-  local q = propose.query(m, b, plan.minute, now)
-  q.far = true
-  local count, from
+  local q, count, from = propose.query(m, b, plan.minute, now), nil, nil
   net.cast(m, q)
   if counting then count, from = tally.count(m, q, 0, 200) end
   local chosen, crowded = find.first(m, q, plan.size)
   net.drop(m, q)
   turn(m, crowded, chosen)
   local asked = {}
-  for i, r in ipairs(chosen) do
-    asked[i] = r.pno
-    send(m, b, q, r, plan, now)
+  for _, r in ipairs(chosen) do
+    if r.windows then -- else the travel gap has just changed, and his place in the index has not yet
+      asked[#asked + 1] = r.pno
+      send(m, b, r, plan, now)
+    end
   end
   if #asked > 0 then propose.record(m, b, plan, asked, now) end
   return asked, count, from

@@ -1,7 +1,7 @@
 -- Proposals of a booking: cmsgpack arrays by provider in K.proposals. A live one holds a seat of the booking and counts for
--- the provider's cap; a stale one is still open, but holds nothing (R12b).
+-- the provider's cap; a stale one is still open, but holds nothing (R12b). `far` is -1 where a zone has no centre.
 S = { state = 1, wave = 2, kind = 3, round = 4, sent = 5, answer_by = 6, received = 7, seen = 8, answered = 9, reason = 10,
-  seq = 11, live = 12, replaced = 13, far = 14, windows = 15 }
+  seq = 11, live = 12, replaced = 13, far = 14, windows = 15, ended = 16 }
 
 function seats.get(m, bno, pno)
   local raw = call('HGET', K.proposals(m, bno), pno)
@@ -30,14 +30,16 @@ function seats.release(m, bno, pno, p)
   record.refresh(m, pno)
 end
 
--- A proposal leaves `open` for good.
+-- A proposal leaves its state for good. Whoever decided on the booking as it was before has decided in vain (rev).
 function seats.close(m, bno, pno, p, state, reason)
   seats.release(m, bno, pno, p)
   gauge.add(m, 'proposals.' .. p[S.state], -1)
   gauge.add(m, 'proposals.' .. state, 1)
-  p[S.state], p[S.reason] = state, reason or null
+  p[S.state], p[S.reason], p[S.ended] = state, reason or null, clock.now()
   call('HDEL', K.open(m, pno), 'p' .. bno)
   seats.put(m, bno, pno, p)
+  call('HINCRBY', K.booking(m, bno), 'rev', 1)
+  if state ~= 'accepted' then call('HSET', K.booking(m, bno), 'said_no', 1) end
 end
 
 -- Takes an open proposal back and tells every device of its provider why.
@@ -52,15 +54,23 @@ function seats.tell_gone(m, b, pno, p, reason)
     'reason', reason))
 end
 
-function seats.id(bno, round, pno)
-  return bno .. '.' .. round .. '.' .. pno
+function seats.id(bno, round, pno) return bno .. '.' .. round .. '.' .. pno end
+
+-- Everyone who still holds an open proposal of the booking loses it.
+function seats.withdraw_all(m, b, state, reason)
+  for pno, p in pairs(seats.all(m, b.no)) do
+    if p[S.state] == 'open' then seats.withdraw(m, b, pno, p, state, reason) end
+  end
 end
 
--- Everyone who still holds an open proposal of the booking loses it, but `spared`.
-function seats.withdraw_all(m, b, state, reason, spared)
-  for pno, p in pairs(seats.all(m, b.no)) do
-    if p[S.state] == 'open' and pno ~= spared then seats.withdraw(m, b, pno, p, state, reason) end
+-- The open proposals of a provider as a list of {booking, proposal}.
+function seats.held(m, pno)
+  local out = {}
+  for _, item in ipairs(call('HKEYS', K.open(m, pno))) do
+    local bno = tonumber(string.match(item, '^p(%d+)$'))
+    if bno then out[#out + 1] = { booking.get(m, bno), seats.get(m, bno, pno) } end
   end
+  return out
 end
 
 -- The booking's plan wants attention now.
