@@ -38,12 +38,14 @@ async def on_time(store: Store, duty: Duty, bell: Bell, stop: anyio.Event) -> No
 
 
 async def _attempt(store: Store, duty: Duty, clock: Clock) -> float:
+    """Does it now; how long to sleep (s) until it is due again. What the duty itself took is no sleep."""
+    began = anyio.current_time()
     try:
         again = await duty(now := await store.now())
     except Unavailable as error:
         log.warning("store_unavailable", detail=error.detail)
         return NAP_S
-    return NAP_S if again is None else min(NAP_S, clock.wall_seconds(again - now))
+    return NAP_S if again is None else min(NAP_S, clock.wall_seconds(again - now) - (anyio.current_time() - began))
 
 
 async def every(seconds: float, duty: Callable[[], Awaitable[object]], stop: anyio.Event) -> None:

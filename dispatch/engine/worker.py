@@ -1,5 +1,7 @@
 """The worker: waves on time, webhooks on their way, upkeep. Any number may run; they share the work through the store."""
 
+from collections.abc import Sequence
+
 import anyio
 
 from dispatch.engine.loop import Bell, every, on_time
@@ -15,7 +17,7 @@ LOOK_AHEAD_MS = 6 * 3_600_000  # of engine time: the index reaches two days beyo
 
 async def run(store: Store, settings: Settings, stop: anyio.Event, ready: anyio.Event) -> None:
     """Works until ``stop``; sets ``ready`` when it does."""
-    bell, timers, upkeep = Bell(), store.timers(), Upkeep(store)
+    due, owed, timers, upkeep = Bell(), Bell(), store.timers(), Upkeep(store)
     rounds = Rounds(store, await store.now())
     async with Outbox(store, settings) as outbox, anyio.create_task_group() as tasks:
 
@@ -23,13 +25,14 @@ async def run(store: Store, settings: Settings, stop: anyio.Event, ready: anyio.
             for market in await store.markets.names():
                 await timers.follow(market)
 
-        async def serve(now: int) -> int | None:
+        async def deliver(now: int) -> int | None:
             await outbox.once(now)
-            return await rounds.once(now)
+            return None  # deliveries keep wall time: it looks again after a nap, or when the bell rings
 
-        tasks.start_soon(_listen, timers, bell)
+        tasks.start_soon(_listen, timers, (due, owed))
         await follow()
-        tasks.start_soon(on_time, store, serve, bell, stop)
+        tasks.start_soon(on_time, store, rounds.once, due, stop)
+        tasks.start_soon(on_time, store, deliver, owed, stop)  # apart: no wave waits for a webhook
         ahead = store.clock.wall_seconds(LOOK_AHEAD_MS)
         for pace, duty in ((FOLLOW_S, follow), (REAP_S, upkeep.reap), (ahead, upkeep.look_ahead)):
             tasks.start_soon(every, pace, duty, stop)
@@ -39,6 +42,7 @@ async def run(store: Store, settings: Settings, stop: anyio.Event, ready: anyio.
     await timers.close()
 
 
-async def _listen(timers: Listening, bell: Bell) -> None:
+async def _listen(timers: Listening, bells: Sequence[Bell]) -> None:
     async for _ in timers.messages():
-        bell.ring()
+        for bell in bells:
+            bell.ring()
