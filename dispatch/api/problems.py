@@ -11,6 +11,7 @@ from dispatch.errors import BadRequest, DispatchError, Unprocessable
 
 PROBLEM = "application/problem+json"
 RETRY_AFTER_S = "1"
+LONGEST = 300  # characters of what is wrong: it may quote the caller's own value
 
 TITLES = {
     "bad_request": "The request cannot be read",
@@ -77,7 +78,7 @@ def unreadable(error: Exception, wanted: Any) -> DispatchError:
     what, path = (said["what"], said["path"] or "$") if said else (str(error), "$")
     unknown = _UNKNOWN.fullmatch(what)
     if unknown is None:
-        return Unprocessable(f"{_field(path)}: {what[:1].lower()}{what[1:]}", "invalid")
+        return Unprocessable(f"{_field(path)}: {what[:1].lower()}{what[1:LONGEST]}", "invalid")
     where = _field(f"{path}.{unknown['name'][:100]}")
     return Unprocessable(f"{where} is unknown; known there: {', '.join(known_fields(wanted, path))}", "unknown_field")
 

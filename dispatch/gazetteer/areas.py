@@ -132,7 +132,8 @@ class Gazetteer:
 
     async def warm(self) -> None:
         """Reads the data in a thread, if that is still to be done."""
-        await anyio.to_thread.run_sync(self._index)
+        if self._made is None:
+            await anyio.to_thread.run_sync(self._index)
 
     def lookup(self, lat_e6: int, lng_e6: int) -> Area | None:
         """The area that holds the place, or None."""

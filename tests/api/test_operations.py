@@ -204,6 +204,17 @@ class TestProblems:
         assert len(codes) > 10
         assert codes <= set(TITLES)
 
+    def test_a_detail_does_not_repeat_a_book(self) -> None:
+        for body in (
+            {"booking_id": ["x" * 9_000]},
+            {"x" * 9_000: 1},
+            {"windows": "x" * 9_000},
+            {"place": {"lat": 1, "lng": 2, "y" * 9_000: 1}},
+        ):
+            with pytest.raises(DispatchError) as refusal:
+                bodies.decode(json.dumps(body).encode(), BookingRequest)
+            assert len(refusal.value.detail) < 700
+
     def test_what_is_no_json_is_a_bad_request(self) -> None:
         assert unreadable(RecursionError(), BookingRequest).code == "bad_request"
 
