@@ -9,7 +9,8 @@ local LATE = { LOST = true, CANCELLED = true, EXPIRED = true }
 
 -- Whether he may not be sent to this client any more: his account has been closed, or one of them has blocked the other.
 local function barred(m, a, b)
-  return call('HGET', K.provider(m, a.p), 'status') ~= 'approved' or call('SISMEMBER', K.blocks(m, b.client), a.p) == 1
+  local status = call('HGET', K.provider(m, a.p), 'status') -- `loading`: his settings are just being replaced
+  return status == 'inactive' or status == 'pending' or call('SISMEMBER', K.blocks(m, b.client), a.p) == 1
 end
 
 local function refusal(m, a, b, p)

@@ -57,7 +57,7 @@ function propose.wave(m, b, plan, counting)
   turn(m, crowded, chosen)
   local asked = {}
   for _, r in ipairs(chosen) do
-    if r.windows then -- else the travel gap has just changed, and his place in the index has not yet
+    if #r.windows > 0 then -- else the travel gap has just changed, and his place in the index has not yet
       asked[#asked + 1] = r.pno
       send(m, b, r, plan, now)
     end
