@@ -87,6 +87,10 @@ class Cockpit:
         self._gauges = gauges
         self._flow = {index: counts for index, counts in self._flow.items() if index > now // self._width - BINS}
 
+    def flow(self) -> dict[int, list[int]]:
+        """By bin: opened, accepted, unfilled, waves. Bins in which nothing happened are left out."""
+        return {index: list(counts) for index, counts in self._flow.items() if any(counts)}
+
     def _bin(self, at: int) -> list[int]:
         return self._flow.setdefault(at // self._width, [0] * len(FLOW))
 
@@ -119,7 +123,7 @@ class Cockpit:
             "bookings": {str(bno): face for bno, face in self.faces.items()},
             "events": dict(self._events),
             "accepts": times(self._delays),
-            "flow": {"width_ms": self._width, "bins": {str(index): list(counts) for index, counts in self._flow.items()}},
+            "flow": {"width_ms": self._width, "bins": {str(index): counts for index, counts in self.flow().items()}},
             "cells": cells,
         }
 
