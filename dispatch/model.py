@@ -20,8 +20,8 @@ Code = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A
 Clock = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 Lat = Annotated[float, Meta(ge=-90, le=90)]
 Lng = Annotated[float, Meta(ge=-180, le=180)]
-Positive = Annotated[int, Meta(ge=1)]
-Natural = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Natural = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
 class Tier(StrEnum):
@@ -155,7 +155,7 @@ class WebhookTarget(Strict, frozen=True, kw_only=True):
     """Where events of a market are sent, and the Standard Webhooks secret that signs them."""
 
     url: Annotated[str, Meta(max_length=2_000, pattern=r"^https?://")]
-    secret: Annotated[str, Meta(pattern=r"^whsec_[A-Za-z0-9+/=_-]{16,}$")]
+    secret: Annotated[str, Meta(pattern=r"^whsec_[A-Za-z0-9+/=]{16,}$")]
 
 
 class MarketSettings(Strict, frozen=True, kw_only=True):

@@ -38,7 +38,6 @@ TITLES = {
     "bad_webhook": "The webhook cannot be used",
     "bad_zone": "The zone cannot be used",
     "unknown_trade": "A service names a trade that is not there",
-    "not_allowed": "The key may not do that",
     "not_offered": "That is not offered",
     "rate_limited": "Too many requests",
     "unavailable": "Nothing was decided; try again",

@@ -37,7 +37,7 @@ class Candidate(Answer, frozen=True):
     provider_id: str
     tier: str
     score: float | None
-    distance_m: int
+    distance_m: int | None  # None: his zone is a list of areas, which has no middle
     windows: tuple[int, ...]
 
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterable
 from hashlib import sha1
 from typing import Any
 
+import anyio
 import msgspec
 
 from dispatch import hours, waves
@@ -11,7 +12,7 @@ from dispatch.engine import checks, faces
 from dispatch.engine.enrolment import Enrolment, provider_face
 from dispatch.engine.places import Places, Spot, packed
 from dispatch.engine.requests import CancelRequest, MatchRequest
-from dispatch.errors import Conflict, NotFound, Unavailable, Unprocessable
+from dispatch.errors import Conflict, Forbidden, NotFound, Unavailable, Unprocessable
 from dispatch.gazetteer import Gazetteer
 from dispatch.identity import DeviceKeys
 from dispatch.matcher import Fit, Person, Query, fits, to_query
@@ -64,7 +65,7 @@ class Desk:
     async def put_areas(self, name: str, features: dict[str, Any]) -> bool:
         """Creates or replaces a market's own areas; whether it had none."""
         await self.market(name)
-        return await self._store.markets.put_areas(name, packed(features))
+        return await self._store.markets.put_areas(name, await anyio.to_thread.run_sync(packed, features))
 
     # -- providers ------------------------------------------------------------------------------------------------
 
@@ -131,7 +132,7 @@ class Desk:
         """Opens a booking; its first wave leaves in the same step. The 201 body."""
         market = await self.market(name)
         if request.override is not None and not may_override:
-            raise Unprocessable("override needs a key with an ops role", code="not_allowed")
+            raise Forbidden("override needs a key with an ops role; leave it out, or use such a key")
         query, spot = await self._query(market, request)
         search = new_search(market, query)
         try:

@@ -1,7 +1,7 @@
 """uvicorn as a part among others: the signals are ours, and it tells when it serves."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,8 +32,8 @@ class HttpServer(uvicorn.Server):
         self._signs.ready.set()
 
 
-async def serve_http(app: Any, listener: socket.socket, signs: Signs) -> None:
-    """Serve an ASGI app until ``stop``; then requests under way have DRAIN_S to finish."""
+async def serve_http(app: Any, listener: socket.socket, signs: Signs, *, goodbye: Callable[[], None] = lambda: None) -> None:
+    """Serve an ASGI app until ``stop``; then ``goodbye`` ends what would never end by itself, and requests under way have DRAIN_S."""
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -48,6 +48,7 @@ async def serve_http(app: Any, listener: socket.socket, signs: Signs) -> None:
 
     async def end_on_stop() -> None:
         await signs.stop.wait()
+        goodbye()
         server.should_exit = True
 
     async with anyio.create_task_group() as tasks:

@@ -79,7 +79,9 @@ def listen(variable: str, host: str, port: int) -> socket.socket:
     """A listening socket. Raises ConfigError that names the ``variable`` when the address cannot be had."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=1_024)
+        listener = socket.create_server((host, port), family=family, backlog=1_024)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by connections; plain asyncio only sets it on its own
+        return listener
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)  # below 0: the name is unknown
         raise ConfigError(f"{variable}: cannot listen on {host}:{port}: {reason}") from error

@@ -12,6 +12,7 @@ async def api(store: Store, settings: Settings, signs: Signs) -> None:
     """HTTP for the booking service and ops."""
     from dispatch.api import make_app
     from dispatch.engine.desk import Desk
+    from dispatch.engine.feed import Feed
     from dispatch.gazetteer import Gazetteer
     from dispatch.identity import DeviceKeys
     from dispatch.processes.http import serve_http
@@ -20,10 +21,9 @@ async def api(store: Store, settings: Settings, signs: Signs) -> None:
     listener = ops.listen("DISPATCH_HTTP_PORT", settings.http_host, settings.http_port)
     desk = Desk(store, Gazetteer.load(settings.data_sets), DeviceKeys.create(settings.keys_file))
     await desk.warm()
-    app: Any = make_app(desk, store, settings)
-    if settings.peers:
-        app = WithPeers(app, addresses(settings.peers))
-    await serve_http(app, listener, signs)
+    app = make_app(desk, store, settings, Feed(store))
+    served: Any = WithPeers(app, addresses(settings.peers)) if settings.peers else app
+    await serve_http(served, listener, signs, goodbye=app.state.streams.close)
 
 
 async def gateway(store: Store, settings: Settings, signs: Signs) -> None:
