@@ -1,1 +1,1 @@
-"""Measurements: `python -m bench NAME` prints one table, each against a baseline or a peer in the same run."""
+"""What the engine promises in numbers, measured: `python -m bench NAME`, one table each, on the machine at hand."""

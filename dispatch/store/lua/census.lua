@@ -34,7 +34,7 @@ local function reason_of(m, q, r, cap)
   if facts[1] ~= 'approved' then return 'status' end
   if not geometry.covers(m, q, r) then return 'zone' end
   if not offers(m, q, r.slot) then return 'catalogue' end
-  local reason = busy(m, q, r) or q.blocked[r.pno] and 'blocked' or unaskable(m, r.pno, facts, cap)
+  local reason = busy(m, q, r) or q.out[r.pno] and 'blocked' or unaskable(m, r.pno, facts, cap)
   if reason then return reason end
   return r.flags == 1 and fits.disturbed(q, r.dnd_from, r.dnd_to) and 'do_not_disturb' or nil
 end

@@ -59,14 +59,10 @@ function fits.doubtful(m, q, slot, pno, text, pos)
   return not (q.stirs and kind >= 8 and fits.disturbed(q, struct.unpack('<HH', text, pos + 14)))
 end
 
--- Who stays out: those blocked with the client, and those asked in this round.
+-- Who stays out: those asked in this round {pno = true}, and those blocked with the client.
 function fits.prepare(m, q, asked)
-  q.blocked, q.asked, q.out = {}, asked or {}, {}
-  if q.client then
-    for _, pno in ipairs(call('SMEMBERS', K.blocks(m, q.client))) do q.blocked[tonumber(pno)] = true end
-  end
-  for _, some in ipairs({ q.blocked, q.asked }) do
-    for pno in pairs(some) do q.out[pno] = true end
-  end
+  q.out = asked or {}
+  local blocked = q.client and call('SMEMBERS', K.blocks(m, q.client)) or {}
+  for i = 1, #blocked do q.out[tonumber(blocked[i])] = true end
   return q
 end

@@ -18,19 +18,14 @@ function record.at(m, slot)
 end
 
 function record.parse(slot, text, pos)
-  local r, kind = { slot = slot }, nil
-  r.pno, r.asked, kind, r.bucket, r.dnd_from, r.dnd_to, r.lat, r.lng, r.radius, r.score = struct.unpack(FORMAT, text, pos)
-  r.kind, r.flags = kind % 8, kind >= 8 and 1 or 0
-  return r
-end
-
-function record.text(m, slot)
-  local key, at = record.at(m, slot)
-  return call('GETRANGE', key, at, at + SIZE - 1)
+  local pno, asked, kind, bucket, from, to, lat, lng, radius, score = struct.unpack(FORMAT, text, pos)
+  return { slot = slot, pno = pno, asked = asked, kind = kind % 8, flags = kind >= 8 and 1 or 0, bucket = bucket, dnd_from = from,
+    dnd_to = to, lat = lat, lng = lng, radius = radius, score = score, far = 0, windows = false }
 end
 
 function record.read(m, slot)
-  local text = record.text(m, slot)
+  local key, at = record.at(m, slot)
+  local text = call('GETRANGE', key, at, at + SIZE - 1)
   if #text < SIZE then return { pno = 0 } end -- a slot nobody has had yet
   return record.parse(slot, text, 1)
 end

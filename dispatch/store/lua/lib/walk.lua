@@ -1,6 +1,6 @@
 -- Walking the bits of a net. A call into the store costs as much as a dozen lines of Lua, so bitmaps are read a block at a time, gaps are
 -- jumped with BITPOS, and in a dense net the records of neighbouring slots are read together.
-local SIZE, CHUNK = 32, 4096
+local SIZE, WHOLE = 32, 2048
 local BITS, HAS = {}, {} -- by byte: the positions of its set bits, as a list and as a set
 for byte = 0, 255 do
   BITS[byte], HAS[byte] = {}, {}
@@ -13,12 +13,14 @@ for byte = 0, 255 do
   end
 end
 
--- What a walk over bitmap `key` (with `size` bits set) remembers: how much to read at once, its last jump, what it found, records read.
+-- What a walk over bitmap `key` (with `size` bits set) remembers: the block of bytes it stands in (as numbers), its last jump, records.
 function net.steps(m, q, key, size, doubt)
-  local gap, chunk = q.full / size, 1 -- bytes of the net a bit
-  if gap < 2 then chunk = 128 elseif gap < 6 then chunk = 64 elseif gap < 12 then chunk = 16 end
-  return { m = m, key = key, doubt = doubt, width = gap < 32 and math.max(8, math.min(256, math.ceil(gap * 8))) or 8, dense = gap < 4,
-    from = math.huge, to = -1, slots = {}, doubts = {}, base = -1, text = '', chunk = chunk }
+  local gap, chunk, whole = q.full / size, 1, false -- bytes of the net a bit
+  if gap < 2 then chunk = 128 elseif gap < 6 then chunk = 64 elseif gap < 12 then chunk = 16
+  else whole = q.full <= WHOLE end
+  local width = whole and q.full or math.max(8, gap < 32 and math.min(256, math.ceil(gap * 8)) or 8)
+  return { m = m, key = key, doubt = doubt, width = width, whole = whole, dense = whole or gap < 4, first = 0, past = 0,
+    from = math.huge, to = -1, base = 0, stop = 0, text = '', chunk = chunk }
 end
 
 -- The first byte with a bit set from `at` on; nil: none.
@@ -30,36 +32,42 @@ local function jump(s, at)
   return s.to >= 0 and s.to or nil
 end
 
--- Fills s.slots and s.doubts with the next slots of [at, stop) (bytes). Returns how many, and the byte to go on from; nil: none left.
-function net.block(s, at, stop)
-  if not s.dense then at = jump(s, at) end
-  if not at or at >= stop then return nil end
-  local last = math.min(at + s.width, stop) - 1
-  local bytes = { string.byte(call('GETRANGE', s.key, at, last), 1, -1) }
-  local doubted = s.doubt and { string.byte(call('GETRANGE', s.doubt, at, last), 1, -1) }
-  local n, slots, doubts = 0, s.slots, s.doubts
-  for i = 1, #bytes do
-    local byte = bytes[i]
-    if byte ~= 0 then
-      local list, first, doubt = BITS[byte], (at + i - 1) * 8, doubted and HAS[doubted[i] or 0]
-      for j = 1, #list do
-        n = n + 1
-        slots[n] = first + list[j]
-        doubts[n] = doubt and doubt[list[j]]
-      end
-    end
-  end
-  return n, last + 1
+local function load(s, at, stop)
+  s.first, s.past = at, math.min(at + s.width, stop)
+  if s.whole then s.first, s.past = 0, s.width end
+  s.bytes = { string.byte(call('GETRANGE', s.key, s.first, s.past - 1), 1, -1) }
+  s.doubted = s.doubt and { string.byte(call('GETRANGE', s.doubt, s.first, s.past - 1), 1, -1) }
 end
 
 -- The record of a slot: a text and where in it the record begins.
-function net.record(s, slot)
-  local chunk = s.chunk
-  if chunk == 1 then return record.text(s.m, slot), 1 end
-  local base = slot - slot % chunk
-  if s.base ~= base then
-    local key, at = record.at(s.m, base)
-    s.base, s.text = base, call('GETRANGE', key, at, math.min(at + chunk * SIZE, CHUNK * SIZE) - 1)
+local function read_records(s, slot)
+  local base = slot - slot % s.chunk
+  local key, at = record.at(s.m, base)
+  s.base, s.stop, s.text = base, base + s.chunk, call('GETRANGE', key, at, at + s.chunk * SIZE - 1)
+end
+
+-- Calls `visit(slot, doubtful, text, pos)` for the bits of the bytes [at, stop) until it returns true; the record of the slot begins at
+-- `pos` of `text`. Whether it did.
+function net.walk(s, at, stop, visit)
+  while at < stop do
+    if at < s.first or at >= s.past then
+      at = s.dense and at or jump(s, at)
+      if not at or at >= stop then return false end
+      load(s, at, stop)
+    end
+    local first, bytes, doubted = s.first, s.bytes, s.doubted
+    for i = at - first + 1, math.min(stop, s.past) - first do
+      local byte = bytes[i]
+      if byte ~= 0 then
+        local list, doubt, base = BITS[byte], doubted and HAS[doubted[i]], (first + i - 1) * 8
+        for j = 1, #list do
+          local slot = base + list[j]
+          if slot < s.base or slot >= s.stop then read_records(s, slot) end
+          if visit(slot, doubt and doubt[list[j]], s.text, (slot - s.base) * SIZE + 1) then return true end
+        end
+      end
+    end
+    at = s.past
   end
-  return s.text, (slot - base) * SIZE + 1
+  return false
 end
