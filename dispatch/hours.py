@@ -183,9 +183,7 @@ def _usual(hours: str, first_day: int, days: int) -> Spans:
 def _laid_out(shifts: Sequence[Sequence[tuple[int, int]]], first_day: int) -> Spans:
     """The shifts of a row of days on one line, from the eve of ``first_day`` on; what the eve's shifts leave for that day stays."""
     found = [
-        (day * DAY + start * MINUTE, day * DAY + end * MINUTE)
-        for day, begun in enumerate(shifts, first_day - 1)
-        for start, end in begun
+        (day * DAY + start * MINUTE, day * DAY + end * MINUTE) for day, begun in enumerate(shifts, first_day - 1) for start, end in begun
     ]
     return _clip(_merge(found), first_day * DAY, (first_day + len(shifts) - 1) * DAY)
 

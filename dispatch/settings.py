@@ -72,7 +72,9 @@ class Settings(BaseSettings):
     jwt_keys_file: Path | None = Field(
         None, description="File of the keys that sign device tokens. Default: `jwt-keys.json` in the data folder, made on first start."
     )
-    data_sets: Path | None = Field(None, description="Folder of the gazetteer's data sets. Default: `shared/data` beside the project, when it is there.")
+    data_sets: Path | None = Field(
+        None, description="Folder of the gazetteer's data sets. Default: `shared/data` beside the project, when it is there."
+    )
     archive_dir: Path | None = Field(None, description="Folder of sealed event segments. Default: `archive` in the data folder.")
     clock_speed: float = Field(
         1.0, gt=0, le=10_000, description="Engine seconds that pass in a second of wall time. Other than 1 only with DISPATCH_DEV."

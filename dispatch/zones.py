@@ -177,11 +177,11 @@ def _boxes_apart(start: Grid, end: Grid) -> Flags:
 def distance_m(lat1_e6: float, lng1_e6: float, lat2_e6: float, lng2_e6: float) -> float:
     """Length in metres of the shortest way over the sphere (haversine), as one fixed sequence of IEEE double operations:
 
-        f1 = lat1 * K;  f2 = lat2 * K;  g = lng1 * K;  h = lng2 * K              K = 1.7453292519943295e-08
-        u = sin((f2 - f1) * 0.5);  v = sin((h - g) * 0.5)
-        a = u * u + (cos(f1) * cos(f2)) * (v * v)
-        a = 1 when a > 1
-        12742017.6 * asin(sqrt(a))
+    f1 = lat1 * K;  f2 = lat2 * K;  g = lng1 * K;  h = lng2 * K              K = 1.7453292519943295e-08
+    u = sin((f2 - f1) * 0.5);  v = sin((h - g) * 0.5)
+    a = u * u + (cos(f1) * cos(f2)) * (v * v)
+    a = 1 when a > 1
+    12742017.6 * asin(sqrt(a))
     """
     f1 = lat1_e6 * RAD_PER_E6
     f2 = lat2_e6 * RAD_PER_E6

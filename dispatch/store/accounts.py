@@ -9,7 +9,10 @@ from dispatch.store.keys import API_KEYS
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A caller's key: its roles (``booking``, ``ops:manager``..., ``metrics``) and markets (``*``: all). ``digest``: SHA-256 hex of the secret."""
+    """A caller's key: its roles (``booking``, ``ops:manager``..., ``metrics``) and markets (``*``: all).
+
+    ``digest``: SHA-256 hex of the secret.
+    """
 
     id: str
     name: str

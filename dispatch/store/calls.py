@@ -66,7 +66,8 @@ class Calls:
     async def verb(self, name: str, market: str, /, **arguments: Any) -> Mapping[str, Any]:
         """Calls a verb; its reply as a mapping with ``word``. Raises Unavailable."""
         async with answering():
-            raw = await cast("Awaitable[bytes]", self.redis.fcall(self._names[name], 1, keys.key("market", market), _packed(market, arguments)))
+            answer = self.redis.fcall(self._names[name], 1, keys.key("market", market), _packed(market, arguments))
+            raw = await cast("Awaitable[bytes]", answer)
         return cast("Mapping[str, Any]", decode(raw))
 
     def queue(self, pipe: Any, name: str, market: str, /, **arguments: Any) -> None:

@@ -110,9 +110,7 @@ def work_of(settings: ProviderSettings, time_zone: str, first: int, until: int) 
 
 
 @lru_cache(maxsize=4_096)
-def _work(
-    hours: str, absences: tuple[Absence, ...], extras: tuple[ExtraOpening, ...], time_zone: str, first: int, until: int
-) -> Work:
+def _work(hours: str, absences: tuple[Absence, ...], extras: tuple[ExtraOpening, ...], time_zone: str, first: int, until: int) -> Work:
     exact = spans(hours, absences, extras, time_zone, first * QUARTER, until * QUARTER)
     edges = np.array(exact, dtype=np.int64).reshape(-1)
     ragged = tuple(np.unique(edges[edges % QUARTER != 0] // QUARTER).tolist())

@@ -141,6 +141,5 @@ async def prune(redis: "Redis", keep: Library) -> list[str]:
 
 
 def _name_of(entry: Any) -> str:
-    flat = {key: value for key, value in zip(entry[::2], entry[1::2], strict=True)} if isinstance(entry, list) else entry
+    flat = dict(zip(entry[::2], entry[1::2], strict=True)) if isinstance(entry, list) else entry
     return str(flat[b"library_name"].decode())
-

@@ -93,4 +93,3 @@ class Markets:
         )
         await self._calls.command("SADD", MARKETS, market)
         return not before
-

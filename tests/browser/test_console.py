@@ -93,7 +93,9 @@ async def test_it_fits_any_width_in_both_themes_and_languages(
     browser: Browser, dev_api: Api, town: Town, theme: Any, language: str, title: str
 ) -> None:
     await town.open()
-    clipped = "[...document.querySelectorAll('button, h2, .figure b')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).length"
+    clipped = (
+        "[...document.querySelectorAll('button, h2, .figure b')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).length"
+    )
     async with tab(browser, color_scheme=theme, locale=language) as page:
         await visit(page, dev_api, town.name)
         await expect(row(page, 1)).to_be_visible()
