@@ -16,6 +16,7 @@ WORLD = {
 CLOCKS = {"now", "utcnow", "today"}  # of datetime and date
 EMPTY_WORDS = {"util", "utils", "helper", "helpers", "manager", "managers", "common", "base", "misc", "core"}
 CLIENTS_ONLY = ("dispatch/demo", "bench", "loadtests")  # they talk over real sockets
+OF_THE_STORE = {"bench/match.py", "bench/town.py"}  # a verb beside a PING on one connection has no other socket to be measured on
 
 
 def pure_files() -> list[Path]:
@@ -71,7 +72,7 @@ def test_those_outside_the_engine_know_its_client_alone() -> None:
     wrong = [
         f"{relative(path)}:{line} {name}"
         for path in python_files()
-        if relative(path).startswith(tuple(f"{top}/" for top in CLIENTS_ONLY))
+        if relative(path).startswith(tuple(f"{top}/" for top in CLIENTS_ONLY)) and relative(path) not in OF_THE_STORE
         for line, name in imports(path)
         if name.startswith("dispatch.") and not name.startswith(allowed)
     ]
