@@ -69,10 +69,11 @@ class Run:
                 self.to_frame.append(now - self.posted[booking])
                 if len(self.holders[booking]) == 3:
                     answers.put_nowait((client, message))
-            elif isinstance(message, Withdrawn) and message.reason == "taken":
+            elif isinstance(message, Withdrawn) and message.reason in ("taken", "overlap") and message.proposal in self.booking_of:
                 booking = self.booking_of[message.proposal]
                 self.told[booking] += 1
-                self.to_told[booking] = now - self.accepted[booking]
+                if message.reason == "taken":
+                    self.to_told[booking] = now - self.accepted[booking]
 
     async def answer(self, answers: "asyncio.Queue[tuple[DeviceClient, Proposal]]") -> None:
         """Accepts, one after the other as they come."""
