@@ -15,7 +15,7 @@ const byId = (id) => document.getElementById(id);
 
 const city = new City();
 const ground = new Ground(byId("ground"), byId("spot"), open);
-let chosen = { market: new URLSearchParams(location.search).get("market") ?? sessionStorage.chosenMarket ?? "paris", key: firstKey() };
+let chosen = { market: new URLSearchParams(location.search).get("market") || "paris", key: firstKey() };
 let listening = new AbortController();
 
 function firstKey() {
@@ -30,6 +30,7 @@ async function watch() {
   const { signal } = listening;
   say(byId("market"), chosen.market);
   city.state = null;
+  ground.forget();
   delete byId("page").dataset.ready;
   if (!chosen.key) return knock("");
   while (!signal.aborted) {
@@ -59,6 +60,7 @@ function draw() {
   cancelAnimationFrame(due.frame);
   const { moments, cells } = due;
   due = { moments: [], cells: false, frame: 0 };
+  if (!city.state) return; // another market was chosen meanwhile
   ground.show(city, cells);
   moments.forEach((happened) => ground.happen(happened));
   panels.events(city);
@@ -81,6 +83,7 @@ function drawTime() {
   say(byId("clock"), moment(now, market.time_zone, { weekday: "short", hour: "2-digit", minute: "2-digit", second: speed < 30 ? "2-digit" : undefined }));
   byId("speed").hidden = speed === 1;
   say(byId("speed"), `×${number(speed)}`);
+  document.title = `${number(city.gauge("bookings.searching"))} · ${market.id} · Dispatch`;
   byId("ground").setAttribute("aria-label", speech.words.map_label(city.gauge("bookings.searching"), Object.keys(cells.counts).length));
 }
 
@@ -109,7 +112,7 @@ function knock(problem) {
 byId("door-form").addEventListener("submit", () => {
   const form = byId("door-form");
   chosen = { market: form.market.value.trim(), key: form.key.value.trim() || chosen.key };
-  sessionStorage.chosenMarket = chosen.market;
+  history.replaceState(null, "", `?market=${encodeURIComponent(chosen.market)}`);
   if (form.key.value.trim()) sessionStorage.chosenKey = form.key.value.trim();
   form.key.value = "";
   watch();
@@ -124,7 +127,7 @@ async function read(path) {
 }
 
 function open(bno) {
-  const booking = city.state.bookings[bno];
+  const booking = city.state?.bookings[bno];
   if (booking?.id) show(byId("booking"), { bno, booking, market: city.state.market, read });
 }
 

@@ -15,16 +15,10 @@ export class Ground {
     this.canvas = canvas;
     this.spot = spot;
     this.pen = canvas.getContext("2d");
+    this.forget();
     this.shade = document.createElement("canvas"); // below the dots: cells
     this.names = document.createElement("canvas"); // above them: names and scale
-    this.cells = [];
-    this.dots = [];
-    this.moments = [];
-    this.places = new Map();
-    this.areas = new Map();
-    this.most = 0;
-    this.city = null;
-    [this.frame, this.width, this.height, this.view] = [0, 0, 0, null];
+    [this.frame, this.width, this.height] = [0, 0, 0];
     new ResizeObserver(() => this.resize()).observe(canvas.parentElement);
     canvas.addEventListener("pointermove", (event) => this.point(event));
     canvas.addEventListener("pointerleave", () => (this.spot.hidden = true));
@@ -33,6 +27,13 @@ export class Ground {
       if (dot) open(dot.bno);
     });
     this.resize();
+  }
+
+  /** Nothing is known of any city. */
+  forget() {
+    [this.cells, this.dots, this.moments] = [[], [], []];
+    [this.places, this.areas] = [new Map(), new Map()];
+    [this.city, this.view, this.most] = [null, null, 0];
   }
 
   /** Takes the colours of the page's theme. */

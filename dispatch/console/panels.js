@@ -8,7 +8,9 @@ import { length, MINUTE, moment, nameOf, number, pause, percent, speech } from "
 const CLASSES = ["last_minute", "same_day", "advance", "far"];
 const AGES = [5 * MINUTE, 15 * MINUTE, 60 * MINUTE, Infinity];
 const ROWS = 30;
-const TICKS = [0, 0.1, 0.25, 0.5, 1]; // of a search; the axis is a square root, so that early hours have room
+const WAVES = 5; // of a booking, the last ones
+const SEATS_SHOWN = 10; // of a wave
+const TICKS = [0, 0.25, 1]; // of a search; the axis is a square root, so that early hours have room
 const byId = (id) => document.getElementById(id);
 
 // -- figures ----------------------------------------------------------------------------------------------------------
@@ -19,10 +21,12 @@ export function figures(city, now) {
   const { accepts } = city.state;
   const waiting = city.bookings().filter((booking) => booking.state === "searching");
   const oldest = Math.min(...waiting.map((booking) => booking.opened));
+  const all = g("bookings.searching");
+  const age = waiting.length < all ? words.more(waiting.length, number(all)) : words.oldest(length(now - oldest));
   const accepted = g("count.accepted");
   const decided = accepted + g("count.unfilled");
   const rows = [
-    ["waiting", g("bookings.searching"), words.waiting, waiting.length ? words.oldest(length(now - oldest)) : words.nobody_waits, "searching"],
+    ["waiting", all, words.waiting, waiting.length ? age : words.nobody_waits, "searching"],
     ["flight", g("proposals.live"), words.in_flight, words.stale(number(g("proposals.open") - g("proposals.live"))), ""],
     ["accepted", accepted, words.accepted_count, decided ? words.fill(percent(accepted / decided)) : "", "accepted"],
     ["median", accepts.count ? length(accepts.p50) : "–", words.median, accepts.count ? words.ninth(length(accepts.p90)) : words.none_yet, ""],
@@ -79,7 +83,8 @@ function updateRow(element, row, city, now) {
   const picture = row.seats.join("|");
   if (seats.dataset.seats !== picture) {
     seats.dataset.seats = picture;
-    seats.replaceChildren(...row.seats.map(group));
+    const before = row.seats.length - WAVES;
+    seats.replaceChildren(...(before > 0 ? [make("small", {}, `+${before}`)] : []), ...row.seats.slice(-WAVES).map(group));
     seats.setAttribute("aria-label", `${speech.words.wave(row.wave)}: ${seatWords(row.seats)}`);
     seats.setAttribute("role", "img");
   }
@@ -87,7 +92,8 @@ function updateRow(element, row, city, now) {
   return undefined;
 }
 
-const group = (letters) => make("span", {}, [...letters].map((letter) => make(`i.seat.${letter}`)));
+const group = (letters) =>
+  make("span", {}, [...letters.slice(0, SEATS_SHOWN)].map((letter) => make(`i.seat.${letter}`)), letters.length > SEATS_SHOWN ? "…" : null);
 
 function seatWords(groups) {
   const letters = groups.join("");
@@ -126,7 +132,7 @@ export function lanes(city, now) {
     ages.forEach((cell, index) => {
       const count = of(index);
       say(cell.firstChild, count ? number(count) : "");
-      cell.style.setProperty("--heat", count ? String(0.12 + 0.5 * Math.min(1, count / 12)) : "0");
+      cell.style.setProperty("--heat", count ? String(0.1 + 0.35 * Math.min(1, count / 20)) : "0");
     });
   });
 }
@@ -197,18 +203,20 @@ export function sentence(event) {
 
 // -- charts -----------------------------------------------------------------------------------------------------------
 
-const BINS = 60;
+const BINS = [20, 60]; // fewest and most
 
 export function flow(city, now) {
   const { width_ms: width, bins } = city.state.flow;
   const last = Math.floor(now / width);
-  const columns = Array.from({ length: BINS }, (_, index) => [last - BINS + 1 + index, bins[last - BINS + 1 + index] ?? [0, 0, 0, 0]]);
+  const span = Math.min(BINS[1], Math.max(BINS[0], last - Math.min(last, ...Object.keys(bins).map(Number)) + 1));
+  const columns = Array.from({ length: span }, (_, index) => [last - span + 1 + index, bins[last - span + 1 + index] ?? [0, 0, 0, 0]]);
   const most = Math.max(4, ...columns.map(([, [opened, accepted, unfilled]]) => Math.max(opened, accepted + unfilled)));
   const create = () => make("div", {}, make("i.opened"), make("i.accepted"), make("i.unfilled"));
   list(byId("flow"), columns, ([index]) => index, create, (element, [, counts]) => {
     [...element.children].forEach((bar, index) => {
       bar.style.height = `${(50 * counts[index]) / most}%`;
     });
+    element.lastChild.style.top = `${50 + (50 * counts[1]) / most}%`;
   });
   const sum = (index) => columns.reduce((total, [, counts]) => total + counts[index], 0);
   const { words } = speech;
@@ -216,7 +224,7 @@ export function flow(city, now) {
   list(byId("flow-legend"), parts, ([name]) => name, ([name]) => make("span", {}, make(`i.swatch.${name}`), make("span")), (element, [name, count]) =>
     say(element.lastChild, `${words[`flow_${name}`]} ${number(count)}`));
   byId("flow").setAttribute("aria-label", parts.map(([name, count]) => `${words[`flow_${name}`]}: ${count}`).join(", "));
-  say(byId("flow-from"), words.from_now(length(BINS * width)));
+  say(byId("flow-from"), words.from_now(length(span * width)));
 }
 
 export function times(city) {

@@ -56,7 +56,7 @@ const WORDS = {
     class_head: "Class",
     ages: ["< 5 min", "< 15 min", "< 1 h", "longer"],
     wave: (number) => `wave ${number}`,
-    no_wave: "nobody to ask yet",
+    no_wave: "nobody yet",
     next_in: (time) => `next in ${time}`,
     next_now: "next wave due",
     ends_in: (time) => `ends in ${time}`,
@@ -163,7 +163,7 @@ const WORDS = {
     class_head: "Classe",
     ages: ["< 5 min", "< 15 min", "< 1 h", "plus"],
     wave: (number) => `vague ${number}`,
-    no_wave: "personne à solliciter encore",
+    no_wave: "personne encore",
     next_in: (time) => `suite dans ${time}`,
     next_now: "vague suivante due",
     ends_in: (time) => `fin dans ${time}`,
@@ -217,7 +217,7 @@ const WORDS = {
   },
 };
 
-const MINUTE = 60_000;
+export const MINUTE = 60_000;
 
 export const speech = { language: "en", words: WORDS.en };
 
@@ -254,5 +254,3 @@ export function moment(ms, zone, options = { hour: "2-digit", minute: "2-digit" 
 
 /** The name of a service, trade or class in the chosen language. */
 export const nameOf = (entry, code) => entry?.[speech.language] || entry?.en || entry?.fr || code.replaceAll("_", " ");
-
-export { MINUTE };
