@@ -73,8 +73,8 @@ function seats.held(m, pno)
   return out
 end
 
--- The booking's plan wants attention now.
+-- The booking's plan wants attention now, if it did not already.
 function seats.attend(m, bno)
-  call('ZADD', K.due(m), clock.now(), bno)
+  call('ZADD', K.due(m), 'LT', clock.now(), bno)
   woken.worker = true
 end
