@@ -1,0 +1,232 @@
+"""A small market in Paris, played on a real server at moments that the test chooses: nobody waits, no time passes by itself.
+
+Providers are asked in the order in which they came. Everything goes through the desk and the rooms of the store, as in an engine.
+"""
+
+import math
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from redis import Redis
+
+from dispatch.engine.desk import Desk
+from dispatch.engine.requests import CancelRequest
+from dispatch.engine.rounds import Rounds
+from dispatch.engine.upkeep import Upkeep
+from dispatch.gazetteer import Gazetteer
+from dispatch.identity import DeviceKeys
+from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderSettings, Service, Trade
+from dispatch.store import Record, Store, functions
+from dispatch.store.calls import Calls, make_redis
+from dispatch.store.functions import Clock
+
+NOON = 1_804_849_200_000  # Friday 2027-03-12 12:00 in Paris
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+PLACE = {"lat": 48.86, "lng": 2.34}
+GATEWAY = "gw-scene"
+_STARTED = time.time() * 1_000
+
+
+def standing_at(moment: int) -> Clock:
+    """A clock that shows ``moment`` (ms) for hours on end: it runs a thousand million times too slowly."""
+    away = _STARTED - moment
+    behind = math.floor(away * 1e-9)
+    return Clock(speed=(behind + 0.5) / away, base_ms=moment - behind)
+
+
+@dataclass(slots=True, kw_only=True)
+class Scene:
+    """A market, somebody at its desk, and a way to move time."""
+
+    market: str
+    redis_url: str
+    redis: Any
+    folder: Path
+    now: int = NOON
+    numbers: dict[str, int] = field(default_factory=dict)
+    store: Store = field(init=False)
+    desk: Desk = field(init=False)
+    rounds: Rounds = field(init=False)
+    _ids: Any = field(default_factory=count)
+
+    # -- time -----------------------------------------------------------------------------------------------------
+
+    async def at(self, moment: int) -> None:
+        """From now on it is that moment."""
+        clock = standing_at(moment)
+        await functions.install(self.redis, functions.library(clock))
+        calls = Calls(self.redis, clock)
+        self.now, self.store = moment, Store(calls, calls)
+        self.desk = Desk(self.store, Gazetteer(), DeviceKeys.create(self.folder / "keys.json"))
+        self.rounds = Rounds(self.store, 0)
+
+    async def later(self, **delay: float) -> None:
+        """That much time has passed, and nothing has happened."""
+        await self.at(self.now + round(timedelta(**delay).total_seconds() * 1_000))
+
+    async def turn(self) -> int | None:
+        """One look of a worker at what is due now."""
+        return await self.rounds.once(await self.store.now())
+
+    async def settle(self) -> int | None:
+        """Looks until nothing is due any more; when something will be."""
+        for _ in range(50):
+            again = await self.turn()
+            if again is None or again > self.now:
+                return again
+        raise AssertionError("a worker would never come to rest")
+
+    async def upkeep(self) -> Upkeep:
+        return Upkeep(self.store)
+
+    # -- people ---------------------------------------------------------------------------------------------------
+
+    async def provider(self, name: str, *, reachable: bool = True, **changes: Any) -> int:
+        """Somebody who works always and everywhere near, unless told otherwise; his number."""
+        right = {"name": name, "trade": "hair", "catalogue": ["cut"], "zone": {"type": "circle", **PLACE, "radius_km": 6}, "hours": "24/7"}
+        await self.desk.put_provider(self.market, name, msgspec.convert(right | changes, ProviderSettings))
+        number = await self.store.providers.number(self.market, name)
+        assert number is not None
+        self.numbers[name] = number
+        if reachable:
+            await self.connect(name)
+        return number
+
+    async def connect(self, name: str, device: str = "phone", gateway: str = GATEWAY, conn: int = 1) -> None:
+        await self.store.links.connect(self.market, self.numbers[name], device, gateway, conn)
+
+    async def disconnect(self, name: str, device: str = "phone", gateway: str = GATEWAY, conn: int = 1) -> None:
+        await self.store.links.disconnect(self.market, self.numbers[name], device, gateway, conn)
+
+    # -- bookings -------------------------------------------------------------------------------------------------
+
+    def request(self, booking_id: str = "b-1", *, lead: float = 4, leads: tuple[float, ...] = (), **changes: Any) -> BookingRequest:
+        """A visit of one hour that starts in ``lead`` hours (or ``leads``: several windows)."""
+        right = {
+            "booking_id": booking_id,
+            "client_id": "c-1",
+            "place": PLACE,
+            "services": ["cut"],
+            "windows": [{"start": when(self.now, hours), "end": when(self.now, hours + 1)} for hours in leads or (lead,)],
+        }
+        return msgspec.convert(right | changes, BookingRequest)
+
+    async def open(self, booking_id: str = "b-1", *, rid: str | None = None, ops: bool = False, **changes: Any) -> dict[str, Any]:
+        """Opens a booking."""
+        return await self.desk.open(self.market, self.request(booking_id, **changes), rid or self.fresh("open"), ops)
+
+    async def accept(self, name: str, booking_id: str = "b-1", **how: Any) -> str:
+        """He says yes to the proposal he has, or had; what he is told."""
+        return str((await self.accepted(name, booking_id, **how))["outcome"])
+
+    async def accepted(
+        self, name: str, booking_id: str = "b-1", *, id: str | None = None, window: int = 0, version: int | None = None
+    ) -> dict[str, Any]:
+        """The whole answer to a yes."""
+        record = await self.record(booking_id)
+        return await self.store.claims.accept(
+            self.market, self.numbers[name], id or self.fresh("a"), self.proposal(name, record), version or record.version, window
+        )
+
+    async def refuse(self, name: str, booking_id: str = "b-1", *, id: str | None = None, reason: str | None = None) -> str:
+        record = await self.record(booking_id)
+        answer = await self.store.claims.refuse(
+            self.market, self.numbers[name], id or self.fresh("r"), self.proposal(name, record), record.version, reason
+        )
+        return str(answer["outcome"])
+
+    async def receive(self, name: str, booking_id: str = "b-1", *, seen: bool = False) -> None:
+        """A device of his confirms the proposal."""
+        which = [self.proposal(name, await self.record(booking_id))]
+        await self.store.claims.receipts(self.market, self.numbers[name], which, which if seen else [])
+
+    async def cancel(self, booking_id: str = "b-1", by: str = "client", rid: str | None = None, reason: str = "") -> str:
+        """The booking's state afterwards."""
+        request = msgspec.convert({"by": by, "reason": reason}, CancelRequest)
+        return str((await self.desk.cancel(self.market, booking_id, request, rid or self.fresh("cancel")))["state"])
+
+    def proposal(self, name: str, record: Record) -> str:
+        return f"{record.no}.{record.round}.{self.numbers[name]}"
+
+    def fresh(self, kind: str) -> str:
+        """An id that nobody used."""
+        return f"{kind}-{next(self._ids)}"
+
+    # -- looking --------------------------------------------------------------------------------------------------
+
+    async def record(self, booking_id: str = "b-1") -> Record:
+        return await self.store.bookings.get(self.market, booking_id)
+
+    async def states(self, booking_id: str = "b-1") -> dict[str, str]:
+        """Whom was asked, and how his proposal stands: ``open``, ``stale``, ``replaced``, or its state with the reason."""
+        found = (await self.record(booking_id)).proposals
+        return {name: word(found[pno]) for name, pno in self.numbers.items() if pno in found}
+
+    async def told(self, name: str) -> list[Any]:
+        """Every message in his inbox, oldest first."""
+        (found,) = await self.store.inbox.missed([(self.market, self.numbers[name], 0)])
+        return [msgspec.msgpack.decode(frame) for _, frame in found]
+
+    async def heard(self, name: str) -> list[str]:
+        """The same in short: type, and reason or state."""
+        return [" ".join(filter(None, (m["type"], m.get("reason"), m.get("state")))) for m in await self.told(name)]
+
+    async def items(self, name: str) -> list[str]:
+        """What is open for him: a proposal id, or the id of a booking he holds."""
+        found = await self.store.inbox.open_items(self.market, self.numbers[name])
+        messages = [msgspec.msgpack.decode(item) for item in found.items]
+        return sorted(m["proposal"] if m["type"] == "proposal" else m["booking_id"] for m in messages)
+
+    async def story(self, booking_id: str = "b-1") -> list[str]:
+        """The types of its events."""
+        return [event["type"] for event in await self.store.bookings.timeline(self.market, (await self.record(booking_id)).no)]
+
+    async def gauge(self, name: str) -> int:
+        return (await self.store.gauges.read(self.market)).get(name, 0)
+
+    async def timers(self) -> dict[int, int]:
+        """When each booking is looked at next."""
+        found = await self.redis.zrange(f"{{{self.market}}}:due", 0, -1, withscores=True)
+        return {int(bno): int(score) for bno, score in found}
+
+
+def when(now: int, hours: float) -> str:
+    """That many hours from now, as callers write it."""
+    return (datetime.fromtimestamp(now / 1_000, UTC) + timedelta(hours=hours)).isoformat(timespec="milliseconds")
+
+
+def word(proposal: Any) -> str:
+    """How a proposal stands, in a word or two."""
+    if proposal.state == "open":
+        return "replaced" if proposal.replaced and proposal.live else "open" if proposal.live else "stale"
+    return f"{proposal.state} {proposal.reason}" if proposal.reason else str(proposal.state)
+
+
+@asynccontextmanager
+async def play(redis_url: str, market: str, folder: Path, *, moment: int = NOON, **settings: Any) -> AsyncIterator[Scene]:
+    """A scene with its market and catalogue made; quiet hours are off unless asked for."""
+    redis = make_redis(redis_url)
+    redis.response_callbacks.clear()
+    scene = Scene(market=market, redis_url=redis_url, redis=redis, folder=folder)
+    try:
+        await scene.at(moment)
+        chosen = msgspec.convert({"quiet_hours": None, "horizon_days": 6, **settings}, MarketSettings)
+        await scene.desk.put_market(market, chosen)
+        await scene.desk.put_catalogue(market, Catalogue(trades=(Trade(code="hair"),), services=(Service(code="cut", trade="hair"),)))
+        yield scene
+    finally:
+        await redis.aclose()
+
+
+def everything(redis_url: str, market: str) -> dict[str, Any]:
+    """All that the store holds of a market, key by key: for comparing whole states."""
+    with Redis.from_url(redis_url) as client:
+        names = sorted(client.scan_iter(f"{{{market}}}:*", count=1_000))
+        return {name.decode().partition(":")[2]: client.dump(name) for name in names}

@@ -1,0 +1,139 @@
+"""What must be true of a market at any moment, whatever has happened to it. Each check names what it found wrong."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import combinations
+from typing import Any
+
+import msgspec
+from redis import Redis
+
+from dispatch import events
+from dispatch.engine.desk import Desk
+from dispatch.engine.requests import MatchRequest
+from dispatch.model import BookingRequest, Span
+from dispatch.store import Record, Store
+from dispatch.store.keys import key
+from tests.store.recount import askable, recount, said
+
+
+async def faults(store: Store, market: str, redis_url: str) -> list[str]:
+    """Everything that is wrong with a market; nothing when it is sound."""
+    gauges = said(await store.gauges.read(market))
+    with Redis.from_url(redis_url) as client:
+        numbers = {name.decode(): int(value) for name, value in client.hgetall(key("numbers", market)).items()}
+        bookings = range(1, numbers.get("booking", 0) + 1)
+        records = await store.bookings.records(market, bookings) if bookings else []
+        people = range(1, numbers.get("provider", 0) + 1)
+        found = [
+            *_differences("gauge", gauges, await recount(store, market, redis_url)),
+            *(f"gauge {name} is {value}" for name, value in gauges.items() if value < 0),
+            *(fault for record in records for fault in _of_booking(client, market, record)),
+            *(fault for pno in people for fault in _of_provider(client, market, pno, records)),
+            *_of_timers(client, market, records),
+        ]
+        for record in records:
+            found += _of_history(record, await store.bookings.timeline(market, record.no), client, market)
+    return found
+
+
+def _differences(what: str, left: dict[Any, Any], right: dict[Any, Any]) -> Iterator[str]:
+    for name in sorted(left.keys() | right.keys(), key=str):
+        if left.get(name, 0) != right.get(name, 0):
+            yield f"{what} {name}: said {left.get(name, 0)}, counted {right.get(name, 0)}"
+
+
+def _of_booking(client: "Redis", market: str, record: Record) -> Iterator[str]:
+    """Its seats, its winner, and who may still hold a proposal."""
+    name = f"booking {record.no} ({record.state})"
+    states = Counter(p.state for p in record.proposals.values())
+    seated = sum(1 for p in record.proposals.values() if p.live and not p.replaced)
+    live = int(client.hget(key("booking", market, record.no), "live") or 0)
+    if live != seated:
+        yield f"{name}: says {live} live, {seated} hold a seat"
+    if record.state != "searching" and states["open"]:
+        yield f"{name}: {states['open']} open proposals"
+    if states["accepted"] != (record.winner is not None):
+        yield f"{name}: {states['accepted']} accepted, winner {record.winner}"
+    if (record.state == "accepted" and record.winner is None) or (record.state in ("searching", "unfilled") and record.winner is not None):
+        yield f"{name}: winner {record.winner}"
+    if any(p.live and p.state != "open" for p in record.proposals.values()):
+        yield f"{name}: a closed proposal is live"
+
+
+def _of_timers(client: "Redis", market: str, records: list[Record]) -> Iterator[str]:
+    """A booking that searches is looked at by its deadline, and no other one is."""
+    timers = {int(bno): score for bno, score in client.zrange(key("due", market), 0, -1, withscores=True)}
+    searching = {record.no: record.deadline for record in records if record.state == "searching"}
+    yield from (f"booking {bno}: a timer of nothing" for bno in timers.keys() - searching.keys())
+    yield from (f"booking {bno}: nobody looks at it" for bno in searching.keys() - timers.keys())
+    yield from (f"booking {bno}: looked at after its deadline" for bno, due in searching.items() if timers.get(bno, due) > due)
+
+
+def _of_provider(client: "Redis", market: str, pno: int, records: list[Record]) -> Iterator[str]:
+    """His cap, his diary, what he sees, and his bit in the index."""
+    facts = client.hgetall(key("provider", market, pno))
+    gap, cap = (int(value) for value in client.hmget(key("market", market), "gap", "cap"))
+    mine = [(record, record.proposals[pno]) for record in records if pno in record.proposals]
+    live = sum(p.live for _, p in mine)
+    if live != int(facts[b"live"]) or live > cap:
+        yield f"provider {pno}: says {int(facts[b'live'])} live of {cap}, has {live}"
+    held = {record.no: record.windows[record.window or 0] for record in records if record.state == "accepted" and record.winner == pno}
+    if diary(client, market, pno) != held:
+        yield f"provider {pno}: his diary says {diary(client, market, pno)}, he holds {held}"
+    yield from (f"provider {pno}: visits {one} and {two}" for one, two in combinations(held.values(), 2) if one.overlaps(two, gap))
+    shown = {name.decode() for name in client.hkeys(key("open", market, pno))}
+    right = {f"p{record.no}" for record, p in mine if p.state == "open"} | {f"b{bno}" for bno in held}
+    if shown != right:
+        yield f"provider {pno}: sees {sorted(shown)}, should see {sorted(right)}"
+    bit = bool(client.getbit(key("x_askable", market), int(facts[b"slot"])))
+    should = askable(facts, bool(client.exists(key("links", market, pno))), cap)
+    if bit != should or (facts[b"askable"] == b"1") != should:
+        yield f"provider {pno}: askable is {bit}, should be {should}"
+
+
+def diary(client: "Redis", market: str, pno: int) -> dict[int, Span]:
+    """The visits a provider holds, by booking."""
+    parts = [[int(part) for part in visit.split(b":")] for visit in client.zrange(key("visits", market, pno), 0, -1)]
+    return {bno: Span(start, end) for bno, start, end in parts}
+
+
+def _of_history(record: Record, timeline: list[dict[str, Any]], client: "Redis", market: str) -> Iterator[str]:
+    """The events of a booking fold into its state (P9), and are those of the market's stream."""
+    story = [events.decode(msgspec.msgpack.encode(event)) for event in timeline]
+    streamed = [events.decode(fields[b"e"]) for _, fields in client.xrange(key("events", market))]
+    if story != [event for event in streamed if getattr(event, "b", None) == record.no]:
+        yield f"booking {record.no}: its timeline is not what the stream says"
+    told, stored = events.state_of(story), view_of(record)
+    for name in told.__struct_fields__:
+        if getattr(told, name) != getattr(stored, name):
+            yield f"booking {record.no}: {name} is {getattr(stored, name)}, its history says {getattr(told, name)}"
+
+
+async def strangers(desk: Desk, market: str, ids: Iterable[str], request: BookingRequest) -> list[str]:
+    """Those of whom the match index and the pure filters disagree whether they fit; visits, held or given back, bits and all."""
+    asked = msgspec.structs.asdict(request) | {"explain": True, "explain_ids": tuple(ids)}
+    found = await desk.match(market, MatchRequest(**asked))
+    fitting = {one["provider_id"] for one in found["candidates"]}
+    left_out = {one["provider_id"] for one in found["left_out"]["providers"]}
+    return sorted(set(ids) ^ fitting ^ left_out)
+
+
+def view_of(record: Record) -> events.BookingView:
+    """A stored booking, as far as a history tells it. The winner of a cancelled one is remembered, as in its history."""
+    return events.BookingView(
+        state=record.state,
+        deadline=record.deadline,
+        windows=tuple((window.start, window.end) for window in record.windows),
+        version=record.version,
+        wave=record.wave,
+        winner=record.winner,
+        window=record.window,
+        proposals={
+            pno: events.ProposalView(
+                state=p.state, wave=p.wave, live=p.live == 1, seated=p.live == 1 and not p.replaced,
+                received=p.received_at > 0, seen=p.seen_at > 0,
+            )
+            for pno, p in record.proposals.items()
+        },
+    )  # fmt: skip

@@ -1,0 +1,143 @@
+"""A walk: random commands of everybody at once on a small market, the same for the same seed."""
+
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from dispatch.errors import Refused
+from dispatch.waves import next_step
+from tests.store.scene import Scene
+
+NAMES = ("ada", "ben", "cleo", "dan", "eve", "finn")
+DEEDS = {
+    "open": 6, "accept": 5, "refuse": 5, "receive": 6, "cancel": 3, "time": 6, "turn": 6, "link": 3, "status": 2, "put": 2, "block": 1,
+    "again": 2, "dawdle": 3,
+}  # fmt: skip
+WAITS_S = (1, 19, 20, 21, 60, 120, 180, 600, 1_800, 3_600, 4 * 3_600)
+
+
+@dataclass(slots=True)
+class Walk:
+    """One walk. ``done`` counts what was done, and how it ended."""
+
+    scene: Scene
+    random: Random
+    bookings: list[str] = field(default_factory=list)
+    said: list[tuple[Any, ...]] = field(default_factory=list)
+    done: Counter[str] = field(default_factory=Counter)
+
+    async def begin(self) -> None:
+        for name in NAMES:
+            if name not in self.scene.numbers:
+                await self.scene.provider(name, reachable=self.random.random() < 0.8)
+
+    async def step(self) -> str:
+        """One deed; what it was and what came of it."""
+        (deed,) = self.random.choices(list(DEEDS), list(DEEDS.values()))
+        if deed in ("accept", "refuse", "receive", "cancel") and not self.bookings:
+            deed = "open"
+        try:
+            came = f"{deed} {await getattr(self, f'_{deed}')()}"
+        except Refused as error:
+            came = f"{deed} {error.code}"
+        self.done[came] += 1
+        return came
+
+    async def _open(self) -> str:
+        booking_id = f"b-{len(self.bookings) + 1}"
+        leads = tuple(self.random.choice((2, 2.25, 3, 4, 5, 6.5, 25)) for _ in range(self.random.choice((1, 1, 2, 3))))
+        await self.scene.open(booking_id, leads=tuple(dict.fromkeys(leads)), client_id=self.random.choice(("c-1", "c-2")))
+        self.bookings.append(booking_id)
+        return "opened"
+
+    def _somebody(self) -> tuple[str, str]:
+        """A provider and a booking: mostly one of the latest."""
+        return self.random.choice(list(self.scene.numbers)), self.random.choice(self.bookings[-self.random.choice((2, 4, 50)) :])
+
+    async def _accept(self) -> str:
+        name, booking_id = await self._holder()
+        id_ = self.scene.fresh("a")
+        self.said.append(("accept", name, booking_id, id_, (await self.scene.record(booking_id)).version))
+        return await self.scene.accept(name, booking_id, id=id_)
+
+    async def _refuse(self) -> str:
+        name, booking_id = await self._holder()
+        return await self.scene.refuse(name, booking_id, reason=self.random.choice((None, "too far")))
+
+    async def _holder(self) -> tuple[str, str]:
+        """Somebody who holds an open proposal, when there is one, and mostly."""
+        name, booking_id = self._somebody()
+        record = await self.scene.record(booking_id)
+        holders = [who for who, pno in self.scene.numbers.items() if pno in record.proposals and record.proposals[pno].state == "open"]
+        return (self.random.choice(holders) if holders and self.random.random() < 0.85 else name), booking_id
+
+    async def _again(self) -> str:
+        """A command that was sent before arrives once more."""
+        if not self.said:
+            return "nothing"
+        _, name, booking_id, id_, version = self.random.choice(self.said)
+        return await self.scene.accept(name, booking_id, id=id_, version=version)
+
+    async def _receive(self) -> str:
+        await self.scene.receive(*await self._holder(), seen=self.random.random() < 0.5)
+        return "done"
+
+    async def _cancel(self) -> str:
+        return await self.scene.cancel(self._somebody()[1], by=self.random.choice(("client", "provider", "provider", "ops")))
+
+    async def _time(self) -> str:
+        await self.scene.later(seconds=self.random.choice(WAITS_S))
+        return "passed"
+
+    async def _turn(self) -> str:
+        return "more" if await self.scene.turn() == self.scene.now else "done"
+
+    async def _dawdle(self) -> str:
+        """A worker reads and decides, something happens, and then he acts on what he knew."""
+        due = await self.scene.timers()
+        if not due:
+            return "nothing"
+        (record,) = await self.scene.store.bookings.records(self.scene.market, [self.random.choice(list(due))])
+        market = await self.scene.desk.market(self.scene.market)
+        step = next_step(market.settings, record.search(), market.now)
+        meanwhile = await self._meanwhile()
+        if step.close:
+            return f"{meanwhile} {await self.scene.store.bookings.close(self.scene.market, record.no, record.rev)}"
+        return f"{meanwhile} {(await self.scene.store.bookings.send_wave(self.scene.market, record, step, minute=0, ready=0))['word']}"
+
+    async def _meanwhile(self) -> str:
+        deed = self.random.choice(("accept", "refuse", "receive", "cancel", "turn", "put", "nothing")) if self.bookings else "nothing"
+        with suppress(Refused):
+            await getattr(self, f"_{deed}")() if deed != "nothing" else None
+        return deed
+
+    async def _link(self) -> str:
+        name = self.random.choice(list(self.scene.numbers))
+        if self.random.random() < 0.5:
+            await self.scene.connect(name)
+            return "up"
+        await self.scene.disconnect(name)
+        return "down"
+
+    async def _status(self) -> str:
+        number = self.random.choice(list(self.scene.numbers.values()))
+        available = self.random.choice((True, True, False, None))
+        await self.scene.store.links.status(self.scene.market, number, available, None, "phone")
+        return str(available)
+
+    async def _put(self) -> str:
+        name, status = self.random.choice(list(self.scene.numbers)), self.random.choice(("approved", "approved", "inactive", "pending"))
+        rank = self.random.choice(({}, {"initial_rank": {"tier": "preferred", "score": 7}}))
+        hours = self.random.choice(("24/7", "Mo-Su 06:00-23:10"))
+        await self.scene.provider(name, reachable=False, status=status, hours=hours, **rank)
+        return status
+
+    async def _block(self) -> str:
+        name, client_id = self.random.choice(list(self.scene.numbers)), self.random.choice(("c-1", "c-2"))
+        if self.random.random() < 0.5:
+            await self.scene.desk.put_provider_block(self.scene.market, name, client_id)
+            return "on"
+        await self.scene.desk.delete_provider_block(self.scene.market, name, client_id)
+        return "off"
