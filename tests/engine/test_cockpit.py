@@ -106,3 +106,9 @@ def test_a_booking_that_ended_stays_for_a_while_and_then_goes() -> None:
     assert set(cockpit.faces) == {7, 8}
     cockpit.keep([8], 1_151_000)
     assert set(cockpit.faces) == {8}
+
+
+def test_a_booking_that_searches_again_has_not_ended() -> None:
+    cockpit = Cockpit(speed=1)
+    cockpit.hear([("1-0", {"type": "Accepted", "at": 1, "b": 7, "p": 3}), ("2-0", {"type": "Reopened", "at": 2, "b": 7, "p": 3})])
+    assert cockpit.ended == {}

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import anyio
@@ -12,8 +12,10 @@ import pytest
 from dispatch.engine import feed as feeds
 from dispatch.engine.feed import Feed, Turns
 from dispatch.errors import NotFound, Unavailable
-from dispatch.store import Store
+from dispatch.store import Record, Store
+from dispatch.store.bookings import Bookings
 from dispatch.store.gauges import Gauges
+from dispatch.store.keys import key
 from tests.engine.test_cockpit import merge
 from tests.engine.watched import PLACE, Town
 
@@ -256,23 +258,61 @@ async def test_a_picture_costs_as_many_commands_whatever_the_number_of_providers
     assert costs[0] == costs[1] < 60
 
 
-async def test_at_most_so_many_bookings_are_shown_and_read(town: Town, feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeds, "WAITING", 5)
-    monkeypatch.setattr(feeds, "READ", 2)
-    async with Page(feed, town.name) as page:
-        for _ in range(9):
-            await town.open()
-        await page.until(lambda state: state["gauges"].get("count.opened") == 9 and len(state["bookings"]) == 5)
-        assert page.state["gauges"]["bookings.searching"] == 9
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    """Numbers of the bookings that were read, a list for each round trip."""
+    found: list[list[int]] = []
+    records = Bookings.records
+
+    async def noted(self: Bookings, market: str, numbers: Sequence[int]) -> list[Record]:
+        found.append(list(numbers))
+        return await records(self, market, numbers)
+
+    monkeypatch.setattr(Bookings, "records", noted)
+    return found
 
 
-async def test_a_flood_of_events_loses_none_of_the_numbers(town: Town, feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_at_most_so_many_bookings_are_shown_and_read(town: Town, read: list[list[int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, bound in {"WAITING": 5, "READ": 3, "AT_ONCE": 2}.items():
+        monkeypatch.setattr(feeds, name, bound)
+    turns = Turns(town.store, town.name)
+    await town.open()
+    await turns.once()
+    for _ in range(8):
+        await town.open()
+    costs = []
+    for _ in range(6):
+        read.clear()
+        state = await turns.once()
+        costs.append([len(numbers) for numbers in read])
+    assert costs[:2] == [[2, 1], [1]]
+    assert all(sum(cost) <= 3 for cost in costs)  # afterwards, one now and then
+    assert (len(state["bookings"]), state["gauges"]["bookings.searching"]) == (5, 9)
+
+
+async def test_a_booking_at_rest_is_read_again_when_its_plan_moves(
+    town: Town, read: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "AGAIN", 0)
+    turns, bno, costs = Turns(town.store, town.name), await town.open(), []
+    for due in (None, None, 1, None):
+        if due:
+            await town.store._calls.command("ZADD", key("due", town.name), due, bno)
+        read.clear()
+        await turns.once()
+        costs.append(list(read))
+    assert costs == [[[bno]], [], [[bno]], []]
+
+
+async def test_after_a_flood_of_events_the_last_ones_are_shown_and_no_number_is_lost(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeds, "EVENTS", 4)
-    async with Page(feed, town.name) as page:
-        for _ in range(8):
-            await town.open()
-        await page.until(lambda state: len(state["bookings"]) == 8)
-        assert sum(opened for opened, *_ in page.state["flow"]["bins"].values()) == 8
+    turns = Turns(town.store, town.name)
+    await turns.once()
+    for _ in range(8):
+        await town.open()
+    state = await turns.once()
+    assert [event["b"] for event in state["events"].values()] == [7, 7, 8, 8]
+    assert sum(opened for opened, *_ in state["flow"]["bins"].values()) == 8
 
 
 # -- what it must not tell, and what it does when the store is down ---------------------------------------------------

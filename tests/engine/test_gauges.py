@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from dispatch.engine.rounds import Rounds
-from dispatch.store import Record
+from dispatch.store import Record, gauges
 from dispatch.store.keys import key
 from tests.engine.watched import Town
 
@@ -124,16 +124,26 @@ async def test_gauges_equal_a_recount_after_any_history(town: Town, seed: int) -
     history = History(town, Random(seed))
     for _ in range(STEPS):
         await history.step()
-    gauges = {name: number for name, number in (await town.store.gauges.read(town.name)).items() if number}
-    assert gauges == await recount(town, history.bookings)
-    assert gauges["count.accepted"] > 0
-    assert gauges["providers.askable"] == await town.store._calls.command("BITCOUNT", key("x_askable", town.name))
+    counted = {name: number for name, number in (await town.store.gauges.read(town.name)).items() if number}
+    assert counted == await recount(town, history.bookings)
+    assert counted["count.accepted"] > 0
+    assert counted["providers.askable"] == await town.store._calls.command("BITCOUNT", key("x_askable", town.name))
 
 
 async def test_a_search_that_ends_unfilled_is_counted(town: Town) -> None:
     await town.put_settings(search_deadline_s=10_800)
     history = History(town, Random(0))
     await history.until_closed()
-    gauges = {name: number for name, number in (await town.store.gauges.read(town.name)).items() if number}
-    assert gauges == await recount(town, history.bookings)
-    assert (gauges["bookings.unfilled"], gauges["proposals.expired"]) == (1, 3)
+    counted = {name: number for name, number in (await town.store.gauges.read(town.name)).items() if number}
+    assert counted == await recount(town, history.bookings)
+    assert (counted["bookings.unfilled"], counted["proposals.expired"]) == (1, 3)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 6, 7, 100])
+async def test_the_tail_of_the_events_is_read_in_pages_and_told_in_order(town: Town, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gauges, "PAGE", 3)
+    for _ in range(4):
+        await town.open()
+    everything = (await town.store.gauges.pulse(town.name, "0-0", events=1_000, waiting=10)).events
+    assert len(everything) > 7
+    assert await town.store.gauges.tail(town.name, limit) == everything[-limit:]
