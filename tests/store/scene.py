@@ -17,7 +17,7 @@ import msgspec
 from redis import Redis
 
 from dispatch.engine.desk import Desk
-from dispatch.engine.requests import CancelRequest
+from dispatch.engine.requests import CancelRequest, MatchRequest
 from dispatch.engine.rounds import Rounds
 from dispatch.engine.upkeep import Upkeep
 from dispatch.gazetteer import Gazetteer
@@ -86,6 +86,24 @@ class Scene:
     async def upkeep(self) -> Upkeep:
         return Upkeep(self.store)
 
+    async def at_wall(self) -> None:
+        """From now on it is what the wall says, and time passes."""
+        calls = Calls(self.redis, Clock())
+        await functions.install(self.redis, functions.library(Clock()))
+        self.store = Store(calls, calls)
+        self.now = await self.store.now()
+        self.desk = Desk(self.store, Gazetteer(), DeviceKeys.create(self.folder / "keys.json"))
+        self.rounds = Rounds(self.store, self.now)
+        for name, number in self.numbers.items():  # the index reaches as far as it did at the moment before
+            found = await self.store.providers.get(self.market, name)
+            assert found.no == number
+            await self.desk.put_provider(self.market, name, found.settings_without_rank())
+
+    async def settings(self, **changes: Any) -> None:
+        """The market's settings, anew."""
+        chosen = {"quiet_hours": None, "horizon_days": 6, **changes}
+        await self.desk.put_market(self.market, msgspec.convert(chosen, MarketSettings))
+
     # -- people ---------------------------------------------------------------------------------------------------
 
     async def provider(self, name: str, *, reachable: bool = True, **changes: Any) -> int:
@@ -147,6 +165,17 @@ class Scene:
         which = [self.proposal(name, await self.record(booking_id))]
         await self.store.claims.receipts(self.market, self.numbers[name], which, which if seen else [])
 
+    async def only(self, name: str, booking_id: str) -> None:
+        """Everybody else whom the booking asks says no, until it asks him."""
+        for _ in range(20):
+            holders = [who for who, state in (await self.states(booking_id)).items() if state == "open"]
+            if name in holders:
+                return
+            for who in holders:
+                await self.refuse(who, booking_id)
+            await self.settle()
+        raise AssertionError(f"{booking_id} never asks {name}")
+
     async def cancel(self, booking_id: str = "b-1", by: str = "client", rid: str | None = None, reason: str = "") -> str:
         """The booking's state afterwards."""
         request = msgspec.convert({"by": by, "reason": reason}, CancelRequest)
@@ -188,6 +217,11 @@ class Scene:
         """The types of its events."""
         return [event["type"] for event in await self.store.bookings.timeline(self.market, (await self.record(booking_id)).no)]
 
+    async def candidates(self, **changes: Any) -> list[str]:
+        """Who would be asked for a booking, in order."""
+        wanted = MatchRequest(**msgspec.structs.asdict(self.request("probe", **changes)))
+        return [one["provider_id"] for one in (await self.desk.match(self.market, wanted))["candidates"]]
+
     async def gauge(self, name: str) -> int:
         return (await self.store.gauges.read(self.market)).get(name, 0)
 
@@ -217,8 +251,7 @@ async def play(redis_url: str, market: str, folder: Path, *, moment: int = NOON,
     scene = Scene(market=market, redis_url=redis_url, redis=redis, folder=folder)
     try:
         await scene.at(moment)
-        chosen = msgspec.convert({"quiet_hours": None, "horizon_days": 6, **settings}, MarketSettings)
-        await scene.desk.put_market(market, chosen)
+        await scene.settings(**settings)
         await scene.desk.put_catalogue(market, Catalogue(trades=(Trade(code="hair"),), services=(Service(code="cut", trade="hair"),)))
         yield scene
     finally:
