@@ -95,7 +95,7 @@ def _quiet(quiet: DailyRange) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 def _regions(cells: Grid) -> list[str]:
     """The coarse cells of a net."""
-    return [_region(digits) for digits in np.unique(cells >> DIGITS).tolist()]
+    return [_region(digits) for digits in set((cells >> DIGITS).tolist())]
 
 
 @lru_cache(maxsize=4_096)

@@ -32,7 +32,7 @@ from dispatch.store.markets import Market
 from dispatch.store.paint import paint
 
 TRIES = 8
-ENROLLED = 64  # providers in one call
+ENROLLED = 32  # providers in one call
 EXTENDED = 64  # steps handed over in one call, which does as many as it has time for
 FIELDS = ("slot", "tier", "score", "status", "push", "off", "paused", "live", "version", "bucket", "until", "answered")
 

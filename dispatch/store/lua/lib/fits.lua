@@ -34,6 +34,7 @@ end
 -- The indexes (from 0) of the windows that fit one who is in the net.
 function fits.windows(m, q, slot, pno)
   local out = {}
+  if #q.windows == 1 and not q.frays and not q.apart then return { 0 } end
   for i, window in ipairs(q.windows) do
     local works, partly = fits.works(m, q, slot, pno, i)
     if works and not (partly and fits.overlap(m, pno, window, q.gap)) then out[#out + 1] = i - 1 end
@@ -51,7 +52,8 @@ function fits.doubtful(m, q, slot, pno, text, pos)
   local kind, lat, lng, radius = string.byte(text, pos + 12), struct.unpack('<i4i4I4', text, pos + 18)
   q.work = q.work + 1
   if kind % 8 == 1 then
-    local inside = geometry.plainly(q, lat, lng, radius)
+    q.plainly = q.plainly or geometry.plainly(q)
+    local inside = q.plainly(lat, lng, radius)
     if inside == nil then inside = geometry.distance(lat, lng, q.lat, q.lng) <= radius end
     if not inside then return false end
   elseif kind % 8 == 2 and not geometry.in_zone(m, q, pno) then return false end

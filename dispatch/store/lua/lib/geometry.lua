@@ -11,17 +11,19 @@ function geometry.distance(lat1, lng1, lat2, lng2)
   return TWICE_EARTH * math.asin(math.sqrt(a))
 end
 
--- Whether a place lies in a circle, when a flat map can tell: true, false, or nil (too close to the rim, or too far to be flat).
--- The map is off by less than radius x tan(lat) / earth, and 0.2 %; twice that in squares.
-function geometry.plainly(q, lat, lng, radius)
-  if not q.narrow then q.narrow, q.tan = math.cos(q.lat * K_RAD), math.abs(math.tan(q.lat * K_RAD)) end
-  local slack = 2 * (q.tan * radius / 6371008.8 + 0.002)
-  if slack > 0.2 then return nil end
-  local x, y = (lng - q.lng) * q.narrow * 0.1111949266, (lat - q.lat) * 0.1111949266
-  local square, rim = x * x + y * y, radius * radius
-  if square < rim * (1 - slack) then return true end
-  if square > rim * (1 + slack) then return false end
-  return nil
+-- A quick test for circles around the place of query `q`: true, false, or nil (too close to the rim for a flat map, or too far). The map is
+-- off by less than radius x tan(lat) / earth, and 0.2 %; twice that in squares.
+function geometry.plainly(q)
+  local lat0, lng0, up = q.lat, q.lng, 0.1111949266
+  local across, slope = math.cos(lat0 * K_RAD) * up, 2 * math.abs(math.tan(lat0 * K_RAD)) / 6371008.8
+  return function(lat, lng, radius)
+    local x, y, slack = (lng - lng0) * across, (lat - lat0) * up, slope * radius + 0.004
+    local square, rim = x * x + y * y, radius * radius
+    if slack > 0.2 then return nil end
+    if square < rim * (1 - slack) then return true end
+    if square > rim * (1 + slack) then return false end
+    return nil
+  end
 end
 
 -- Even-odd ray casting over int32 pairs (lat, lng); dispatch/zones.py states the rule on edges.

@@ -1,6 +1,6 @@
 -- Writing one provider into the bitmaps. A write is {template, bit, {part..}}: his bit in each of those bitmaps. What has no bitmap are his
 -- facts: zone {kind, lat, lng, radius}, ring or nil, flags, dnd_from, dnd_to, regions, spans or nil.
-local DIGITS, LIMIT, LOOK = {}, 0.0025, 16
+local DIGITS, LIMIT, LOOK = {}, 0.0015, 16
 for i = 0, 99 do DIGITS[i] = (i < 10 and '0' or '') .. i end
 
 -- K.x_quarter, for many quarters in a row: turning a number into text costs as much as a call.
@@ -12,9 +12,9 @@ function index.quarter(m, quarter)
   return head .. DIGITS[two]
 end
 
--- Whether a call that began at `clock` (os.clock) has had its time.
+-- Whether a call that began at `clock` (clock.busy) has had its time.
 function index.over(begun)
-  return os.clock() - begun > LIMIT
+  return clock.busy() - begun > LIMIT
 end
 
 -- Writes from {group, part} `at` on until all is written (nil) or the call has had its time (where to go on).
@@ -40,7 +40,7 @@ end
 function index.facts(m, slot, pno, facts, asked, rank, fresh)
   local z = facts.zone
   record.write(m, slot, { pno = pno, asked = asked, kind = z.kind, flags = facts.flags, bucket = rank.bucket, dnd_from = facts.dnd_from,
-    dnd_to = facts.dnd_to, lat = z.lat, lng = z.lng, radius = z.radius, score = rank.score * 100 })
+    dnd_to = facts.dnd_to, lat = z.lat, lng = z.lng, radius = z.radius, score = math.floor(rank.score * 100 + 0.5) })
   if facts.ring then call('HSET', K.x_rings(m), pno, facts.ring) elseif not fresh then call('HDEL', K.x_rings(m), pno) end
   if facts.spans then call('HSET', K.x_spans(m), pno, facts.spans) elseif not fresh then call('HDEL', K.x_spans(m), pno) end
   if #facts.regions > 0 then call('SADD', K.regions(m), unpack(facts.regions)) end

@@ -3,26 +3,28 @@
 --
 -- A query: cells, areas, lat, lng, services, windows {{start, end}...} (ms), gap (ms), client (number), minute (local minute
 -- of the day, now), asked {pno = true}.
--- What is doubtful of the net: rims, quarters free in part, and a quarter that is partly in someone's do-not-disturb hours.
-local function doubts(m, q)
-  local keys = {}
-  for i, cell in ipairs(q.cells) do keys[i] = K.x_rim(m, cell) end
-  for _, ragged in ipairs(q.ragged) do for _, key in ipairs(ragged) do keys[#keys + 1] = key end end
-  keys[#keys + 1] = K.x_stir(m, math.floor(q.minute / 15))
-  q.stirs = call('EXISTS', keys[#keys]) == 1
-  keys = net.level(q, keys)
-  if #keys == 0 then return 0 end
-  q.doubt = net.scratch(m, q, 'doubt')
-  net.join('AND', q.doubt, { q.net, #keys == 1 and keys[1] or net.join('OR', q.doubt, keys) })
-  return call('BITCOUNT', q.doubt)
-end
-
+-- Zones of usual size have a net of the smallest cells; larger cells matter only where somebody's zone is larger.
 local function reaching(m, q)
-  local keys = {}
-  for i, cell in ipairs(q.cells) do keys[i] = K.x_reach(m, cell) end
+  local cells, keys = q.cells, {}
+  q.sizes = call('EXISTS', K.x_reach(m, cells[2]), K.x_reach(m, cells[3]), K.x_reach(m, cells[4])) > 0 and 4 or 1
+  for i = 1, q.sizes do keys[i] = K.x_reach(m, cells[i]) end
   for _, area in ipairs(q.areas) do keys[#keys + 1] = K.x_area(m, area) end
   keys = net.level(q, keys)
   return #keys > 1 and net.join('OR', net.scratch(m, q, 'reach'), keys) or keys[1]
+end
+
+-- What is doubtful of the net: rims, quarters free in part, and a quarter that is partly in someone's do-not-disturb hours.
+local function doubts(m, q)
+  local keys = {}
+  for i = 1, q.sizes do keys[i] = K.x_rim(m, q.cells[i]) end
+  for _, ragged in ipairs(q.ragged) do for _, key in ipairs(ragged) do keys[#keys + 1] = key end end
+  keys[#keys + 1] = K.x_stir(m, math.floor(q.minute / 15))
+  keys = net.level(q, keys)
+  if #keys == 0 then return 0 end
+  q.stirs = keys[#keys] == K.x_stir(m, math.floor(q.minute / 15))
+  q.doubt = net.scratch(m, q, 'doubt')
+  net.join('AND', q.doubt, { q.net, #keys == 1 and keys[1] or net.join('OR', q.doubt, keys) })
+  return call('BITCOUNT', q.doubt)
 end
 
 -- Everything the net is the AND of; nil when nobody can be in it.

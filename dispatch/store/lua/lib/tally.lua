@@ -14,9 +14,9 @@ end
 -- them are looked at or the call has had its time. Returns the number, and the slot to go on from (nil: done).
 function tally.count(m, q, from, limit)
   if q.size == 0 then return 0 end
-  local n, begun, stop = from == 0 and all_sure(m, q) or 0, os.clock(), nil
+  local n, begun, stop = from == 0 and all_sure(m, q) or 0, clock.busy(), nil
   if q.doubts == 0 then return n end
-  net.walk(net.steps(m, q, q.doubt, q.doubts), math.floor(from / 8), q.full, function(slot, _, text, pos)
+  net.walk(net.steps(m, q, q.doubt, q.doubts), math.floor(from / 8), q.full, function(slot, text, pos)
     if slot < from then return false end
     if limit <= 0 or limit % 8 == 0 and index.over(begun) then
       stop = slot

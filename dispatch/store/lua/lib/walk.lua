@@ -1,16 +1,17 @@
 -- Walking the bits of a net. A call into the store costs as much as a dozen lines of Lua, so bitmaps are read a block at a time, gaps are
 -- jumped with BITPOS, and in a dense net the records of neighbouring slots are read together.
-local SIZE, WHOLE = 32, 2048
-local BITS, HAS = {}, {} -- by byte: the positions of its set bits, as a list and as a set
+local SIZE, WHOLE, BLOCK = 32, 2048, 256
+net.bits, net.has = {}, {} -- by byte: the positions of its set bits, as a list and as a set
 for byte = 0, 255 do
-  BITS[byte], HAS[byte] = {}, {}
+  local bits, has = {}, {}
   for i = 0, 7 do
     local mask = 2 ^ (7 - i)
     if byte % (2 * mask) >= mask then
-      BITS[byte][#BITS[byte] + 1] = i
-      HAS[byte][i] = true
+      bits[#bits + 1] = i
+      has[i] = true
     end
   end
+  net.bits[byte], net.has[byte] = bits, has
 end
 
 -- What a walk over bitmap `key` (with `size` bits set) remembers: the block of bytes it stands in (as numbers), its last jump, records.
@@ -18,7 +19,7 @@ function net.steps(m, q, key, size, doubt)
   local gap, chunk, whole = q.full / size, 1, false -- bytes of the net a bit
   if gap < 2 then chunk = 128 elseif gap < 6 then chunk = 64 elseif gap < 12 then chunk = 16
   else whole = q.full <= WHOLE end
-  local width = whole and q.full or math.max(8, gap < 32 and math.min(256, math.ceil(gap * 8)) or 8)
+  local width = whole and q.full or gap < 4 and BLOCK or gap < 32 and math.min(BLOCK, math.ceil(gap * 8)) or 8
   return { m = m, key = key, doubt = doubt, width = width, whole = whole, dense = whole or gap < 4, first = 0, past = 0,
     from = math.huge, to = -1, base = 0, stop = 0, text = '', chunk = chunk }
 end
@@ -32,42 +33,40 @@ local function jump(s, at)
   return s.to >= 0 and s.to or nil
 end
 
-local function load(s, at, stop)
+-- Makes s.bytes (and s.doubted) hold the next bytes of [at, stop), from s.first to before s.past; the byte to look at next, nil: no more.
+function net.seek(s, at, stop)
+  if at >= stop then return nil end
+  if at >= s.first and at < s.past then return at end
+  at = s.dense and at or jump(s, at)
+  if not at or at >= stop then return nil end
   s.first, s.past = at, math.min(at + s.width, stop)
   if s.whole then s.first, s.past = 0, s.width end
   s.bytes = { string.byte(call('GETRANGE', s.key, s.first, s.past - 1), 1, -1) }
   s.doubted = s.doubt and { string.byte(call('GETRANGE', s.doubt, s.first, s.past - 1), 1, -1) }
+  return at
 end
 
--- The record of a slot: a text and where in it the record begins.
-local function read_records(s, slot)
-  local base = slot - slot % s.chunk
-  local key, at = record.at(s.m, base)
-  s.base, s.stop, s.text = base, base + s.chunk, call('GETRANGE', key, at, at + s.chunk * SIZE - 1)
+-- The records around a slot: the first slot of them, the slot after them, and the text.
+function net.records(s, slot)
+  if slot < s.base or slot >= s.stop then
+    local base = slot - slot % s.chunk
+    local key, at = record.at(s.m, base)
+    s.base, s.stop, s.text = base, base + s.chunk, call('GETRANGE', key, at, at + s.chunk * SIZE - 1)
+  end
+  return s.base, s.stop, s.text
 end
 
--- Calls `visit(slot, doubtful, text, pos)` for the bits of the bytes [at, stop) until it returns true; the record of the slot begins at
--- `pos` of `text`. Whether it did.
+-- Calls `visit(slot, text, pos)` for the bits of the bytes [at, stop) until it returns true; the record begins at `pos` of `text`.
 function net.walk(s, at, stop, visit)
-  while at < stop do
-    if at < s.first or at >= s.past then
-      at = s.dense and at or jump(s, at)
-      if not at or at >= stop then return false end
-      load(s, at, stop)
-    end
-    local first, bytes, doubted = s.first, s.bytes, s.doubted
-    for i = at - first + 1, math.min(stop, s.past) - first do
-      local byte = bytes[i]
-      if byte ~= 0 then
-        local list, doubt, base = BITS[byte], doubted and HAS[doubted[i]], (first + i - 1) * 8
-        for j = 1, #list do
-          local slot = base + list[j]
-          if slot < s.base or slot >= s.stop then read_records(s, slot) end
-          if visit(slot, doubt and doubt[list[j]], s.text, (slot - s.base) * SIZE + 1) then return true end
-        end
+  at = net.seek(s, at, stop)
+  while at do
+    for i = at, math.min(stop, s.past) - 1 do
+      local list = net.bits[s.bytes[i - s.first + 1]]
+      for j = 1, #list do
+        local base, _, text = net.records(s, i * 8 + list[j])
+        if visit(i * 8 + list[j], text, (i * 8 + list[j] - base) * SIZE + 1) then return end
       end
     end
-    at = s.past
+    at = net.seek(s, s.past, stop)
   end
-  return false
 end
