@@ -17,6 +17,7 @@ QUARTER_MS = 900_000
 DAY_MS = 86_400_000
 LAST_RESORT_MS = 900_000  # before the start: how long a search lasts that begins after its usual deadline (R17, R35)
 PLAN_ROWS = 20
+FOREVER = 2**53
 DEFAULT_ACCEPT_RATE = 0.20  # until the market has its own (WAVES.md 5.2)
 DEFAULT_ANSWER_MS = {  # mean delay of an accept, assumed until the market has its own
     Urgency.LAST_MINUTE: 240_000,
@@ -154,6 +155,13 @@ def _last_minute_from(settings: MarketSettings, start: int) -> int:
     if row.class_ is not Urgency.LAST_MINUTE:
         return start
     return 0 if row.lead_under_s is None else start - row.lead_under_s * 1_000 + 1
+
+
+def lives(settings: MarketSettings, search: Search) -> tuple[tuple[int, int], ...]:
+    """For each holder (number, ms): until when his proposal is live if no deadline is sooner (R12b)."""
+    return tuple(
+        (one.no, answer_by(settings, urgency_of(settings, search.start, one.sent_at), one.sent_at, FOREVER)) for one in search.holders
+    )
 
 
 def next_wave_at(settings: MarketSettings, search: Search, now: int) -> int:

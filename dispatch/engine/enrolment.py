@@ -76,7 +76,19 @@ class Enrolment:
         await anyio.sleep(0)
 
     async def _flush(self, market: Market, batch: dict[str, ProviderSettings]) -> int:
-        return await self._store.providers.enroll(market, list(batch.items())) if batch else 0
+        if not batch:
+            return 0
+        accepted = await self._store.providers.enroll(market, list(batch.items()))
+        for provider_id, settings in batch.items():
+            if settings.status != "approved":
+                await self.recall(market.id, provider_id)
+        return accepted
+
+    async def recall(self, market: str, provider_id: str) -> None:
+        """Takes back the open proposals of one who may not be asked (any more)."""
+        number = await self._store.providers.number(market, provider_id)
+        if number is not None:
+            await self._store.claims.recall(market, number)
 
 
 def read_line(line: bytes) -> ProviderLine:

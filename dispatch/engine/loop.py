@@ -45,6 +45,9 @@ async def _attempt(store: Store, duty: Duty, clock: Clock) -> float:
     except Unavailable as error:
         log.warning("store_unavailable", detail=error.detail)
         return NAP_S
+    except Exception:  # a fault of ours in one duty must not end the others
+        log.exception("duty_failed", duty=duty.__qualname__)
+        return NAP_S
     return NAP_S if again is None else min(NAP_S, clock.wall_seconds(again - now) - (anyio.current_time() - began))
 
 
@@ -55,5 +58,7 @@ async def every(seconds: float, duty: Callable[[], Awaitable[object]], stop: any
             await duty()
         except Unavailable as error:
             log.warning("store_unavailable", duty=duty.__qualname__, detail=error.detail)
+        except Exception:  # a fault of ours in one duty must not end the others
+            log.exception("duty_failed", duty=duty.__qualname__)
         with anyio.move_on_after(seconds):
             await stop.wait()

@@ -64,7 +64,7 @@ class Rounds:
             return await self._store.bookings.close(name, number, 0)  # a timer of nothing
         step = waves.next_step(market.settings, record.search(), market.now)
         if step.close:
-            return await self._store.bookings.close(name, number, record.rev)
+            return await self._store.bookings.close(name, number, record.rev, waves.lives(market.settings, record.search()))
         minute = hours.local_minute(market.settings.time_zone, market.now)
         reply = await self._store.bookings.send_wave(name, record, step, minute=minute, ready=self._ready)
         if reply["word"] == "SENT":

@@ -134,9 +134,9 @@ class Bookings:
         raw = await self._calls.command("GET", key("request", market, rid))
         return cast("Mapping[str, Any]", decode(raw[1 + raw[0] :])) if raw else None
 
-    async def close(self, market: str, bno: int, rev: int) -> str:
+    async def close(self, market: str, bno: int, rev: int, lives: Sequence[tuple[int, int]] = ()) -> str:
         """The deadline of a search has come. CLOSED, NARROWED, STALE or EARLY."""
-        return text((await self._calls.verb("close", market, bno=bno, rev=rev))["word"])
+        return text((await self._calls.verb("close", market, bno=bno, rev=rev, lives=lives))["word"])
 
     async def send_wave(self, market: str, record: Record, step: Step, *, minute: int, ready: int) -> Mapping[str, Any]:
         """One turn of a booking's plan. SENT, RESTED, EMPTY or STALE."""

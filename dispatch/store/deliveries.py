@@ -70,8 +70,8 @@ def _delivery(market: str, bno: int, event: dict[str, Any], record: Any, ids: di
     for name, value in (event["data"] or {}).items():
         if name == "p":
             data["provider_id"] = ids[value]
-        elif name == "window" and record:
-            data["window"] = {"start": _iso(record.windows[value].start), "end": _iso(record.windows[value].end)}
+        elif name == "window":
+            data["window"] = {"start": _iso(value[0]), "end": _iso(value[1])}
         else:
             data[name] = value
     body = {"type": event["type"], "timestamp": _iso(event["at"]), "data": data}

@@ -55,7 +55,7 @@ local function look(m, q, out, first, last, begun)
 end
 
 function verbs.census(m, a)
-  local q, out, begun = a.query, { counts = {}, left = {}, extent = a.extent, slot = a.slot }, os.clock()
+  local q, out, begun = a.query, { counts = {}, left = {}, extent = a.extent, slot = a.slot }, clock.busy()
   q.minute, q.apart = a.minute, true
   if a.client_id then q.client = tonumber(call('HGET', K.client_ids(m), a.client_id)) end
   net.begin(m, fits.prepare(m, q))

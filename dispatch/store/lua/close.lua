@@ -1,6 +1,6 @@
 -- close: the deadline of a search has come. Windows that can no longer be met are dropped; when none is left, nobody took it.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, bno, rev}
+-- ARGV: 1 msgpack {m, bno, rev, lives {{pno, until when he may answer if no deadline is sooner}..}}
 -- Replies: CLOSED, NARROWED (later windows are left), STALE (it has moved since, or searches no more), EARLY (the deadline is to come)
 -- Source: SPEC.md R11, R17, P3.
 
@@ -23,14 +23,17 @@ local function picked(list, kept)
 end
 
 -- A holder sees what is left of his windows, or learns that his proposal has expired.
-local function narrow(m, b, pno, p, place)
+local function narrow(m, b, pno, p, place, life)
   local left = {}
   for _, index in ipairs(p[S.windows]) do left[#left + 1] = place[index] end
   p[S.windows] = left
+  if p[S.live] == 1 and life then p[S.answer_by] = math.min(life, b.deadline) end -- it was cut short by a deadline that is gone
   if #left > 0 then propose.show(m, b, pno, p) else seats.withdraw(m, b, pno, p, 'expired', 'expired') end
 end
 
-local function drop_windows(m, b, kept, place)
+local function drop_windows(m, a, b, kept, place)
+  local lives = {}
+  for _, life in ipairs(a.lives) do lives[life[1]] = life[2] end
   local q = cmsgpack.unpack(b.query)
   b.spans, b.ends, q.windows = picked(b.spans, kept), picked(b.ends, kept), picked(q.windows, kept)
   b.version, b.deadline, b.start = b.version + 1, math.min(unpack(b.ends)), b.spans[1][1]
@@ -40,7 +43,7 @@ local function drop_windows(m, b, kept, place)
   call('HINCRBY', K.booking(m, b.no), 'rev', 1)
   event.add(m, b.no, 'WindowsDropped', { windows = b.spans, deadline = b.deadline })
   for pno, p in pairs(seats.all(m, b.no)) do
-    if p[S.state] == 'open' then narrow(m, b, pno, p, place) end
+    if p[S.state] == 'open' then narrow(m, b, pno, p, place, lives[pno]) end
   end
   seats.attend(m, b.no)
   return reply('NARROWED')
@@ -55,7 +58,7 @@ function verbs.close(m, a)
   if b.rev ~= a.rev then return reply('STALE') end
   if clock.now() < b.deadline then return reply('EARLY') end
   local kept, place = kept_windows(b, clock.now())
-  if #kept > 0 then return drop_windows(m, b, kept, place) end
+  if #kept > 0 then return drop_windows(m, a, b, kept, place) end
   booking.move(m, b, 'close')
   event.add(m, b.no, 'Unfilled', {})
   seats.withdraw_all(m, b, 'expired', 'expired')

@@ -5,7 +5,7 @@
 --          meanwhile are left alone.
 -- Source: DESIGN (35 days of quarter-hours).
 function verbs.extend(m, a)
-  local begun = os.clock()
+  local begun = clock.busy()
   for i, one in ipairs(a.list) do
     if i > 1 and index.over(begun) then return reply('DONE', { done = i - 1 }) end
     local key = K.provider(m, one.p)

@@ -14,7 +14,7 @@ local function bitmap(m, a, i, quarters)
 end
 
 function verbs.paint(m, a)
-  local begun, full, quarters = os.clock(), call('STRLEN', K.x_askable(m)), #a.at / 2
+  local begun, full, quarters = clock.busy(), call('STRLEN', K.x_askable(m)), #a.at / 2
   for i = a.from, quarters + #a.sets - 1 do
     local key, bytes = bitmap(m, a, i, quarters)
     if call('SETRANGE', key, a.offset, bytes) < full then

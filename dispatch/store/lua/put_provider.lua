@@ -54,7 +54,7 @@ local function settle(m, pno, slot, todo, at, begun)
 end
 
 function verbs.put_provider(m, a)
-  local begun, pno = os.clock(), tonumber(call('HGET', K.provider_ids(m), a.id))
+  local begun, pno = clock.busy(), tonumber(call('HGET', K.provider_ids(m), a.id))
   local fresh, version, rest = not pno, 0, false
   if pno then version, rest = unpack(call('HMGET', K.provider(m, pno), 'version', 'rest')) end
   if tonumber(version) ~= a.seen or rest then return reply('STALE') end
@@ -68,7 +68,7 @@ end
 
 -- put_rest: ARGV {m, p}: writes on what put_provider or put_rest did not get through. Replies: DONE {more}
 function verbs.put_rest(m, a)
-  local begun, slot, rest = os.clock(), unpack(call('HMGET', K.provider(m, a.p), 'slot', 'rest'))
+  local begun, slot, rest = clock.busy(), unpack(call('HMGET', K.provider(m, a.p), 'slot', 'rest'))
   local todo = rest and cmsgpack.unpack(rest)
   return reply('DONE', { more = todo and settle(m, a.p, slot, todo, todo.at, begun) or false })
 end

@@ -10,35 +10,19 @@ local function his(m, a, which)
   return p and p[S.round] == which[2] and p or nil
 end
 
-local function received(m, a, bno, p, delays)
-  if p[S.received] ~= 0 then return end
-  p[S.received] = clock.now()
-  seats.put(m, bno, a.p, p)
-  event.add(m, bno, 'Received', { p = a.p })
-  gauge.add(m, 'count.received', 1)
-  delays[#delays + 1] = p[S.received] - p[S.sent]
-end
-
-local function seen(m, a, bno, p)
-  if p[S.seen] ~= 0 then return end
-  p[S.seen] = clock.now()
-  seats.put(m, bno, a.p, p)
-  event.add(m, bno, 'Seen', { p = a.p })
-  gauge.add(m, 'count.seen', 1)
+-- Marks one of his proposals; the delay from sending, when this is the first word of it.
+local function mark(m, a, which, on_screen)
+  local p = his(m, a, which)
+  if not p then return nil end
+  local first = seats.received(m, which[1], a.p, p)
+  local shown = on_screen and seats.seen(m, which[1], a.p, p)
+  if first or shown then seats.put(m, which[1], a.p, p) end
+  return first and p[S.received] - p[S.sent] or nil
 end
 
 function verbs.receipt(m, a)
   local delays = {}
-  for _, which in ipairs(a.received) do
-    local p = his(m, a, which)
-    if p then received(m, a, which[1], p, delays) end
-  end
-  for _, which in ipairs(a.seen) do
-    local p = his(m, a, which)
-    if p then
-      received(m, a, which[1], p, delays)
-      seen(m, a, which[1], p)
-    end
-  end
+  for _, which in ipairs(a.received) do delays[#delays + 1] = mark(m, a, which, false) end
+  for _, which in ipairs(a.seen) do delays[#delays + 1] = mark(m, a, which, true) end
   return reply('DONE', { delays = delays })
 end

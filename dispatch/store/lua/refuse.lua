@@ -12,6 +12,7 @@ end
 
 local function record_no(m, a, b, p)
   p[S.answered] = clock.now()
+  seats.received(m, b.no, a.p, p) -- who answers has received
   seats.close(m, b.no, a.p, p, 'refused')
   if a.reason then call('HSET', K.who(m, b.no), 'no:' .. a.p, a.reason) end
   event.add(m, b.no, 'Refused', { p = a.p, wave = p[S.wave] })

@@ -5,6 +5,15 @@ function clock.now()
   return math.floor((CLOCK.base + (wall - CLOCK.base) * CLOCK.speed) / 1000)
 end
 
+-- Seconds of work so far, to bound a call by. Redis 7.0 gives scripts no clock that runs: there each question counts as 20 us.
+local counts, spent = nil, 0
+function clock.busy()
+  if counts == nil then counts = not pcall(function() return os.clock() end) end
+  if not counts then return os.clock() end
+  spent = spent + 0.00002
+  return spent
+end
+
 function clock.wall()
   local t = call('TIME')
   return t[1] * 1000 + math.floor(t[2] / 1000)

@@ -1,0 +1,19 @@
+-- What a provider's devices have shown of a proposal; the caller writes it back with seats.put.
+
+-- It has reached a device, or was answered: whether for the first time.
+function seats.received(m, bno, pno, p)
+  if p[S.received] ~= 0 then return false end
+  p[S.received] = clock.now()
+  event.add(m, bno, 'Received', { p = pno })
+  gauge.add(m, 'count.received', 1)
+  return true
+end
+
+-- It was on a screen: whether for the first time.
+function seats.seen(m, bno, pno, p)
+  if p[S.seen] ~= 0 then return false end
+  p[S.seen] = clock.now()
+  event.add(m, bno, 'Seen', { p = pno })
+  gauge.add(m, 'count.seen', 1)
+  return true
+end
