@@ -108,14 +108,15 @@ def too_late(settings: MarketSettings, start: int, now: int) -> bool:
 def deadline_of(settings: MarketSettings, start: int, opened_at: int) -> int:
     """When the search for a visit ends (R17): before its start, and after the longest search of the class at opening.
 
-    Where the usual deadline has passed already (ops may override R10) it is the last resort's, then the start itself.
+    Where the usual deadline has passed already (ops may override R10) it is the last resort's, then the start itself. The longest search
+    counts from when it may begin: quiet hours at its opening would else use up a night in which nobody can be asked.
     """
     latest = next((at for at in (start - settings.search_deadline_s * 1_000, start - LAST_RESORT_MS) if at > opened_at), start)
     urgency = urgency_of(settings, start, opened_at)
     if urgency is Urgency.LAST_MINUTE:
         return latest
     longest: int = getattr(settings.longest_search_s, urgency)
-    return min(latest, opened_at + longest * 1_000)
+    return min(latest, _loud_from(settings, start, opened_at, opened_at) + longest * 1_000)
 
 
 def reopened_deadline(start: int, now: int) -> int:
@@ -141,11 +142,15 @@ def allowed_from(settings: MarketSettings, search: Search, at: int) -> int:
     Those that quiet hours held back are spread over ten minutes after their end, the most urgent first, and among those with the same
     start by the moment they were opened (P6). A booking that becomes last-minute meanwhile waits no longer.
     """
-    quiet, hurried = settings.quiet_hours, _last_minute_from(settings, search.start)
+    return _loud_from(settings, search.start, search.opened_at, at)
+
+
+def _loud_from(settings: MarketSettings, start: int, opened_at: int, at: int) -> int:
+    quiet, hurried = settings.quiet_hours, _last_minute_from(settings, start)
     if quiet is None or hurried <= at or not in_range(quiet, settings.time_zone, at):
         return at
     end = end_of_range(quiet, settings.time_zone, at)
-    lead = max(0, search.start - end) + search.opened_at % QUARTER_MS
+    lead = max(0, start - end) + opened_at % QUARTER_MS
     return min(hurried, end + SPREAD_MS * lead // (lead + DAY_MS))
 
 

@@ -129,6 +129,20 @@ def test_a_search_ends_before_the_start_and_after_the_longest_search_of_its_clas
 
 
 @pytest.mark.parametrize(
+    ("opened", "start", "begins", "longest_h"),
+    [
+        ("2027-03-12 23:00", "2027-03-13 19:00", "03-13 07:0", 8),  # or it would be over at 07:00, and nobody asked
+        ("2027-03-12 23:00", "2027-03-15 10:00", "03-13 07:0", 24),
+        ("2027-03-12 21:59", "2027-03-13 19:00", "03-12 21:59", 8),
+        ("2027-03-12 23:00", "2027-03-13 13:00", "03-13 07:0", 5),  # an hour before the start
+    ],
+)
+def test_the_longest_search_counts_from_when_it_may_begin_r17(opened: str, start: str, begins: str, longest_h: int) -> None:
+    deadline = deadline_of(DEFAULTS, at(start), at(opened))
+    assert local(deadline - longest_h * HOUR).startswith(begins)
+
+
+@pytest.mark.parametrize(
     ("lead_min", "expected_min"),
     [
         (61, 1),  # in time for the usual deadline
