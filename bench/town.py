@@ -25,7 +25,7 @@ DAY_HOURS = (
 NIGHT_HOURS = "Mo-Su 22:00-06:00"
 QUIET = (("22:00", "07:00"), ("09:00", "11:00"), ("12:00", "13:30"))
 AREAS = tuple(f"750{n:02d}" for n in range(1, 21))
-BLOCKED, HOLDING, GAP = 20, 5_000, 1_800_000
+BLOCKED, HOLDING, GAP, SLOTS = 20, 5_000, 1_800_000, 4_096
 CASES = {"8 %": "often", "0.5 %": "rare", "nobody": "night"}  # how many fit, and the service that makes it so
 
 
@@ -62,7 +62,12 @@ def _zone(rng: random.Random) -> Zone:
         return AreasZone(codes=rng.sample(AREAS, 5))
     if kind < 0.2:
         size = rng.uniform(0.03, 0.07)
-        ring = [(lng - 1.4 * size, lat - size), (lng + 1.5 * size, lat - 0.8 * size), (lng + size, lat + size), (lng - size, lat + 0.9 * size)]
+        ring = [
+            (lng - 1.4 * size, lat - size),
+            (lng + 1.5 * size, lat - 0.8 * size),
+            (lng + size, lat + size),
+            (lng - size, lat + 0.9 * size),
+        ]
         return PolygonZone(coordinates=ring)
     return CircleZone(lat=lat, lng=lng, radius_km=round(rng.uniform(4, 9), 1))
 
@@ -94,23 +99,23 @@ async def _live(store: Store, calls: Calls, town: Town, progress: Progress) -> N
     """What bookings and devices would have left: push addresses, moments of the last proposal, visits, blocks."""
     bar = progress.add_task("   made reachable", total=town.size)
     rng, market = np.random.default_rng(town.size), town.market.id
-    reach = rng.random(town.size) < 0.95
-    for at in range(0, town.size, 1_000):
-        some = [pno for pno in range(at + 1, min(at + 1_000, town.size) + 1) if reach[pno - 1]]
-        await calls.pipeline(*(("HSET", key("provider", market, pno), "push", 1) for pno in some))
-        async with calls.redis.pipeline(transaction=False) as pipe:
-            for pno in some:
-                calls.queue(pipe, "status", market, p=pno, device="d", available=None, background=None)
-            await pipe.execute()
-        progress.update(bar, completed=at + 1_000)
+    ready = rng.random(town.size) < 0.95
+    ready &= np.fromiter((one.status == "approved" for _, one in providers(town.size, random.Random(town.size))), np.bool_, town.size)
+    for at in range(0, town.size, 2_000):
+        some = 1 + at + np.flatnonzero(ready[at : at + 2_000])
+        await calls.pipeline(*(("HSET", key("provider", market, pno), "push", 1, "askable", 1) for pno in some.tolist()))
+        progress.update(bar, completed=at + 2_000)
     slots = int(await calls.command("HGET", key("numbers", market), "slots"))
-    for chunk in range(-(-slots // 4_096)):
+    askable = np.zeros(slots, np.bool_)
+    for chunk in range(-(-slots // SLOTS)):
         name = key("x_records", market, chunk)
         raw = bytearray(await calls.command("GET", name) or b"")
         records = np.frombuffer(raw, np.dtype([("pno", "<u4"), ("asked", "<f8"), ("rest", "V20")]), count=len(raw) // 32)
-        month = rng.integers(town.market.now - 30 * 86_400_000, town.market.now, len(records))
-        records["asked"] = np.where(records["pno"] > 0, month * (rng.random(len(records)) > 0.1), 0)
+        held, month = records["pno"] > 0, rng.integers(town.market.now - 30 * 86_400_000, town.market.now, len(records))
+        records["asked"] = np.where(held, month * (rng.random(len(records)) > 0.1), 0)
+        askable[chunk * SLOTS : chunk * SLOTS + len(records)] = held & ready[np.maximum(records["pno"].astype(np.int64), 1) - 1]
         await calls.command("SET", name, bytes(raw))
+    await calls.command("SETRANGE", key("x_askable", market), 0, np.packbits(askable).tobytes())
     for pno in range(1, min(HOLDING, town.size // 10) + 1):
         visit, slot = window(town.market.now, pno % 5), await calls.command("HGET", key("provider", market, pno), "slot")
         taken = range((visit.start - GAP) // 900_000, (visit.end + GAP) // 900_000)
@@ -121,9 +126,9 @@ async def _live(store: Store, calls: Calls, town: Town, progress: Progress) -> N
 
 
 def window(now: int, days: int = 0) -> Span:
-    """An hour and a half from 14:00 UTC on, some days ahead."""
+    """An hour from 14:00 UTC on, some days ahead."""
     start = (now // 86_400_000 + 2 + days) * 86_400_000 + 14 * 3_600_000
-    return Span(start, start + 5_400_000)
+    return Span(start, start + 3_600_000)
 
 
 def queries(town: Town, service: str, count: int) -> list[dict[str, Any]]:
@@ -133,7 +138,8 @@ def queries(town: Town, service: str, count: int) -> list[dict[str, Any]]:
     for index in range(count):
         lat, lng = LAT + rng.randint(-HALF[0] // 2, HALF[0] // 2), LNG + rng.randint(-HALF[1] // 2, HALF[1] // 2)
         query = Query(
-            lat=lat, lng=lng, cells=cells_of(lat, lng), areas=(rng.choice(AREAS),), services=(service,), windows=(window(town.market.now, index % 5),),
+            lat=lat, lng=lng, cells=cells_of(lat, lng), areas=(rng.choice(AREAS),), services=(service,),
+                windows=(window(town.market.now, index % 5),),
             gap=GAP,
         )  # fmt: skip
         found.append({"query": query, "minute": MINUTE, "client_id": "client"})

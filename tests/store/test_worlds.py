@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -78,7 +77,10 @@ def with_verbs(clock: Clock) -> Library:
     found = library(clock)
     text = found.text.replace("\nlocal function serve(verb", BOOST, 1)
     assert text != found.text
-    more = "\n".join(f"redis.register_function('{name}_worlds{hash_of(clock)}', function(k, args) return serve('{name}', args) end)" for name in ("arrange", "seek"))
+    more = "\n".join(
+        f"redis.register_function('{name}_worlds{hash_of(clock)}', function(k, args) return serve('{name}', args) end)"
+        for name in ("arrange", "seek")
+    )
     digest = found.name.rpartition("_")[2]
     text = text.replace(f"_{digest}", f"_worlds{hash_of(clock)}") + more + "\n"
     return Library(f"dispatch_worlds{hash_of(clock)}", text, found.verbs | {"arrange", "seek"})
@@ -110,6 +112,7 @@ class Town:
 
     async def _close(self) -> None:
         for _, calls, _ in self.stores:
+            await calls.redis.connection_pool.disconnect(inuse_connections=True)  # the control leaves some in the middle of a reply
             await calls.redis.aclose()
 
     def close(self) -> None:
@@ -144,7 +147,9 @@ async def settled(store: Store, calls: Calls, world: World) -> tuple[Market, lis
     turns = [(bucket, span * world.turning // 64 * 8) for bucket in world.buckets()] if world.turning else []
     states = [state_of(one, numbers[one.id], 1 + 20 * index) for index, one in enumerate(world.people)]
     await calls.verb("arrange", name, list=states, gap=market.settings.travel_gap_s * 1_000, turns=turns)
-    if moved := [one for one in world.people if one.later is not None and int(numbers[one.id]) % 3 == 0]:  # again, with the visits he holds now
+    if moved := [
+        one for one in world.people if one.later is not None and int(numbers[one.id]) % 3 == 0
+    ]:  # again, with the visits he holds now
         for one in moved:
             assert one.later is not None
             await store.providers.put(market, one.id, msgspec.structs.replace(one.later, hours="Mo-Su 07:00-21:10"))
@@ -217,7 +222,9 @@ def note(world: World, query: Query, people: list[Person], fitting: list[Person]
 outlines = st.tuples(st.integers(0, 2**32), st.sampled_from((50, 50, 50, 60, 80, 120, 250, 400)), st.sampled_from(range(len(NIGHTS))))
 
 
-@settings(max_examples=WORLDS, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@settings(
+    max_examples=WORLDS, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+)
 @given(outlines)
 def judge(town: Town, outline: tuple[int, int, int]) -> None:
     seed, size, night = outline
@@ -240,8 +247,7 @@ def test_a_matcher_that_is_wrong_is_found_out(town: Town, monkeypatch: pytest.Mo
     """The control: the same comparison, with a rule changed on one side."""
     monkeypatch.setattr("dispatch.matcher.CROWD", 1)
     store, calls, about = town.stores[0]
-    world = Maker(7, 120, calls.clock.base_ms, about).world()
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError):  # noqa: PT012 - any of twenty worlds may tell
         for seed in range(20):
             world = Maker(seed, 120, calls.clock.base_ms, about).world()
             town.runner.run(judged(store, calls, replace(world, k=50)))

@@ -93,11 +93,15 @@ class Maker:
     def world(self) -> World:
         rng = self.rng
         horizon = (self.night - self.now) // DAY + 3
-        market = MarketSettings(time_zone=self.zone, travel_gap_s=self.gap // 1_000, open_proposals_cap=rng.choice((1, 3, 5)), horizon_days=horizon)
+        market = MarketSettings(
+            time_zone=self.zone, travel_gap_s=self.gap // 1_000, open_proposals_cap=rng.choice((1, 3, 5)), horizon_days=horizon
+        )
         people = [self.someone(index, market) for index in range(self.size)]
         queries = [self.query(index) for index in range(3)]
         asked = [rng.sample(range(self.size), rng.choice((0, 0, 1, 5, 30))) for _ in queries]
-        return World(market=market, people=people, queries=queries, asked=asked, k=rng.choice((1, 3, 10, 10, 50, 200)), turning=rng.randint(0, 8))
+        return World(
+            market=market, people=people, queries=queries, asked=asked, k=rng.choice((1, 3, 10, 10, 50, 200)), turning=rng.randint(0, 8)
+        )
 
     def someone(self, index: int, market: MarketSettings) -> Someone:
         rng, rare = self.rng, 0.04 if self.easy else 0.12
@@ -165,7 +169,13 @@ class Maker:
                 lat, lng = lat + rng.randint(-high + 1, low - 1), lng - right  # on the eastern one
             case 2:
                 lat, lng = lat + low, lng + left  # the south-western corner
-        corners = [(lat - low, lng - left), (lat - low, lng + right), (lat + high, lng + right), (lat + high + 1_234, lng), (lat + high, lng - left)]
+        corners = [
+            (lat - low, lng - left),
+            (lat - low, lng + right),
+            (lat + high, lng + right),
+            (lat + high + 1_234, lng),
+            (lat + high, lng - left),
+        ]
         yield from ((x / 1e6, y / 1e6) for y, x in corners)
 
     # -- times ---------------------------------------------------------------------------------------------------------
@@ -192,7 +202,9 @@ class Maker:
 
     def query(self, index: int) -> Query:
         rng = self.rng
-        lat, lng = self.spots[index] if rng.random() < 0.8 else (self.spots[0][0] + rng.randint(-50, 50), self.spots[0][1] + rng.randint(-50, 50))
+        lat, lng = (
+            self.spots[index] if rng.random() < 0.8 else (self.spots[0][0] + rng.randint(-50, 50), self.spots[0][1] + rng.randint(-50, 50))
+        )
         windows = tuple(dict.fromkeys(self.window() for _ in range(rng.choice((1, 1, 1, 2, 3, 5)))))
         return Query(
             lat=lat, lng=lng, cells=cells_of(lat, lng), areas=tuple(sorted(rng.sample(AREAS, rng.randint(0, 2)))), windows=windows,
