@@ -3,9 +3,10 @@
 Providers are asked in the order in which they came. Everything goes through the desk and the rooms of the store, as in an engine.
 """
 
+import asyncio
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,7 @@ from dispatch.engine.upkeep import Upkeep
 from dispatch.gazetteer import Gazetteer
 from dispatch.identity import DeviceKeys
 from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderSettings, Service, Trade
-from dispatch.store import Record, Store, functions
+from dispatch.store import Record, Store, Wake, Wakeups, functions
 from dispatch.store.calls import Calls, make_redis
 from dispatch.store.functions import Clock
 
@@ -188,6 +189,32 @@ class Scene:
         """An id that nobody used."""
         return f"{kind}-{next(self._ids)}"
 
+    async def beat(self, gateway: str, moment: int) -> None:
+        """A gateway was last heard of at that moment of wall time."""
+        await self.redis.zadd(f"{{{self.market}}}:gateways", {gateway: moment})
+
+    @asynccontextmanager
+    async def listening(self, wakeups: Wakeups) -> AsyncIterator[Callable[[], Awaitable[Wake]]]:
+        """While it is open, a gateway hears of this market: ``await heard()`` is the next wake-up."""
+        heard: asyncio.Queue[Wake] = asyncio.Queue()
+
+        async def listen() -> None:
+            async for wake in wakeups:
+                heard.put_nowait(wake)
+
+        listener = asyncio.create_task(listen())
+        await wakeups.follow(self.market)
+
+        async def following() -> Wake:
+            async with asyncio.timeout(10):
+                return await heard.get()
+
+        try:
+            yield following
+        finally:
+            listener.cancel()
+            await asyncio.gather(listener, return_exceptions=True)
+
     # -- looking --------------------------------------------------------------------------------------------------
 
     async def record(self, booking_id: str = "b-1") -> Record:
@@ -224,6 +251,10 @@ class Scene:
 
     async def gauge(self, name: str) -> int:
         return (await self.store.gauges.read(self.market)).get(name, 0)
+
+    async def gateways(self) -> set[str]:
+        """Gateways that the market knows."""
+        return {name.decode() for name in await self.redis.zrange(f"{{{self.market}}}:gateways", 0, -1)}
 
     async def timers(self) -> dict[int, int]:
         """When each booking is looked at next."""
