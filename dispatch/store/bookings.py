@@ -248,7 +248,8 @@ def _reads(market: str, bno: int) -> tuple[tuple[Any, ...], ...]:
 
 
 def _record(bno: int, raw: Any, who: Any, proposals: Any, due: Any) -> Record:
-    fields = _pairs(raw)
+    fields, personal = _pairs(raw), _pairs(who)
+    query, _ = personal.pop("query", None), personal.pop("face", None)
     whole = {name: int(float(fields[name])) for name in WHOLE}
     return Record(
         no=bno,
@@ -261,11 +262,11 @@ def _record(bno: int, raw: Any, who: Any, proposals: Any, due: Any) -> Record:
         services=tuple(decode(fields["services"])),
         area=decode(fields["area"]) or {},
         currency=fields["currency"].decode(),
-        query=decode(fields["query"]),
+        query=decode(query) if query else {},
         winner=int(fields["winner"]) if "winner" in fields else None,
         window=int(fields["window"]) if "window" in fields else None,
         due=int(float(due)) if due is not None else None,
-        who={name: value.decode() for name, value in _pairs(who).items()},
+        who={name: value.decode() for name, value in personal.items()},
         proposals={int(pno): _proposals.decode(value) for pno, value in _pairs(proposals).items()},
         **whole,
     )

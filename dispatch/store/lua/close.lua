@@ -34,12 +34,14 @@ end
 local function drop_windows(m, a, b, kept, place)
   local lives = {}
   for _, life in ipairs(a.lives) do lives[life[1]] = life[2] end
-  local q = cmsgpack.unpack(b.query)
+  booking.load(m, b)
+  local q = b.query
   b.spans, b.ends, q.windows = picked(b.spans, kept), picked(b.ends, kept), picked(q.windows, kept)
   b.version, b.deadline, b.start = b.version + 1, math.min(unpack(b.ends)), b.spans[1][1]
   for _, span in ipairs(b.spans) do b.start = math.min(b.start, span[1]) end
-  call('HSET', K.booking(m, b.no), 'version', b.version, 'deadline', b.deadline, 'start', b.start, 'query', cmsgpack.pack(q),
+  call('HSET', K.booking(m, b.no), 'version', b.version, 'deadline', b.deadline, 'start', b.start,
     'windows', cmsgpack.pack(b.spans), 'ends', cmsgpack.pack(b.ends))
+  call('HSET', K.who(m, b.no), 'query', cmsgpack.pack(q))
   call('HINCRBY', K.booking(m, b.no), 'rev', 1)
   event.add(m, b.no, 'WindowsDropped', { windows = b.spans, deadline = b.deadline })
   for pno, p in pairs(seats.all(m, b.no)) do

@@ -16,17 +16,17 @@ end
 
 local function write(m, a, bno, cno)
   a.query.client = cno
-  local flat = {}
+  local flat = { 'booking_id', a.booking_id, 'client_id', a.client_id, 'query', cmsgpack.pack(a.query), 'face', a.face }
   for name, value in pairs(a.who) do
     flat[#flat + 1] = name
     flat[#flat + 1] = value
   end
-  call('HSET', K.who(m, bno), 'booking_id', a.booking_id, 'client_id', a.client_id, unpack(flat))
+  call('HSET', K.who(m, bno), unpack(flat))
   call('HSET', K.booking(m, bno), 'state', 'searching', 'rev', 1, 'round', 1, 'version', 1, 'urgency', a.urgency,
     'opened_at', clock.now(), 'paced_at', clock.now(), 'deadline', a.deadline, 'start', a.start, 'live', 0, 'wave', 0,
     'tried', a.plan and 1 or 0, 'said_no', 0, 'windows', cmsgpack.pack(a.windows), 'ends', cmsgpack.pack(a.ends),
-    'services', cmsgpack.pack(a.services), 'area', cmsgpack.pack(a.area), 'face', a.face, 'face_pairs', a.face_pairs,
-    'price', a.price, 'currency', a.currency, 'client', cno, 'query', cmsgpack.pack(a.query))
+    'services', cmsgpack.pack(a.services), 'area', cmsgpack.pack(a.area), 'face_pairs', a.face_pairs, 'price', a.price,
+    'currency', a.currency, 'client', cno)
   event.add(m, bno, 'Opened', { urgency = a.urgency, deadline = a.deadline, services = a.services, windows = a.windows,
     client = cno, override = a.override })
   gauge.booking(m, nil, 'searching', a.urgency)

@@ -11,6 +11,14 @@ function booking.get(m, bno)
   return b
 end
 
+-- Reads what of it can be erased: what it asks of the index (with the exact place), and what every holder sees (msgpack pairs).
+function booking.load(m, b)
+  if not b.query then
+    local query, face = unpack(call('HMGET', K.who(m, b.no), 'query', 'face'))
+    b.query, b.face = cmsgpack.unpack(query), face
+  end
+end
+
 -- Moves it by the table of lifecycle.py; nil when the table does not allow the move.
 function booking.move(m, b, move, fields)
   local to = MOVES[b.state][move]

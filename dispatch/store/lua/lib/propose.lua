@@ -2,7 +2,8 @@
 
 -- The query of a booking, ready for fits.check: everyone asked in this round stays out.
 function propose.query(m, b, minute, now)
-  local q, asked = cmsgpack.unpack(b.query), {}
+  booking.load(m, b)
+  local q, asked = b.query, {}
   for pno, p in pairs(seats.all(m, b.no)) do
     if p[S.round] == b.round then asked[pno] = true end
   end
@@ -19,6 +20,7 @@ end
 
 -- Shows a proposal, new or changed, to every device of its provider.
 function propose.show(m, b, pno, p)
+  booking.load(m, b)
   local far = p[S.far] >= 0 and math.floor(p[S.far] / 100 + 0.5) * 100 or null
   local facts = inbox.body('windows', shown(b, p), 'distance_m', far, 'known_client', false)
   local frame, seq = inbox.push(m, pno, 9, inbox.body('type', 'proposal', 'proposal', seats.id(b.no, p[S.round], pno),
