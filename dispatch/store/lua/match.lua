@@ -3,7 +3,7 @@
 -- ARGV: 1 msgpack {m, query, minute, k, limit (doubtful ones to look at in this call; 0: no count), client_id or nil}
 -- Replies: FOUND {first {{pno, bucket, score x 100, distance in m or nil, windows}..}, count, from (slot at which to go on counting)}
 -- Source: SPEC.md R2, R5.
-local AT_ONCE = 64 -- doubtful ones: a longer count begins with a call of its own
+local AT_ONCE = 16 -- doubtful ones: a longer count begins with a call of its own
 
 local function query_of(m, a)
   local q = a.query

@@ -35,15 +35,16 @@ end
 -- bucket is crowded now: then the next search begins at best.turn. This is where the time of a match goes, hence the plain loops.
 function find.sift(m, q, s, at, stop, best, k)
   local bits, has, none, read2, out, plainly = net.bits, net.has, net.has[0], struct.unpack, q.out, q.plain and q.plainly
-  local from, past, text, last = 0, 0, '', best.order[k]
+  local from, past, text, last, empty = 0, 0, '', best.order[k], net.bits[0]
   local worst = last and best.asked[last] or math.huge
   at = net.seek(s, at, stop)
   while at do
     local first, bytes, doubted = s.first, s.bytes, s.doubted
     for i = at - first + 1, math.min(stop, s.past) - first do
-      local list, doubts, base = bits[bytes[i]], doubted and has[doubted[i]] or none, (first + i - 1) * 8
+      local byte, list, doubts = bytes[i], empty, none
+      if byte ~= 0 then list, doubts = bits[byte], has[doubted[i]] end
       for j = 1, #list do
-        local slot, pno, asked, fit = base + list[j], nil, nil, true
+        local slot, fit, pno, asked = (first + i - 1) * 8 + list[j], true
         if slot < from or slot >= past then from, past, text = net.records(s, slot) end
         local pos = (slot - from) * SIZE + 1
         if doubts[list[j]] then pno, asked, fit = look(m, q, plainly, slot, text, pos)

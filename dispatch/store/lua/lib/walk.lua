@@ -1,6 +1,8 @@
 -- Walking the bits of a net. A call into the store costs as much as a dozen lines of Lua, so bitmaps are read a block at a time, gaps are
 -- jumped with BITPOS, and in a dense net the records of neighbouring slots are read together.
 local SIZE, WHOLE, BLOCK = 32, 2048, 256
+local CLEAR = {} -- bytes without a bit
+for i = 1, WHOLE do CLEAR[i] = 0 end
 net.bits, net.has = {}, {} -- by byte: the positions of its set bits, as a list and as a set
 for byte = 0, 255 do
   local bits, has = {}, {}
@@ -42,7 +44,7 @@ function net.seek(s, at, stop)
   s.first, s.past = at, math.min(at + s.width, stop)
   if s.whole then s.first, s.past = 0, s.width end
   s.bytes = { string.byte(call('GETRANGE', s.key, s.first, s.past - 1), 1, -1) }
-  s.doubted = s.doubt and { string.byte(call('GETRANGE', s.doubt, s.first, s.past - 1), 1, -1) }
+  s.doubted = s.doubt and { string.byte(call('GETRANGE', s.doubt, s.first, s.past - 1), 1, -1) } or CLEAR
   return at
 end
 
@@ -58,13 +60,16 @@ end
 
 -- Calls `visit(slot, text, pos)` for the bits of the bytes [at, stop) until it returns true; the record begins at `pos` of `text`.
 function net.walk(s, at, stop, visit)
+  local bits, none = net.bits, net.bits[0]
   at = net.seek(s, at, stop)
   while at do
-    for i = at, math.min(stop, s.past) - 1 do
-      local list = net.bits[s.bytes[i - s.first + 1]]
+    local first, bytes = s.first, s.bytes
+    for i = at - first + 1, math.min(stop, s.past) - first do
+      local byte, list, base = bytes[i], none, 0
+      if byte ~= 0 then list, base = bits[byte], (first + i - 1) * 8 end
       for j = 1, #list do
-        local base, _, text = net.records(s, i * 8 + list[j])
-        if visit(i * 8 + list[j], text, (i * 8 + list[j] - base) * SIZE + 1) then return end
+        local from, _, text = net.records(s, base + list[j])
+        if visit(base + list[j], text, (base + list[j] - from) * SIZE + 1) then return end
       end
     end
     at = net.seek(s, s.past, stop)
