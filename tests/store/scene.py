@@ -25,7 +25,7 @@ from dispatch.gazetteer import Gazetteer
 from dispatch.identity import DeviceKeys
 from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderSettings, Service, Trade
 from dispatch.store import Record, Store, Wake, Wakeups, functions
-from dispatch.store.calls import Calls, make_redis
+from dispatch.store.calls import Calls, answering, make_redis
 from dispatch.store.functions import Clock
 
 NOON = 1_804_849_200_000  # Friday 2027-03-12 12:00 in Paris
@@ -258,7 +258,8 @@ class Scene:
 
     async def timers(self) -> dict[int, int]:
         """When each booking is looked at next."""
-        found = await self.redis.zrange(f"{{{self.market}}}:due", 0, -1, withscores=True)
+        async with answering():
+            found = await self.redis.zrange(f"{{{self.market}}}:due", 0, -1, withscores=True)
         return {int(bno): int(score) for bno, score in found}
 
 
