@@ -49,8 +49,9 @@ function ledger.recall(key, print)
   return string.sub(kept, 2 + size)
 end
 
--- Keeps an answer until a wall time (ms).
+-- Keeps an answer until a wall time (ms), 400 days at most.
 function ledger.keep(key, print, answer, until_wall)
-  call('SET', key, string.char(#print) .. print .. answer, 'PXAT', math.floor(until_wall))
+  call('SET', key, string.char(#print) .. print .. answer, 'PXAT',
+    math.floor(math.min(until_wall, clock.wall() + 34560000000)))
   return answer
 end
