@@ -30,14 +30,15 @@ class Rounds:
     async def once(self, now: int) -> int | None:
         """Serves everything that is due by ``now``. When to come again (engine ms): ``now`` when there may be more; None: no timer is set.
 
-        A booking that cannot be served does not hold up the others. Raises Unavailable when there was one, or no store.
+        A booking that cannot be served, or even be read, does not hold up the others; what went wrong with the first is raised at the end.
+        Raises Unavailable when there is no store.
         """
         if self._interrupted:
             self._ready = now
         self._interrupted = True
         names = await self._store.markets.names()
         due, later = await self._store.bookings.due(names, now, BATCH)
-        failures: list[Unavailable] = []
+        failures: list[Exception] = []
         for name in dict.fromkeys(market for market, _ in due):
             failures += await self._serve(name, [bno for market, bno in due if market == name])
         self._interrupted = 0 < len(due) == len(failures)
@@ -45,18 +46,31 @@ class Rounds:
             raise failures[0]
         return now if due else later
 
-    async def _serve(self, name: str, numbers: Sequence[int]) -> list[Unavailable]:
+    async def _serve(self, name: str, numbers: Sequence[int]) -> list[Exception]:
         """The turns of some bookings of a market, and what went wrong."""
         market = await self._store.markets.get(name)
-        records = {record.no: record for record in await self._store.bookings.records(name, numbers)} if market else {}
-        failures: list[Unavailable] = []
+        known = await self._read(name, numbers) if market else {}
+        failures: list[Exception] = []
         for number in numbers:
             try:
-                WAVES.labels(await self._turn(name, number, market, records.get(number))).inc()
-            except Unavailable as error:
-                log.warning("turn_failed", market=name, bno=number, detail=error.detail)
+                record = known.get(number) if known is not None else (await self._records(name, [number])).get(number)
+                WAVES.labels(await self._turn(name, number, market, record)).inc()
+            except Exception as error:  # of this booking alone
+                log.warning("turn_failed", market=name, bno=number, error=type(error).__name__)
                 failures.append(error)
         return failures
+
+    async def _read(self, name: str, numbers: Sequence[int]) -> dict[int, Record] | None:
+        """All of them in one round trip. None: one cannot be read, and nobody knows which."""
+        try:
+            return await self._records(name, numbers)
+        except Unavailable:
+            raise
+        except Exception:
+            return None
+
+    async def _records(self, name: str, numbers: Sequence[int]) -> dict[int, Record]:
+        return {record.no: record for record in await self._store.bookings.records(name, numbers)}
 
     async def _turn(self, name: str, number: int, market: Market | None, record: Record | None) -> str:
         """One turn of one booking's plan; the store's word for what came of it."""
