@@ -61,12 +61,13 @@ function verbs.census(m, a)
   net.begin(m, fits.prepare(m, q))
   net.hours(m, q)
   local map, limit = call('GET', K.x_extents(m)) or '', a.limit
-  while out.extent * 9 < #map and limit > 0 and not index.over(begun) do
+  while out.extent * 9 < #map and limit > 0 do
     local _, first, stop = struct.unpack('<BI4I4', map, out.extent * 9 + 1)
     local from = first + out.slot
     local at = look(m, q, out, from, math.min(stop, from + limit) - 1, begun)
     limit, out.slot = limit - (at - from), at - first
     if at >= stop then out.extent, out.slot = out.extent + 1, 0 end
+    if index.over(begun) then break end -- after some of them: a caller gets on whatever the time
   end
   net.drop(m, q)
   if out.extent * 9 >= #map then out.extent = nil end
