@@ -9,7 +9,18 @@ import pytest
 
 from dispatch import hours
 from dispatch.matcher import Query
-from dispatch.model import Absence, AreasZone, CircleZone, DailyRange, InitialRank, MarketSettings, PolygonZone, ProviderSettings, Span, Tier
+from dispatch.model import (
+    Absence,
+    AreasZone,
+    CircleZone,
+    DailyRange,
+    InitialRank,
+    MarketSettings,
+    PolygonZone,
+    ProviderSettings,
+    Span,
+    Tier,
+)
 from dispatch.store import Clock, Market, Store
 from dispatch.store.calls import Calls, make_redis
 from dispatch.store.functions import Library, install, library
@@ -176,12 +187,16 @@ async def test_the_index_reaches_on_day_by_day(at: Callable[..., Awaitable[Bench
     assert [await count(later, far), await count(later, edge)] == [1, 0]
 
 
-async def test_writing_that_is_cut_into_many_calls_ends_the_same(at: Callable[..., Awaitable[Bench]], market: str, fresh_market: Any) -> None:
+async def test_writing_that_is_cut_into_many_calls_ends_the_same(
+    at: Callable[..., Awaitable[Bench]], market: str, fresh_market: Any
+) -> None:
     """With no time at all for a call, each writes a few bits; nobody who is half written can be asked."""
     clock = Clock(speed=0.0, base_ms=NOW)
     usual = library(clock)
     digest = usual.name.rpartition("_")[2]
-    text = usual.text.replace("local DIGITS, LIMIT, LOOK = {}, 0.0015, 16", "local DIGITS, LIMIT, LOOK = {}, -1, 16").replace(digest, "hasty")
+    text = usual.text.replace("local DIGITS, LIMIT, LOOK = {}, 0.0015, 16", "local DIGITS, LIMIT, LOOK = {}, -1, 16").replace(
+        digest, "hasty"
+    )
     assert "LIMIT, LOOK = {}, -1" in text
     hasty = await at(market, lib=Library("dispatch_hasty", text, usual.verbs), settings=SHORT)
     calm = await at(fresh_market(), settings=SHORT)
@@ -219,5 +234,3 @@ async def test_matching_leaves_nothing_behind(bench: Bench) -> None:
     await reachable(bench, "p")
     await count(bench, query(windows=(Span(NOW + DAY, NOW + DAY + HOUR), Span(NOW + 2 * DAY, NOW + 2 * DAY + HOUR))))
     assert await bench.calls.command("KEYS", f"{{{bench.market.id}}}:~*") == []
-
-
