@@ -15,14 +15,15 @@ end
 function tally.count(m, q, from, limit)
   if q.size == 0 then return 0 end
   local n, begun, stop = from == 0 and all_sure(m, q) or 0, clock.busy(), nil
+  local looked = 0
   if q.doubts == 0 then return n end
   net.walk(net.steps(m, q, q.doubt, q.doubts), math.floor(from / 8), q.full, function(slot, text, pos)
     if slot < from then return false end
-    if limit <= 0 or limit % 8 == 0 and index.over(begun) then
+    if looked >= limit or looked % 8 == 7 and index.over(begun) then
       stop = slot
       return true
     end
-    limit = limit - 1
+    looked = looked + 1
     local pno = struct.unpack('<I4', text, pos)
     if not q.out[pno] and fits.doubtful(m, q, slot, pno, text, pos) then n = n + 1 end
   end)
