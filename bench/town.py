@@ -25,7 +25,7 @@ DAY_HOURS = (
 NIGHT_HOURS = "Mo-Su 22:00-06:00"
 QUIET = (("22:00", "07:00"), ("09:00", "11:00"), ("12:00", "13:30"))
 AREAS = tuple(f"750{n:02d}" for n in range(1, 21))
-BLOCKED, HOLDING, GAP, SLOTS = 20, 5_000, 1_800_000, 4_096
+BLOCKED, HOLDING, GAP, SLOTS = 3, 5_000, 1_800_000, 4_096
 CASES = {"8 %": "often", "0.5 %": "rare", "nobody": "night"}  # how many fit, and the service that makes it so
 
 

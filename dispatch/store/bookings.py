@@ -170,8 +170,9 @@ class Bookings:
     async def match(self, market: str, query: Query, *, minute: int, k: int, client_id: str | None, counting: bool = True) -> Found:
         """Who would be asked, and how many fit exactly. Large counts take several bounded calls."""
         arguments = {"query": plain(query), "minute": minute, "client_id": client_id}
-        reply = await self._calls.verb("match", market, **arguments, k=k, limit=TALLY if counting else 0)
-        first = [(int(no), tier_of(bucket), score / 100, far, list(windows)) for no, bucket, score, far, windows in reply["first"]]
+        reply = await self._calls.verb("match", market, **arguments, k=k, counting=counting)
+        flat = iter(reply["first"] or ())
+        first = [_found(*entry) for entry in zip(flat, flat, flat, flat, flat, strict=True)]
         return Found(first=first, count=await self.tally(market, arguments, reply.get("count", 0), reply.get("from")))
 
     async def tally(self, market: str, arguments: dict[str, Any], count: int, at: int | None) -> int:
@@ -231,6 +232,11 @@ class Bookings:
 def plain(query: Query) -> dict[str, Any]:
     """A query as the verbs read it."""
     return {**msgspec.structs.asdict(query), "windows": [(w.start, w.end) for w in query.windows]}
+
+
+def _found(no: int, bucket: int, score: int, far: int, windows: int) -> tuple[int, Tier, float, int | None, list[int]]:
+    fitting = [index for index in range(windows.bit_length()) if windows >> index & 1]
+    return no, tier_of(bucket), score / 100, far if far >= 0 else None, fitting
 
 
 def _score(entry: Sequence[Any]) -> int:

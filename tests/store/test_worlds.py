@@ -61,10 +61,15 @@ function verbs.seek(m, a)
   q.minute = a.minute
   if a.client_id then q.client = tonumber(call('HGET', K.client_ids(m), a.client_id)) end
   net.cast(m, fits.prepare(m, q, asked))
-  local count, from = tally.count(m, q, 0, 100000)
+  local count, from = 0, 0
+  repeat -- a call on a busy machine counts only some of them
+    local some
+    some, from = tally.count(m, q, from, 100000)
+    count = count + some
+  until not from
   for i, r in ipairs(find.first(m, q, a.k)) do out[i] = { r.pno, r.windows, r.far } end
   net.drop(m, q)
-  return reply('FOUND', { first = out, count = count, from = from })
+  return reply('FOUND', { first = out, count = count })
 end
 end
 local function serve(verb"""
@@ -193,7 +198,7 @@ async def agree(
     wave = await calls.verb("seek", market.id, **arguments)
     left = [one for one in fitting if one.no not in asked]
     assert [entry[0] for entry in wave["first"] or []] == [one.no for one in order(left, turns)[: world.k]]
-    assert (wave["count"], wave.get("from")) == (len(left), None)
+    assert wave["count"] == len(left)
 
     counts, out = await store.bookings.census(market.id, query, minute=minute, client_id=client)
     reasons = {no: verdict.reasons[0] for no, verdict in verdicts.items() if not verdict}

@@ -1,9 +1,9 @@
 -- match: who would be asked, in order, and how many fit; writes nothing.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, query, minute, k, limit (doubtful ones to look at in this call; 0: no count), client_id or nil}
--- Replies: FOUND {first {{pno, bucket, score x 100, distance in m or nil, windows}..}, count, from (slot at which to go on counting)}
+-- ARGV: 1 msgpack {m, query, minute, k, counting (whether to), client_id or nil}
+-- Replies: FOUND {first (five numbers of each, flat: pno, bucket, score x 100, distance in m or -1, windows that fit as bits), count,
+--          from (slot at which to go on counting)}
 -- Source: SPEC.md R2, R5.
-local AT_ONCE = 16 -- doubtful ones: a longer count begins with a call of its own
 
 local function query_of(m, a)
   local q = a.query
@@ -12,22 +12,30 @@ local function query_of(m, a)
   return fits.prepare(m, q)
 end
 
-local function face(r)
-  return { r.pno, r.bucket, r.score, r.kind ~= 3 and math.floor(r.far + 0.5) or null, r.windows }
+-- Flat: tables of tables take long to pack.
+local function flat(found)
+  local out, n = {}, 0
+  for i = 1, #found do
+    local r, windows = found[i], 0
+    for j = 1, #r.windows do windows = windows + 2 ^ r.windows[j] end
+    out[n + 1], out[n + 2], out[n + 3], out[n + 4], out[n + 5] = r.pno, r.bucket, r.score, r.far, windows
+    n = n + 5
+  end
+  return out
 end
 
 function verbs.match(m, a)
-  local q, out = query_of(m, a), { first = {} }
+  local q, out = query_of(m, a), {}
   net.cast(m, q)
   local found = find.first(m, q, a.k)
-  if a.limit > 0 and q.doubts > AT_ONCE then out.count, out.from = 0, 0
-  elseif a.limit > 0 then out.count, out.from = tally.count(m, q, 0, a.limit) end
+  if a.counting then out.count, out.from = tally.at_once(m, q) end
   net.drop(m, q)
-  for i, r in ipairs(found) do out.first[i] = face(r) end
+  out.first = flat(found)
   return reply('FOUND', out)
 end
 
--- tally: goes on counting where a count stopped (same ARGV, and `from`). Replies: COUNTED {count, from}
+-- tally: goes on counting where a count stopped. ARGV {m, query, minute, client_id or nil, from, limit (of doubtful ones to look at)}.
+-- Replies: COUNTED {count, from}
 function verbs.tally(m, a)
   local q = query_of(m, a)
   net.cast(m, q)

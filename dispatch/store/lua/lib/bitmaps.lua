@@ -1,5 +1,5 @@
 -- Joining bitmaps. Every one that meets others is as long as the slot space (q.full bytes).
-local TOGETHER = 12
+local TOGETHER, KNOWN = 12, 4096
 
 -- BITOP is some thirty times slower beyond the end of the shortest bitmap, so those that meet are made as long as the slot space (`full`
 -- bytes). The second step copies the bitmap: one that has grown has much spare room.
@@ -8,15 +8,23 @@ function net.pad(key, full)
   call('BITOP', 'OR', key, key)
 end
 
--- Those of the bitmaps that exist, each as long as the slot space.
+-- Those of the bitmaps that exist, each as long as the slot space. What is known to be is not looked at again: one that has been deleted
+-- since then counts as empty, one that has been written anew is slow to join, and both are rare.
+local known, held = {}, 0
 function net.level(q, keys)
   local out = {}
   for i = 1, #keys do
-    local size = call('STRLEN', keys[i])
-    if size > 0 then
-      if size < q.full then net.pad(keys[i], q.full) end
-      out[#out + 1] = keys[i]
+    local key = keys[i]
+    local size = known[key]
+    if size ~= q.full then
+      size = call('STRLEN', key)
+      if size > 0 and size < q.full then net.pad(key, q.full) end
+      if size > 0 then
+        if held > KNOWN then known, held = {}, 0 end
+        known[key], held = q.full, held + 1
+      end
     end
+    if size > 0 then out[#out + 1] = key end
   end
   return out
 end

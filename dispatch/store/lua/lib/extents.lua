@@ -1,8 +1,9 @@
 -- Extents in rank order: the runs of slots of each bucket (see slots.lua).
 local ENTRY, WIDTH, PIECE = '<BI4I4', 9, 64
 
--- The extents of the market in rank order, as an iterator of bucket and its list of {first, stop}. Read in pieces: most searches need few.
-function slots.buckets(m)
+-- The extents of the market in rank order, as an iterator of bucket and its list of {first, stop}, but those that are `empty(first, stop)`.
+-- Read in pieces: most searches need few.
+function slots.buckets(m, empty)
   local key, map, at = K.x_extents(m), '', 1
   local function more()
     local piece = call('GETRANGE', key, #map, #map + WIDTH * PIECE - 1)
@@ -10,22 +11,24 @@ function slots.buckets(m)
     return #piece > 0
   end
   return function()
-    if at > #map and not more() then return nil end
-    local bucket, ranges = string.byte(map, at), {}
+    local bucket, runs
     while at <= #map or more() do
       local b, first, stop = struct.unpack(ENTRY, map, at)
-      if b ~= bucket then break end
-      ranges[#ranges + 1] = { first, stop }
+      if runs and b ~= bucket then break end
+      if not empty(first, stop) then
+        bucket, runs = b, runs or {}
+        runs[#runs + 1] = { first, stop }
+      end
       at = at + WIDTH
     end
-    return bucket, ranges
+    return bucket, runs
   end
 end
 
--- The same ranges, beginning with slot `turn` (on a byte) and ending with what lies before it.
-function slots.rotated(ranges, turn)
+-- The same runs, beginning with slot `turn` (on a byte) and ending with what lies before it.
+function slots.rotated(runs, turn)
   local out, before = {}, {}
-  for _, r in ipairs(ranges) do
+  for _, r in ipairs(runs) do
     if turn >= r[2] then before[#before + 1] = r
     elseif turn > r[1] then
       table.insert(out, 1, { turn, r[2] })

@@ -1,50 +1,64 @@
 -- The first providers that fit, in the order of R5: bucket (tier, score step), longest since last asked, number.
-local MOST, FEW = 200, 64
+local MOST, FEW, BUCKET = 200, 32, 13 -- BUCKET: where it is in a record
 
--- A net of a few: all of them, sorted into their buckets.
-local function among_few(m, q, s, k, out, crowded)
-  local buckets, order = {}, {}
-  net.walk(s, 0, q.full, function(slot, text, pos)
-    local pno, asked, _, bucket = struct.unpack('<I4dBB', text, pos)
-    local doubt = q.doubts > 0 and call('GETBIT', q.doubt, slot) == 1
-    if q.out[pno] or doubt and not fits.doubtful(m, q, slot, pno, text, pos) then return false end
-    local best = buckets[bucket]
-    if not best then
-      best = find.none()
-      buckets[bucket], order[#order + 1] = best, bucket
-    end
-    find.take(best, k, asked, pno, slot, text, pos)
-  end)
-  table.sort(order)
-  for _, bucket in ipairs(order) do
-    find.keep(m, q, bucket, buckets[bucket], k - #out, out, crowded)
-    if #out >= k then break end
+local function earlier(a, b)
+  return a[1] < b[1] or a[1] == b[1] and a[2] < b[2]
+end
+
+-- The chosen ones of a bucket until there are k: number, slot, bucket, score x 100, distance in m (-1: his zone has no centre), windows.
+local function keep(m, q, list, k, chosen)
+  for i = 1, math.min(k - #chosen, #list) do
+    local pno, slot, text, pos = list[i][2], list[i][3], list[i][4], list[i][5]
+    local kind, bucket, lat, lng, score = struct.unpack('<BBxxxxi4i4xxxxH', text, pos + 12)
+    local far = kind % 8 == 3 and -1 or math.floor(geometry.distance(lat, lng, q.lat, q.lng) + 0.5)
+    chosen[#chosen + 1] = { pno = pno, slot = slot, bucket = bucket, score = score, far = far, windows = fits.windows(m, q, slot, pno) }
   end
 end
 
-local function in_rank_order(m, q, s, k, out, crowded)
-  local turns, best = call('GET', K.x_turn(m)) or '', find.none()
-  for bucket, ranges in slots.buckets(m) do
+-- A net of a few: all of them, sorted into their buckets.
+local function among_few(m, q, s, k, chosen)
+  local buckets, order = {}, {}
+  net.walk(s, 0, q.full * 8, function(slot, text, pos, mask, doubt, fray)
+    local pno, asked = struct.unpack('<I4d', text, pos)
+    if q.out[pno] then return false end
+    if doubt % (2 * mask) >= mask and not find.settle(m, q, slot, pno, text, pos, fray % (2 * mask) >= mask) then return false end
+    local bucket = string.byte(text, pos + BUCKET)
+    if not buckets[bucket] then
+      buckets[bucket], order[#order + 1] = {}, bucket
+    end
+    table.insert(buckets[bucket], { asked, pno, slot, text, pos })
+    return false
+  end)
+  table.sort(order)
+  for i = 1, #order do
+    table.sort(buckets[order[i]], earlier)
+    keep(m, q, buckets[order[i]], k, chosen)
+  end
+end
+
+local function in_rank_order(m, q, s, k, chosen, crowded)
+  local turns, best = call('GET', K.x_turn(m)) or '', find.best(m, q)
+  local look, empty = best.look, net.empty(s)
+  for bucket, runs in slots.buckets(m, empty) do
     local turn = #turns > bucket * 4 and struct.unpack('<I4', turns, bucket * 4 + 1) or 0
-    if turn > 0 then ranges = slots.rotated(ranges, turn) end
-    for i = 1, #ranges do
-      if find.sift(m, q, s, ranges[i][1] / 8, ranges[i][2] / 8, best, k - #out) then break end
+    if turn > 0 then runs = slots.rotated(runs, turn) end
+    best.begin(k - #chosen, find.crowd(q, runs))
+    for i = 1, #runs do
+      if net.walk(s, runs[i][1], runs[i][2], look) then break end
     end
-    if best.seen > 0 then
-      find.keep(m, q, bucket, best, k - #out, out, crowded)
-      if #out >= k then break end
-      best = find.none()
-    end
+    local list
+    list, crowded[bucket] = best.list()
+    keep(m, q, list, k, chosen)
+    if #chosen >= k then break end
   end
 end
 
 -- At most k that fit, in order; and the buckets that were crowded {bucket = slot after the crowd}. The net must be cast.
 function find.first(m, q, k)
-  local out, crowded = {}, {}
+  local chosen, crowded = {}, {}
   k = math.min(k, MOST)
-  if k < 1 or q.size == 0 then return out, crowded end
-  q.plainly, q.plain = geometry.plainly(q), not q.frays and not q.stirs
+  if k < 1 or q.size == 0 then return chosen, crowded end
   local s = net.steps(m, q, q.net, q.size, q.doubts > 0 and q.doubt)
-  if q.size <= FEW and not s.whole then among_few(m, q, s, k, out, crowded) else in_rank_order(m, q, s, k, out, crowded) end
-  return out, crowded
+  if q.size <= FEW then among_few(m, q, s, k, chosen) else in_rank_order(m, q, s, k, chosen, crowded) end
+  return chosen, crowded
 end

@@ -1,5 +1,5 @@
 -- The exact test of one provider: the twin of matcher.fits, for what the bitmaps cannot settle.
-local DAY, MINUTE = 86400000, 60000
+local DAY, MINUTE, ONE = 86400000, 60000, { 0 }
 
 -- Whether exact spans (uint32 minute pairs, sorted) hold the window.
 local function within(spans, window)
@@ -33,8 +33,8 @@ end
 
 -- The indexes (from 0) of the windows that fit one who is in the net.
 function fits.windows(m, q, slot, pno)
+  if #q.windows == 1 and not q.frayed and not q.apart then return ONE end
   local out = {}
-  if #q.windows == 1 and not q.frays and not q.apart then return { 0 } end
   for i, window in ipairs(q.windows) do
     local works, partly = fits.works(m, q, slot, pno, i)
     if works and not (partly and fits.overlap(m, pno, window, q.gap)) then out[#out + 1] = i - 1 end
@@ -47,17 +47,23 @@ function fits.disturbed(q, from, to)
   return from <= q.minute or q.minute < to
 end
 
--- Whether one whom the net holds in doubt fits (those asked or blocked are the caller's).
-function fits.doubtful(m, q, slot, pno, text, pos)
-  local kind, lat, lng, radius = string.byte(text, pos + 12), struct.unpack('<i4i4I4', text, pos + 18)
+-- Whether some window fits one who has a quarter of it free only in part.
+local function in_part(m, q, slot, pno)
+  if #q.windows > 1 then return #fits.windows(m, q, slot, pno) > 0 end
+  local spans = call('HGET', K.x_spans(m), pno)
+  return (not spans or within(spans, q.windows[1])) and not fits.overlap(m, pno, q.windows[1], q.gap)
+end
+
+-- Whether one whom the net holds in doubt fits (those asked or blocked are the caller's); `fray`: he is in q.frayed. Most are circles.
+function fits.doubtful(m, q, slot, pno, text, pos, fray)
+  local kind, lat, lng, radius = struct.unpack('<Bxxxxxi4i4I4', text, pos + 12)
   q.work = q.work + 1
   if kind % 8 == 1 then
-    q.plainly = q.plainly or geometry.plainly(q)
     local inside = q.plainly(lat, lng, radius)
     if inside == nil then inside = geometry.distance(lat, lng, q.lat, q.lng) <= radius end
-    if not inside then return false end
+    if not inside or not fray and (kind == 1 or not q.stirs) then return inside end
   elseif kind % 8 == 2 and not geometry.in_zone(m, q, pno) then return false end
-  if q.frays and #fits.windows(m, q, slot, pno) == 0 then return false end
+  if fray and not in_part(m, q, slot, pno) then return false end
   return not (q.stirs and kind >= 8 and fits.disturbed(q, struct.unpack('<HH', text, pos + 14)))
 end
 

@@ -15,9 +15,13 @@ end
 
 -- What is doubtful of the net: rims, quarters free in part, and a quarter that is partly in someone's do-not-disturb hours.
 local function doubts(m, q)
-  local keys = {}
+  local keys, some = {}, {}
   for i = 1, q.sizes do keys[i] = K.x_rim(m, q.cells[i]) end
-  for _, ragged in ipairs(q.ragged) do for _, key in ipairs(ragged) do keys[#keys + 1] = key end end
+  for _, ragged in ipairs(q.ragged) do for _, key in ipairs(ragged) do some[#some + 1] = key end end
+  if #some > 0 then
+    q.frayed = net.join('OR', net.scratch(m, q, 'frayed'), some)
+    keys[#keys + 1] = q.frayed
+  end
   keys[#keys + 1] = K.x_stir(m, math.floor(q.minute / 15))
   keys = net.level(q, keys)
   if #keys == 0 then return 0 end
@@ -45,11 +49,11 @@ end
 
 function net.begin(m, q)
   redis.set_repl(redis.REPL_NONE)
-  q.full, q.scratch, q.size, q.doubts, q.work = call('STRLEN', K.x_askable(m)), {}, 0, 0, 0
+  q.full, q.scratch, q.size, q.doubts, q.work, q.plainly = call('STRLEN', K.x_askable(m)), {}, 0, 0, 0, geometry.plainly(q)
 end
 
 -- Casts the net: q.net and its size, and q.doubt with the part (`doubts`) that must be looked at one by one; both sizes 0: nobody.
--- net.drop must follow in the same call.
+-- net.drop must follow in the same call. q.frayed (or nil): who has some quarter of the windows free only in part.
 function net.cast(m, q)
   net.begin(m, q)
   local all = parts(m, q)

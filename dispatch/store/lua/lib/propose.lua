@@ -32,8 +32,7 @@ function propose.show(m, b, pno, p)
 end
 
 local function send(m, b, r, plan, now)
-  local far = r.kind == 3 and -1 or math.floor(r.far + 0.5)
-  propose.show(m, b, r.pno, { 'open', plan.wave, 'ordinary', b.round, now, plan.answer_by, 0, 0, 0, null, 0, 1, 0, far, r.windows, 0 })
+  propose.show(m, b, r.pno, { 'open', plan.wave, 'ordinary', b.round, now, plan.answer_by, 0, 0, 0, null, 0, 1, 0, r.far, r.windows, 0 })
   call('HINCRBY', K.provider(m, r.pno), 'live', 1)
   record.asked(m, r.slot, now)
   record.refresh(m, r.pno)
@@ -53,7 +52,7 @@ function propose.wave(m, b, plan, counting)
   local now = clock.now()
   local q, count, from = propose.query(m, b, plan.minute, now), nil, nil
   net.cast(m, q)
-  if counting then count, from = tally.count(m, q, 0, 200) end
+  if counting then count, from = tally.at_once(m, q) end
   local chosen, crowded = find.first(m, q, plan.size)
   net.drop(m, q)
   turn(m, crowded, chosen)

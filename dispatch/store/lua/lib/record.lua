@@ -20,7 +20,7 @@ end
 function record.parse(slot, text, pos)
   local pno, asked, kind, bucket, from, to, lat, lng, radius, score = struct.unpack(FORMAT, text, pos)
   return { slot = slot, pno = pno, asked = asked, kind = kind % 8, flags = kind >= 8 and 1 or 0, bucket = bucket, dnd_from = from,
-    dnd_to = to, lat = lat, lng = lng, radius = radius, score = score, far = 0, windows = false }
+    dnd_to = to, lat = lat, lng = lng, radius = radius, score = score }
 end
 
 function record.read(m, slot)

@@ -1,4 +1,5 @@
 -- Counting exactly who in a net fits.
+local AT_ONCE = 16 -- doubtful ones: a longer count begins with a call of its own
 
 -- All that are beyond doubt, but those blocked or asked.
 local function all_sure(m, q)
@@ -15,17 +16,23 @@ end
 function tally.count(m, q, from, limit)
   if q.size == 0 then return 0 end
   local n, begun, stop = from == 0 and all_sure(m, q) or 0, clock.busy(), nil
-  local looked = 0
+  local looked, read, out = 0, struct.unpack, q.out
   if q.doubts == 0 then return n end
-  net.walk(net.steps(m, q, q.doubt, q.doubts), math.floor(from / 8), q.full, function(slot, text, pos)
+  net.walk(net.steps(m, q, q.doubt, q.doubts), from - from % 8, q.full * 8, function(slot, text, pos, mask, _, fray)
     if slot < from then return false end
     if looked >= limit or looked % 8 == 7 and index.over(begun) then
       stop = slot
       return true
     end
     looked = looked + 1
-    local pno = struct.unpack('<I4', text, pos)
-    if not q.out[pno] and fits.doubtful(m, q, slot, pno, text, pos) then n = n + 1 end
+    local pno = read('<I4', text, pos)
+    if not out[pno] and fits.doubtful(m, q, slot, pno, text, pos, fray % (2 * mask) >= mask) then n = n + 1 end
   end)
   return n, stop
+end
+
+-- A count that is no burden to the call: of a net with few in doubt. Otherwise nobody yet, from slot 0 on.
+function tally.at_once(m, q)
+  if q.doubts > AT_ONCE then return 0, 0 end
+  return tally.count(m, q, 0, AT_ONCE)
 end

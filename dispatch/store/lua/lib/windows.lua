@@ -15,13 +15,12 @@ end
 -- Hours: q.fit, a bitmap for each window (false: nobody is free), q.ragged. Returns what to AND: nil when nobody is free in any.
 function net.hours(m, q)
   local some = {}
-  q.fit, q.ragged, q.frays = {}, {}, false
+  q.fit, q.ragged = {}, {}
   for i, window in ipairs(q.windows) do
     local keys, ragged = quarters_of(m, q, window)
     if keys and #q.windows == 1 and not q.apart then some = keys
     elseif keys then some[#some + 1] = net.join('AND', net.scratch(m, q, 'w' .. i), keys) end
     q.fit[i], q.ragged[i] = keys and some[#some] or false, ragged
-    q.frays = q.frays or #ragged > 0
   end
   if #some == 0 then return nil end
   return (#q.windows == 1 or #some == 1) and some or { net.join('OR', net.scratch(m, q, 'w'), some) }
