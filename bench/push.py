@@ -56,6 +56,7 @@ class Run:
         self.post: list[float] = []
         self.told: dict[str, int] = defaultdict(int)
         self.cpu: dict[str, float] = {}
+        self.lag: dict[str, float] = {}
         self.imported: tuple[int, float] | None = None
 
     async def listen(self, client: DeviceClient, answers: "asyncio.Queue[tuple[DeviceClient, Proposal]]") -> None:
@@ -181,7 +182,9 @@ async def measure(served: Served, devices: int, rate: float, seconds: float, imp
             running.append(tasks.create_task(run.answer(swarm.answers)))
             crowd = tasks.create_task(import_crowd(bookings, importing, progress)) if importing else None
             run.cpu = {name: -value for name, value in {**cpu_seconds(served), "generator": time.process_time()}.items()}
+            before = lags(await asyncio.to_thread(served.metrics))
             await book_steadily(run, bookings, rng, rate, seconds, progress)
+            run.lag = loop_lag(before, lags(await asyncio.to_thread(served.metrics)))
             if crowd:
                 run.imported = await crowd
             await asyncio.sleep(2)
@@ -210,13 +213,24 @@ def row(values: list[float]) -> tuple[str, ...]:
     return (str(len(values)), *(f"{value * 1_000:.1f}" for value in (*picks, ordered[-1])))
 
 
-def loop_lag(metrics: str) -> dict[str, float]:
-    """The upper edge of the bucket that holds the 99th percentile of the loop lag, by process."""
-    edges: dict[str, list[tuple[float, float]]] = defaultdict(list)
+Lags = dict[tuple[str, float], float]
+
+
+def lags(metrics: str) -> Lags:
+    """How often so far the loop of a process lagged at most so long: the buckets of its histogram."""
+    found: Lags = {}
     for line in metrics.splitlines():
-        if found := re.match(r"dispatch_loop_lag_seconds_bucket\{(.*)\} ([0-9.e+]+)", line):
-            labels = dict(re.findall(r'(\w+)="([^"]*)"', found[1]))
-            edges[labels.get("process", labels.get("role", "all"))].append((float(labels["le"]), float(found[2])))
+        if bucket := re.match(r"dispatch_loop_lag_seconds_bucket\{(.*)\} ([0-9.e+]+)", line):
+            labels = dict(re.findall(r'(\w+)="([^"]*)"', bucket[1]))
+            found[labels.get("process", labels.get("role", "all")), float(labels["le"])] = float(bucket[2])
+    return found
+
+
+def loop_lag(before: Lags, after: Lags) -> dict[str, float]:
+    """The upper edge of the bucket that holds the 99th percentile of the loop lag between two moments, by process."""
+    edges: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for (name, edge), n in after.items():
+        edges[name].append((edge, n - before.get((name, edge), 0.0)))
     return {name: min(edge for edge, n in rows if n >= 0.99 * max(n for _, n in rows)) for name, rows in edges.items()}
 
 
@@ -231,7 +245,6 @@ def main(argv: list[str]) -> int:
     chosen = parser.parse_args(argv)
     with serving(chosen.profile) as served:
         run = asyncio.run(measure(served, chosen.devices, chosen.rate, chosen.seconds, chosen.importing))
-        lag = loop_lag(served.metrics())
     table = Table(title=f"{chosen.devices} devices, {chosen.rate:g} bookings/s, profile {chosen.profile} (ms)")
     for name in ("what", "n", "p50", "p90", "p99", "max"):
         table.add_column(name, justify="left" if name == "what" else "right")
@@ -239,7 +252,7 @@ def main(argv: list[str]) -> int:
     table.add_row("POST sent -> proposal on the device", *row(run.to_frame))
     table.add_row("accept sent -> last loser told", *row(list(run.to_told.values())))
     Console().print(table)
-    print("event loop lag p99 by process (ms): " + ", ".join(f"{name} {value * 1_000:.1f}" for name, value in lag.items()))
+    print("event loop lag p99 by process (ms): " + ", ".join(f"{name} {value * 1_000:.1f}" for name, value in run.lag.items()))
     print("CPU ms per booking: " + ", ".join(f"{name} {value * 1_000 / len(run.posted):.1f}" for name, value in run.cpu.items()))
     if run.imported:
         print(f"imported meanwhile: {run.imported[0]} providers in {run.imported[1]:.1f} s")

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from dispatch.engine.desk import Desk
 from dispatch.settings import Settings
-from dispatch.store import Store
+from dispatch.store import Market, Store
 
 BOOKING = "booking"
 MANAGER, AGENT, VIEWER = "ops:manager", "ops:agent", "ops:viewer"
@@ -50,13 +50,15 @@ class Engine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call(Generic[T]):
-    """One request, read and admitted. ``rid``: digest of caller, path and Idempotency-Key ('' where none is asked for)."""
+    """One request, read and admitted. ``rid``: digest of caller, path and Idempotency-Key ('' where none is asked for); ``as_read``: its
+    market, where that was read with the key."""
 
     engine: Engine
     caller: Caller
     request: Request
     body: T
     rid: str = ""
+    as_read: Market | None = None
 
     @property
     def desk(self) -> Desk:

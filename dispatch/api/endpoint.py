@@ -17,6 +17,7 @@ from dispatch.api.metrics import count_request
 from dispatch.api.problems import from_error, problem
 from dispatch.api.security import Doorkeeper
 from dispatch.errors import DispatchError, NotFound, Refused
+from dispatch.store import Market
 
 log = structlog.get_logger("dispatch.api")
 
@@ -79,13 +80,13 @@ class Endpoint:
         rid = idempotency.request_id(caller, request) if route.idempotent else ""
         raw = await bodies.read(request)
 
-        async def run() -> Response:
-            body = bodies.decode(raw, route.takes)
-            return _response(await route.handler(Call(engine=self._engine, caller=caller, request=request, body=body, rid=rid)))
+        async def run(market: Market | None = None) -> Response:
+            call = Call(engine=self._engine, caller=caller, request=request, body=bodies.decode(raw, route.takes), rid=rid, as_read=market)
+            return _response(await route.handler(call))
 
-        async def run_or_refuse() -> Response:
+        async def run_or_refuse(market: Market | None) -> Response:
             try:
-                return await run()
+                return await run(market)
             except Refused as refusal:
                 return from_error(refusal)
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from dispatch.api.call import Caller
 from dispatch.api.problems import PROBLEM
 from dispatch.errors import BadRequest, InProgress, Unavailable, Unprocessable
-from dispatch.store import Store
+from dispatch.store import Market, Store
 from dispatch.store.ledger import Kept
 
 log = structlog.get_logger("dispatch.api")
@@ -35,21 +35,20 @@ def request_id(caller: Caller, request: Request) -> str:
     return hashlib.sha256("\n".join((caller.id, request.url.path, key)).encode()).hexdigest()
 
 
-async def once(store: Store, market: str, rid: str, body: bytes, run: Callable[[], Awaitable[Response]]) -> Response:
-    """The kept answer of this request, or that of running it now. ``run`` turns refusals into responses and raises what must not be kept.
+async def once(store: Store, market: str, rid: str, body: bytes, run: Callable[[Market | None], Awaitable[Response]]) -> Response:
+    """The kept answer of this request, or that of running it now. ``run`` gets the market as it stands (None: there is none), turns
+    refusals into responses and raises what must not be kept.
 
     Raises InProgress, or Unprocessable ``idempotency_mismatch``.
     """
     fingerprint = hashlib.sha256(body).digest()
-    begun, kept = await store.ledger.begin(market, rid, fingerprint)
-    if kept is not None:
-        if begun:
-            await _release(store, market, rid)
-        return _repeat(kept, fingerprint)
-    if not begun:
+    begun = await store.ledger.begin(market, rid)
+    if begun.kept is not None:
+        return _repeat(begun.kept, fingerprint)
+    if not begun.ours:
         raise InProgress("a request with this Idempotency-Key is still running; ask again in a moment")
     try:
-        response = await run()
+        response = await run(begun.market)
     except BaseException:
         await _release(store, market, rid)
         raise

@@ -128,9 +128,9 @@ class Desk:
         judged = [(one.id, fits(query, person(one, blocked=one.no in blocked), market.settings, market.now)) for one in people]
         return {"counts": counts, "providers": [{"provider_id": one, "reasons": list(fit.reasons)} for one, fit in judged if not fit]}
 
-    async def open(self, name: str, request: BookingRequest, rid: str, may_override: bool) -> dict[str, Any]:
-        """Opens a booking; its first wave leaves in the same step. The 201 body."""
-        market = await self.market(name)
+    async def open(self, name: str, request: BookingRequest, rid: str, may_override: bool, as_read: Market | None = None) -> dict[str, Any]:
+        """Opens a booking; its first wave leaves in the same step. The 201 body. ``as_read``: the market, when it was read just now."""
+        market = as_read or await self.market(name)
         if request.override is not None and not may_override:
             raise Forbidden("override needs a key with an ops role; leave it out, or use such a key")
         query, spot = await self._query(market, request)
@@ -185,9 +185,9 @@ class Desk:
             regions = checks.regions_around(request.place.lat, request.place.lng)
             checks.refuse_outside(await self._store.bookings.in_reach(market.id, regions))
 
-    async def cancel(self, name: str, booking_id: str, request: CancelRequest, rid: str) -> dict[str, Any]:
-        """The client, ops, or the provider who holds it cancel a booking."""
-        market = await self.market(name)
+    async def cancel(self, name: str, booking_id: str, request: CancelRequest, rid: str, as_read: Market | None = None) -> dict[str, Any]:
+        """The client, ops, or the provider who holds it cancel a booking. ``as_read``: the market, when it was read just now."""
+        market = as_read or await self.market(name)
         for _ in range(TRIES):
             record = await self._store.bookings.get(name, booking_id)
             seen, working = await self._working(market, record)

@@ -1,4 +1,6 @@
-"""Receipts on their way to the store: gathered by provider, so that a burst of acknowledgements is few calls."""
+"""Receipts on their way to the store: those that come while a call is under way go together in the next one."""
+
+from itertools import islice
 
 import anyio
 
@@ -7,7 +9,7 @@ from dispatch.gateway.metrics import RECEIPTS
 from dispatch.gateway.registry import Key
 from dispatch.store import Store
 
-WORKERS = 4
+AT_ONCE = 16  # providers in one call: some 2 ms of the store's time
 PROVIDERS_LIMIT = 20_000  # with receipts that the store has not taken yet
 RETRY_S = 0.5
 
@@ -31,11 +33,6 @@ class Receipts:
 
     async def run(self) -> None:
         """Hand them to the store, for ever."""
-        async with anyio.create_task_group() as tasks:
-            for _ in range(WORKERS):
-                tasks.start_soon(self._work)
-
-    async def _work(self) -> None:
         while True:
             await self._some.wait()
             await anyio.lowlevel.checkpoint()  # the rest of this turn's acknowledgements joins
@@ -45,12 +42,14 @@ class Receipts:
         if not self._waiting:
             self._some = anyio.Event()
             return
-        key = next(iter(self._waiting))
-        received, seen = self._waiting.pop(key)
+        market = next(iter(self._waiting))[0]
+        keys = list(islice((key for key in self._waiting if key[0] == market), AT_ONCE))
+        batch = [(key[1], *self._waiting.pop(key)) for key in keys]
         try:
-            delays = await self._store.claims.receipts(*key, list(received), list(seen))
+            delays = await self._store.claims.receipts(market, batch)
         except Unavailable:
-            self.add(*key, tuple(received), tuple(seen))
+            for pno, received, seen in batch:
+                self.add(market, pno, tuple(received), tuple(seen))
             await anyio.sleep(RETRY_S)
             return
         for delay in delays:

@@ -1,7 +1,8 @@
 """From the store's wake-ups to the devices: who has new messages is gathered, their inboxes are read together, and the links here get them.
 
-A wake-up only wakes; the inbox is the truth, and each link knows how far it was told (``session.told``). So a wake-up too many costs a
-read, a lost one is made good by the next, and after an interruption (``lost``) everybody is read again, a few at a time.
+The inbox is the truth, and each link knows how far it was told (``session.told``). A wake-up brings the message along: it goes out at once
+when it is the next one of its link; when some before it are missing, the inbox is read. So a lost wake-up is made good by the next one, and
+after an interruption (``lost``) everybody is read again, a few at a time.
 """
 
 from collections.abc import Iterable
@@ -63,11 +64,24 @@ class Relay:
             REREADS.inc()
             self._doubt = True
             self.want(self._registry.keys())
-        self.want(key for pno in wake.pnos if self._registry.of(key := (wake.market, pno)))
+        for pno, data in wake.frames:
+            self._bring((wake.market, pno), data)
         for pno, number in wake.closes:
             for link in self._registry.of((wake.market, pno)):
                 if link.number == number and self._moments.now() >= link.deaf_until:
                     link.close(CloseCode.REPLACED, "a newer socket of this device took over")
+
+    def _bring(self, key: Key, data: bytes) -> None:
+        """One message, to the links that have heard everything before it; the others are read for."""
+        links = self._registry.of(key)
+        if not links:
+            return
+        frame = Frame(data)
+        for link in links:
+            if link.held:
+                link.behind = True
+            elif link.deliver([frame], self._moments.now()):
+                self.want([key])
 
     async def _serve(self) -> None:
         while True:

@@ -47,7 +47,7 @@ class Store:
         self.claims = Claims(calls)
         self.links = Links(calls)
         self.inbox = Inbox(calls)
-        self.ledger = Ledger(calls)
+        self.ledger = Ledger(calls, self.markets)
         self.api_keys = ApiKeys(calls)
         self.gauges = Gauges(calls)
         self.outbox = Deliveries(calls, self.markets, self.bookings, self.providers)

@@ -1,11 +1,14 @@
 """What devices do with proposals: accept, refuse, confirm. Each is one verb, safe to repeat under the same id (P1, P4)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from dispatch.errors import BadRequest
 from dispatch.store.calls import Calls, text
 
 NO_PROPOSAL = (0, 0)
+
+Receipt = tuple[int, Iterable[str], Iterable[str]]  # a provider's number, proposals received, proposals seen
 
 
 class Claims:
@@ -38,11 +41,11 @@ class Claims:
         """Takes back every open proposal of a provider who may not be asked any more; how many."""
         return int((await self._calls.verb("recall", market, p=pno))["recalled"])
 
-    async def receipts(self, market: str, pno: int, received: list[str], seen: list[str]) -> list[int]:
-        """Proposals that reached a device, or its screen. The delays (ms) from sending to first receipt."""
-        lists = {"received": [_parse(p, pno) for p in received], "seen": [_parse(p, pno) for p in seen]}
-        reply = await self._calls.verb("receipt", market, p=pno, **lists)
-        return list(reply["delays"])
+    async def receipts(self, market: str, receipts: Iterable[Receipt]) -> list[int]:
+        """Proposals that reached devices, or their screens. The delays (ms) from sending to first receipt."""
+        rows = [(pno, [_parse(p, pno) for p in received], [_parse(p, pno) for p in seen]) for pno, received, seen in receipts]
+        reply = await self._calls.verb("receipt", market, list=rows)
+        return list(reply["delays"] or ())
 
 
 def _parse(proposal: str, pno: int) -> tuple[int, int]:

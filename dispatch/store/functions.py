@@ -78,7 +78,7 @@ def sources(folder: str) -> list[tuple[str, str]]:
 
 
 def _body(clock: Clock) -> str:
-    locals_ = f"local call, woken\nlocal {HOUSES} = {_tables(HOUSES)}\nlocal {ROOMS} = {_tables(ROOMS)}"
+    locals_ = f"local call, woken, counted, instant\nlocal {HOUSES} = {_tables(HOUSES)}\nlocal {ROOMS} = {_tables(ROOMS)}"
     constants = f"CLOCK = {{ base = {clock.base_ms * 1_000}, speed = {clock.speed!r} }}\nlocal null, reply"
     scoped = [f"do\n{text}\nend" for _, text in (*sources("lib"), *sources(""))]
     return "\n".join((locals_, constants, keys.lua(), _moves(), *scoped, _SERVE))
@@ -124,7 +124,7 @@ async def install(redis: "Redis", lib: Library) -> None:
 
 async def _probe(redis: "Redis", lib: Library) -> None:
     """For a user who may call functions but not load them: they must be there, so one that changes nothing is called."""
-    nothing = msgpack.packb({"m": "-", "p": 0, "received": [], "seen": []})
+    nothing = msgpack.packb({"m": "-", "list": []})
     try:
         await cast("Awaitable[bytes]", redis.fcall(lib.function("receipt"), 1, keys.key("market", "-"), nothing))
     except ResponseError as error:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from dispatch.store.calls import Calls, decode, encode
 from dispatch.store.keys import key
+from dispatch.store.markets import Market, Markets, reads
 
 KEPT_S = 86_400
 RUNNING_S = 30
@@ -17,27 +18,34 @@ class Kept(NamedTuple):
     body: bytes
 
 
-class Ledger:
-    """Requests by the digest of caller, path and key."""
+class Begun(NamedTuple):
+    """How a request begins: whether it is ours to run, else the kept answer (None: another runs it now). With its market as it stands."""
 
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
+    ours: bool
+    kept: Kept | None
+    market: Market | None
+
+
+class Ledger:
+    """Requests by the digest of caller, path and key: one key each, that holds a mark while it runs, and then its answer."""
+
+    def __init__(self, calls: Calls, markets: Markets) -> None:
+        self._calls, self._markets = calls, markets
 
     async def keep(self, market: str, rid: str, fingerprint: bytes, status: int, body: bytes) -> None:
         """Keeps an answer for 24 h; the request no longer runs."""
-        await self._calls.pipeline(
-            ("SET", key("request", market, f"h:{rid}"), encode((fingerprint, status, body)), "EX", KEPT_S),
-            ("DEL", key("request", market, f"run:{rid}")),
-        )
+        await self._calls.command("SET", _key(market, rid), encode((fingerprint, status, body)), "EX", KEPT_S)
 
-    async def begin(self, market: str, rid: str, fingerprint: bytes) -> tuple[bool, Kept | None]:
-        """Marks the request as running for at most 30 s (False: it runs already), and recalls the kept answer, if any. One round trip."""
-        made, raw = await self._calls.pipeline(
-            ("SET", key("request", market, f"run:{rid}"), fingerprint, "NX", "EX", RUNNING_S),
-            ("GET", key("request", market, f"h:{rid}")),
-        )
-        return bool(made), Kept(*decode(raw)) if raw else None
+    async def begin(self, market: str, rid: str) -> Begun:
+        """Marks the request as running for at most 30 s, unless it runs already or has its answer. One round trip."""
+        before, *read = await self._calls.pipeline(("SET", _key(market, rid), b"", "NX", "GET", "EX", RUNNING_S), *reads(market))
+        kept = Kept(*decode(before)) if before else None
+        return Begun(before is None, kept, await self._markets.of(market, *read))
 
     async def release(self, market: str, rid: str) -> None:
         """The request failed without an answer worth keeping."""
-        await self._calls.command("DEL", key("request", market, f"run:{rid}"))
+        await self._calls.command("DEL", _key(market, rid))
+
+
+def _key(market: str, rid: str) -> str:
+    return key("request", market, f"h:{rid}")

@@ -27,6 +27,11 @@ class Market:
     services: frozenset[str] = field(default=frozenset())
 
 
+def reads(market: str) -> tuple[tuple[str, ...], ...]:
+    """The commands that tell whether a market as known is still right, and the time; for ``Markets.of``."""
+    return ("HGET", key("market", market), "version"), ("TIME",)
+
+
 class Markets:
     """All markets of the store, cached by version: one small read tells whether the cache is still right."""
 
@@ -40,7 +45,10 @@ class Markets:
 
     async def get(self, market: str) -> Market | None:
         """The market with the engine time of this very moment, or None. One round trip while nothing has changed."""
-        version, time = await self._calls.pipeline(("HGET", key("market", market), "version"), ("TIME",))
+        return await self.of(market, *await self._calls.pipeline(*reads(market)))
+
+    async def of(self, market: str, version: bytes | None, time: tuple[bytes, bytes]) -> Market | None:
+        """The market, from what its ``reads`` have just answered, or None."""
         if version is None:
             return None
         known = self._cache.get(market)

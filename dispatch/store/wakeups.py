@@ -1,4 +1,4 @@
-"""Wake-ups: the store's word that something is new. They only wake; what is new is always read from the inbox or the timers.
+"""Wake-ups: the store's word that something is new. They may be lost, repeated or late: the truth is in the inboxes and the timers.
 
 Channels are sharded (SSUBSCRIBE), so that in a cluster a market's wake-ups stay on its shard. After any interruption the listener is
 told ``lost`` and rereads everything it cares for.
@@ -21,10 +21,10 @@ CONFIRMED_S = 1.0  # for the server's word that it heard a subscription; whoever
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wake:
-    """Providers of a market with new messages; connections to close (provider, connection); or everything, after ``lost``."""
+    """New messages of a market's providers (number, message); connections to close (provider, connection); ``lost``: maybe more."""
 
     market: str = ""
-    pnos: list[int] = field(default_factory=list)
+    frames: list[tuple[int, bytes]] = field(default_factory=list)
     closes: list[tuple[int, int]] = field(default_factory=list)
     lost: bool = False
 
@@ -112,9 +112,18 @@ class Wakeups(Listening):
             if payload is None:
                 yield Wake(lost=True)
             else:
-                body = decode(payload)
-                closes = [(int(pno), int(conn)) for pno, conn in body.get("c", ())]
-                yield Wake(market=market, pnos=list(body.get("p", ())), closes=closes)
+                yield _wake(market, payload)
+
+
+def _wake(market: str, payload: bytes) -> Wake:
+    """A message as news.lua writes it."""
+    at = 4 + int.from_bytes(payload[:4])
+    head = decode(payload[4:at])
+    frames = []
+    for pno, size in zip(head.get("p", ()), head.get("n", ()), strict=True):
+        frames.append((int(pno), payload[at : at + size]))
+        at += size
+    return Wake(market=market, frames=frames, closes=[(int(pno), int(conn)) for pno, conn in head.get("c", ())])
 
 
 @asynccontextmanager

@@ -126,7 +126,7 @@ class TestOnce:
     def runner(*turns: Response | Exception) -> tuple[Callable[[], Awaitable[Response]], list[int]]:
         left, ran = list(turns), []
 
-        async def run() -> Response:
+        async def run(_: object) -> Response:
             ran.append(1)
             turn = left.pop(0)
             if isinstance(turn, Exception):
@@ -146,7 +146,7 @@ class TestOnce:
     async def test_while_it_runs_a_repeat_is_told_to_wait(self, store: Store, market: str) -> None:
         began, go_on = anyio.Event(), anyio.Event()
 
-        async def run() -> Response:
+        async def run(_: object) -> Response:
             began.set()
             await go_on.wait()
             return Response(b"{}", 201)
@@ -163,7 +163,7 @@ class TestOnce:
         run, ran = self.runner(Response(b"{}", 201))
         began = anyio.Event()
 
-        async def never() -> Response:
+        async def never(_: object) -> Response:
             began.set()
             await anyio.sleep_forever()
             raise AssertionError

@@ -147,7 +147,7 @@ async def test_what_a_provider_does_shows_at_his_seat(town: Town, feed: Feed, fi
         if first == "refuse":
             await town.refuse(bno)
         else:
-            await town.store.claims.receipts(town.name, pno, [proposal], [proposal] if first == "see" else [])
+            await town.store.claims.receipts(town.name, [(pno, [proposal], [proposal] if first == "see" else [])])
         await page.until(lambda state: sorted("".join(state["bookings"].get(str(bno), {}).get("seats", []))) == sorted(letters))
 
 

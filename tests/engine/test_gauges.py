@@ -58,7 +58,7 @@ class History:
         record = await self._any()
         for pno in record.proposals if record else ():
             proposal = f"{record.no}.{record.round}.{pno}" if record else ""
-            await self.town.store.claims.receipts(self.town.name, pno, [proposal], self.chance.choice([[], [proposal]]))
+            await self.town.store.claims.receipts(self.town.name, [(pno, [proposal], self.chance.choice([[], [proposal]]))])
 
     async def _cancel(self) -> None:
         record = await self._any()

@@ -164,7 +164,7 @@ class Scene:
     async def receive(self, name: str, booking_id: str = "b-1", *, seen: bool = False) -> None:
         """A device of his confirms the proposal."""
         which = [self.proposal(name, await self.record(booking_id))]
-        await self.store.claims.receipts(self.market, self.numbers[name], which, which if seen else [])
+        await self.store.claims.receipts(self.market, [(self.numbers[name], which, which if seen else [])])
 
     async def only(self, name: str, booking_id: str) -> None:
         """Everybody else whom the booking asks says no, until it asks him."""

@@ -398,9 +398,9 @@ async def test_a_receipt_counts_once_and_what_was_seen_was_received_r22(scene: S
     await scene.later(seconds=5)
     which = scene.proposal("ada", record)
     claims, ada = scene.store.claims, scene.numbers["ada"]
-    assert await claims.receipts(scene.market, ada, [], [which]) == [5_000]
+    assert await claims.receipts(scene.market, [(ada, [], [which])]) == [5_000]
     await scene.later(seconds=5)
-    assert await scene.store.claims.receipts(scene.market, ada, [which], [which]) == []
+    assert await scene.store.claims.receipts(scene.market, [(ada, [which], [which])]) == []
     proposal = (await scene.record()).proposals[ada]
     assert (proposal.received_at, proposal.seen_at) == (NOON + 5_000, NOON + 5_000)
     assert (await scene.story())[2:] == ["Received", "Seen"]
@@ -410,7 +410,7 @@ async def test_a_receipt_counts_once_and_what_was_seen_was_received_r22(scene: S
 async def test_a_receipt_for_what_he_was_not_sent_is_ignored(scene: Scene, proposal: str) -> None:
     await scene.open()
     before = everything(scene.redis_url, scene.market)
-    assert await scene.store.claims.receipts(scene.market, scene.numbers["ada"], [proposal], [proposal]) == []
+    assert await scene.store.claims.receipts(scene.market, [(scene.numbers["ada"], [proposal], [proposal])]) == []
     assert everything(scene.redis_url, scene.market) == before
 
 

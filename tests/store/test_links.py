@@ -57,9 +57,23 @@ async def test_a_newer_socket_of_a_device_replaces_the_older_whose_gateway_is_to
         linked = await scene.store.links.connect(scene.market, scene.numbers["ada"], "phone", "gw-2", 6)
         assert (linked.replaced, linked.devices) == (("gw-1", 5), 1)
         wake = await heard()
-    assert (wake.market, wake.closes, wake.pnos, wake.lost) == (scene.market, [(scene.numbers["ada"], 5)], [], False)
+    assert (wake.market, wake.closes, wake.frames, wake.lost) == (scene.market, [(scene.numbers["ada"], 5)], [], False)
     await scene.disconnect("ada", "phone", "gw-1", 5)  # its farewell comes late
     assert await reachable(scene, "ada")
+
+
+async def test_a_wake_up_brings_each_message_of_whoever_is_there(scene: Scene) -> None:
+    """Once to a gateway, however many of his devices it has; in the bytes that his inbox holds."""
+    async with scene.store.wakeups("gw-1") as wakeups, scene.listening(wakeups) as heard:
+        await scene.connect("ada", "phone", "gw-1", 5)
+        await scene.connect("ada", "tablet", "gw-1", 6)
+        await scene.connect("ben", "phone", "gw-1", 7)
+        await scene.open()
+        await scene.accept("ada")
+        brought = (await heard()).frames + (await heard()).frames
+    numbers = [scene.numbers["ada"], scene.numbers["ben"]]
+    kept = await scene.store.inbox.missed([(scene.market, no, 0) for no in numbers])
+    assert [[data for no, data in brought if no == one] for one in numbers] == [[data for _, data in inbox] for inbox in kept]
 
 
 async def test_the_same_socket_entered_again_closes_nobody(scene: Scene) -> None:

@@ -19,7 +19,7 @@ function verbs.connect(m, a)
     local gateway, conn = string.match(old, '^([^|]+)|(%d+)')
     out.replaced = { gateway, tonumber(conn) }
     if gateway ~= a.gateway or tonumber(conn) ~= a.conn then
-      call('SPUBLISH', K.gateway_wakes(m, gateway), cmsgpack.pack({ c = { { a.p, tonumber(conn) } } }))
+      news.wake(m, gateway, { c = { { a.p, tonumber(conn) } } }, {})
     end
   end
   return reply('LINKED', out)

@@ -1,8 +1,15 @@
 -- Time and the small change of every verb. CLOCK is rendered by functions.py: {base (us), speed}.
+-- Inside a call time stands still, so the server is asked once: `instant` is forgotten when the next call begins.
+local function micros()
+  if not instant then
+    local t = call('TIME')
+    instant = t[1] * 1000000 + t[2]
+  end
+  return instant
+end
+
 function clock.now()
-  local t = call('TIME')
-  local wall = t[1] * 1000000 + t[2]
-  return math.floor((CLOCK.base + (wall - CLOCK.base) * CLOCK.speed) / 1000)
+  return math.floor((CLOCK.base + (micros() - CLOCK.base) * CLOCK.speed) / 1000)
 end
 
 -- Seconds of work so far, to bound a call by. Redis 7.0 gives scripts no clock that runs: there each question counts as 20 us.
@@ -15,8 +22,7 @@ function clock.busy()
 end
 
 function clock.wall()
-  local t = call('TIME')
-  return t[1] * 1000 + math.floor(t[2] / 1000)
+  return math.floor(micros() / 1000)
 end
 
 -- A hash as a table.

@@ -15,8 +15,8 @@ function event.note(m, name, fields)
   call('XADD', K.events(m), '*', 'e', cmsgpack.pack(fields))
 end
 
-function gauge.add(m, name, by)
-  call('HINCRBY', K.gauges(m), name, by)
+function gauge.add(_, name, by)
+  counted[name] = (counted[name] or 0) + by
 end
 
 -- The booking moves from one state to another (nil: it begins or ends there).
@@ -42,7 +42,7 @@ function inbox.push(m, pno, pairs, body)
   local seq = call('HINCRBY', K.provider(m, pno), 'seq', 1)
   local frame = string.char(0x81 + pairs) .. '\163seq' .. cmsgpack.pack(seq) .. body
   call('XADD', K.inbox(m, pno), 'MAXLEN', 128, seq .. '-0', 'f', frame)
-  woken[#woken + 1] = pno
+  woken[#woken + 1] = { pno, frame }
   return frame, seq
 end
 
@@ -53,23 +53,15 @@ function inbox.body(...)
   return table.concat(out)
 end
 
+-- Before and after each verb.
 function news.begin()
-  woken = {}
+  woken, counted, instant = {}, {}, nil
 end
 
--- Wakes each gateway that holds one of the providers written to: once a verb, whatever their number.
 function news.flush(m)
-  local by_gateway = {}
-  for i = 1, #woken do
-    for _, link in ipairs(call('HVALS', K.links(m, woken[i]))) do
-      local gateway = string.match(link, '^[^|]+')
-      local list = by_gateway[gateway] or {}
-      list[#list + 1] = woken[i]
-      by_gateway[gateway] = list
-    end
+  for name, by in pairs(counted) do
+    if by ~= 0 then call('HINCRBY', K.gauges(m), name, by) end
   end
-  for gateway, list in pairs(by_gateway) do
-    call('SPUBLISH', K.gateway_wakes(m, gateway), cmsgpack.pack({ p = list }))
-  end
+  news.wake_gateways(m)
   if woken.worker then call('SPUBLISH', K.due_wakes(m), '') end
 end
