@@ -33,7 +33,7 @@ from dispatch.client.bookings import (
     Window,
 )
 
-MARKET, CONNECTING, IMPORTED = "bench", 50, 500
+MARKET, CONNECTING, IMPORTED = "bench", 50, 20_000
 
 
 class Listener(Protocol):

@@ -167,9 +167,12 @@ class BookingClient:
         return await self._put(f"/providers/{provider_id}", settings)
 
     async def import_providers(self, lines: Iterable[ProviderLine]) -> Imported:
-        """Creates or replaces many providers at once. A bad line is refused alone, the others are taken."""
+        """Creates or replaces many providers at once, the more in one call the faster. A bad line is refused alone, the others are taken.
+
+        The answer comes when all are in, however long that takes; ``timeout_s`` does not end it.
+        """
         body = b"\n".join(map(msgspec.json.encode, lines))
-        answer = await self._call("POST", f"{self._root}/providers/import", body, {"content-type": "application/x-ndjson"})
+        answer = await self._call("POST", f"{self._root}/providers/import", body, {"content-type": "application/x-ndjson"}, patient=True)
         return _read(answer, Imported)
 
     async def provider(self, provider_id: str) -> dict[str, Any]:
@@ -230,10 +233,12 @@ class BookingClient:
         headers = _JSON if key is None else {**_JSON, "idempotency-key": key}
         return await self._call("POST", self._root + path, msgspec.json.encode(body), headers)
 
-    async def _call(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> httpx2.Response:
+    async def _call(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, *, patient: bool = False
+    ) -> httpx2.Response:
         """Asks, and asks the very same again (same key, same bytes) until the engine has decided or our patience ends."""
         for attempt in range(self._backoff.tries):
-            outcome = await self._once(method, path, body, headers)
+            outcome = await self._once(method, path, body, headers, patient)
             if isinstance(outcome, httpx2.Response):
                 return outcome
             if not outcome.retry or attempt + 1 == self._backoff.tries:
@@ -241,9 +246,13 @@ class BookingClient:
             await anyio.sleep(self._backoff.pause(attempt))
         raise AssertionError("Backoff.tries must be at least 1")
 
-    async def _once(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None) -> httpx2.Response | DispatchError:
+    async def _once(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None, patient: bool
+    ) -> httpx2.Response | DispatchError:
+        usual = self._http.timeout
+        timeout = httpx2.Timeout(connect=usual.connect, pool=usual.pool, read=None, write=None) if patient else usual
         try:
-            response = await self._http.request(method, path, content=body, headers=headers)
+            response = await self._http.request(method, path, content=body, headers=headers, timeout=timeout)
         except httpx2.TransportError as broken:  # nothing heard: it may have been done, the same key finds out
             return Unavailable(f"{method} {path}: {type(broken).__name__} {broken}".rstrip())
         return response if response.is_success else problem(response.status_code, response.content)

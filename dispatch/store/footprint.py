@@ -12,7 +12,7 @@ import numpy as np
 
 from dispatch.hours import QUARTER, Spans, quarters, spans
 from dispatch.matcher import bucket_of, minute_of
-from dispatch.model import Absence, AreasZone, DailyRange, ExtraOpening, InitialRank, MarketSettings, ProviderSettings, Tier
+from dispatch.model import Absence, DailyRange, ExtraOpening, InitialRank, MarketSettings, ProviderSettings, Tier
 from dispatch.zones import Areas, Circle, Grid, Net, Polygon, Shape, from_model, net_of, pack_ring
 
 A_DAY = 96  # quarters
@@ -187,8 +187,3 @@ def working_quarters(settings: ProviderSettings, time_zone: str, start: int, end
     """The quarters between two moments (ms) of which he works some part."""
     first, until = start // QUARTER, -(-end // QUARTER)
     return [quarter for quarter in worked(work_of(settings, time_zone, first, until)) if quarter < until]
-
-
-def uses_areas(settings: ProviderSettings) -> tuple[str, ...]:
-    """The area codes his zone names."""
-    return tuple(settings.zone.codes) if isinstance(settings.zone, AreasZone) else ()

@@ -119,7 +119,7 @@ class Providers:
         written = rank_of(rank) if isinstance(rank, InitialRank) else None
         old, unsure = None, None
         if seen is not None and seen.settings is not None:
-            old = footprint_of(seen.settings, market.settings.time_zone, first, max(until, seen.until))
+            old = footprint_of(seen.settings, market.settings.time_zone, first, max(first, seen.until))
             unsure = range(first, max(until, seen.until)) if seen.loading or seen.basis != basis else None
         moves = seen is not None and written is not None and written["bucket"] != seen.bucket
         reply = await self._calls.verb(

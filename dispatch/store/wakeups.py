@@ -50,12 +50,6 @@ class Listening:
             with anyio.move_on_after(CONFIRMED_S):
                 await confirmed.wait()
 
-    async def unfollow(self, market: str) -> None:
-        """Hears of it no more."""
-        name = key(self._channel, market, *self._parts)
-        if self._markets.pop(name, None) is not None:
-            await self._say("SUNSUBSCRIBE", name)
-
     async def _say(self, *command: str) -> None:
         try:
             await self._pubsub.execute_command(*command)

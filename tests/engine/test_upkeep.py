@@ -86,7 +86,6 @@ async def test_settings_replaced_before_it_looks_are_those_it_writes(scene: Scen
         assert await sound(scene) == []
 
 
-@pytest.mark.xfail(strict=True, reason="a replaced provider is not written into the days that his index did not reach before")
 async def test_whoever_is_replaced_every_day_can_be_booked_up_to_the_horizon(scene: Scene) -> None:
     for day in range(1, HORIZON + 3):
         await scene.at(NOON + day * DAY)

@@ -16,7 +16,7 @@ from pathlib import Path
 from loadtests.__main__ import free_port, wait_ready
 
 ROOT = Path(__file__).resolve().parents[2]
-SMALL = ["--devices", "60", "--booking-users", "4", "--booking-rate", "6", "--seconds", "10", "--rest", "4", "--drops-per-minute", "6"]
+SMALL = ["--devices", "60", "--booking-users", "4", "--booking-rate", "6", "--seconds", "20", "--rest", "4", "--drops-per-minute", "6"]
 PATIENT = [word for row in ("open", "push", "result", "withdrawn", "live") for word in (f"--limit-{row}-ms", "8000")]
 GUARDS = (  # how the lines of accept.lua begin that keep a second accept from winning
     "  if p[S.state] ~= 'open' then return",

@@ -108,7 +108,6 @@ async def test_settings_that_the_index_depends_on_are_written_into_it(scene: Sce
     assert await faults(scene.store, scene.market, scene.redis_url) == []
 
 
-@pytest.mark.xfail(strict=True, reason="a replaced provider is not written into the days that his index did not reach before")
 async def test_a_longer_horizon_can_be_booked_at_once(scene: Scene) -> None:
     assert len(await scene.candidates(lead=24 * 5)) == 4
     await scene.settings(horizon_days=20)
