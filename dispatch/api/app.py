@@ -59,8 +59,8 @@ def _routes(table: tuple[Route, ...], engine: Engine) -> list[BaseRoute]:
 
 
 async def _elsewhere(request: Request, error: Exception) -> Response:
-    """A path that nobody serves."""
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    if status == 405:
-        return problem(405, "method_not_allowed", "the console's files can only be read")
+    """A path that nobody serves. (The console answers for all that are left: it says 405 to whatever is no GET.)"""
+    path = request.url.path
+    if request.method not in ("GET", "HEAD") and (path == "/" or (CONSOLE / path.lstrip("/")).is_file()):
+        return problem(405, "method_not_allowed", "this file can only be read: GET")
     return problem(404, "not_found", "no such path; /docs lists them all")

@@ -231,5 +231,7 @@ async def test_the_console_is_served_when_it_is_there(
     async with serving(make_app(desk, store, settings)) as api:
         assert (await api.call("GET", "/")).text == "<h1>console</h1>"
         missing, written = await api.call("GET", "/nothing.js"), await api.call("POST", "/")
+        unheard_of = await api.call("POST", "/v1/markets/m/nothing")
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
     assert (written.status_code, written.json()["code"]) == (405, "method_not_allowed")
+    assert (unheard_of.status_code, unheard_of.json()["code"]) == (404, "not_found")
