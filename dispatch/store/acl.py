@@ -31,9 +31,9 @@ READS = [
 
 # Those that the server functions use; a test compares.
 WRITES = [
-    "append", "bitop", "decr", "decrby", "del", "expire", "hdel", "hincrby", "hset", "hsetnx", "incr", "incrby", "lpop", "lpush",
-    "lrem", "lset", "ltrim", "mset", "persist", "pexpire", "pexpireat", "rename", "rpop", "rpush", "sadd", "set", "setbit", "setrange",
-    "spop", "spublish", "srem", "unlink", "xadd", "xdel", "xtrim", "zadd", "zincrby", "zpopmin", "zrem", "zremrangebyrank",
+    "append", "bitfield", "bitop", "decr", "decrby", "del", "expire", "hdel", "hincrby", "hset", "hsetnx", "incr", "incrby", "lpop",
+    "lpush", "lrem", "lset", "ltrim", "mset", "persist", "pexpire", "pexpireat", "rename", "rpop", "rpush", "sadd", "set", "setbit",
+    "setrange", "spop", "spublish", "srem", "unlink", "xadd", "xdel", "xtrim", "zadd", "zincrby", "zpopmin", "zrem", "zremrangebyrank",
     "zremrangebyscore",
 ]  # fmt: skip
 
