@@ -89,8 +89,10 @@ async def test_settings_replaced_before_it_looks_are_those_it_writes(scene: Scen
 async def test_whoever_is_replaced_every_day_can_be_booked_up_to_the_horizon(scene: Scene) -> None:
     for day in range(1, HORIZON + 3):
         await scene.at(NOON + day * DAY)
-        await scene.provider("ada", reachable=False)
-    assert await sound(scene) == []
+        for name, hours in (("ada", "24/7"), ("ben", "Mo-Su 08:05-19:50"), ("cleo", "Mo-Fr 09:00-18:00")):
+            await scene.provider(name, hours=hours, reachable=False)
+        assert await sound(scene) == []
+        assert "ada" in await scene.candidates(lead=24 * 4.9)
 
 
 async def test_settings_replaced_while_it_looks_win(scene: Scene) -> None:

@@ -30,7 +30,7 @@ from dispatch.store.functions import Library, install, library
 from dispatch.store.keys import key
 from tests.store.worlds import Maker, Someone, World, state_of
 
-WORLDS = int(os.environ.get("WORLDS", "200"))
+WORLDS, PARTS = int(os.environ.get("WORLDS", "200")), 4
 NIGHTS = (  # what the engine's clock shows, and the night that the windows are about
     (datetime(2026, 10, 21, 9, 41, 7, tzinfo=UTC), datetime(2026, 10, 25, tzinfo=UTC)),  # Paris: the hour from 2 to 3 comes twice
     (datetime(2027, 3, 26, 22, 3, 0, tzinfo=UTC), datetime(2027, 3, 28, tzinfo=UTC)),  # it is skipped
@@ -228,19 +228,25 @@ outlines = st.tuples(st.integers(0, 2**32), st.sampled_from((50, 50, 50, 60, 80,
 
 
 @settings(
-    max_examples=WORLDS, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+    max_examples=WORLDS // PARTS,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate],
 )
 @given(outlines)
-def judge(town: Town, outline: tuple[int, int, int]) -> None:
+def judge(town: Town, part: int, outline: tuple[int, int, int]) -> None:
     seed, size, night = outline
     store, calls, about = town.stores[night]
-    town.runner.run(judged(store, calls, Maker(seed, size, calls.clock.base_ms, about).world()))
+    town.runner.run(judged(store, calls, Maker(seed * PARTS + part, size, calls.clock.base_ms, about).world()))
     seen["worlds"] += 1
 
 
-@pytest.mark.timeout(900)
-def test_the_index_and_the_pure_matcher_agree_on_random_worlds(town: Town) -> None:
-    judge(town)
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("part", range(PARTS))  # for as many processors
+def test_the_index_and_the_pure_matcher_agree_on_random_worlds(town: Town, part: int) -> None:
+    judge(town, part)
     common = ["more than K fit", "several windows", "ties", "visits held by who fits", "asked before, and fitting"]
     assert {name: n for name in common if (n := seen[name]) < seen["questions"] / 5} == {}
     rare = ["nobody fits", "crowded step", "zone: Circle", "zone: Polygon", "zone: Areas"]
