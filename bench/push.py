@@ -9,6 +9,7 @@ import random
 import re
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -92,8 +93,8 @@ class Run:
         self.post.append(time.perf_counter() - begun)
 
 
-def providers(count: int, rng: random.Random) -> list[ProviderLine]:
-    """People all over Paris who always work."""
+def providers(count: int, rng: random.Random, tiers: Sequence[Tier] = tuple(Tier), steps: int = 21) -> list[ProviderLine]:
+    """People all over Paris who always work, of these tiers and so many steps of score."""
     return [
         ProviderLine(
             provider_id=f"p{i}",
@@ -102,7 +103,7 @@ def providers(count: int, rng: random.Random) -> list[ProviderLine]:
             catalogue=("cut",),
             zone=CircleZone(lat=48.86 + rng.uniform(-0.05, 0.05), lng=2.34 + rng.uniform(-0.08, 0.08), radius_km=rng.choice([4, 6, 8])),
             hours="24/7",
-            initial_rank=InitialRank(tier=rng.choice(list(Tier)), score=rng.randint(0, 20) / 2),
+            initial_rank=InitialRank(tier=rng.choice(tiers), score=rng.randrange(steps) / 2),
         )
         for i in range(count)
     ]
@@ -131,12 +132,11 @@ def booking(number: int, rng: random.Random) -> BookingRequest:
     )
 
 
-async def prepare(bookings: BookingClient, count: int, rng: random.Random) -> None:
+async def prepare(bookings: BookingClient, people: list[ProviderLine]) -> None:
     """The market, its catalogue and its providers."""
     await bookings.put_market(MarketSettings(open_proposals_cap=100, travel_gap_s=0))
     await bookings.put_catalogue(Catalogue(trades=(Trade(code="hair"),), services=(Service(code="cut", trade="hair"),)))
-    people = providers(count, rng)
-    for first in range(0, count, IMPORTED):
+    for first in range(0, len(people), IMPORTED):
         await bookings.import_providers(people[first : first + IMPORTED])
 
 
@@ -176,7 +176,7 @@ async def measure(served: Served, devices: int, rate: float, seconds: float, imp
     rng, run = random.Random(1), Run()
     with Progress() as progress:
         async with BookingClient(served.url, served.key, MARKET) as bookings, asyncio.TaskGroup() as tasks:
-            await prepare(bookings, devices, rng)
+            await prepare(bookings, providers(devices, rng))
             swarm = Swarm(served, bookings, run, progress)
             running = await swarm.connect(devices, tasks)
             running.append(tasks.create_task(run.answer(swarm.answers)))

@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bench.push import MARKET, Run, Swarm, book_steadily, prepare, row
+from bench.push import MARKET, Run, Swarm, book_steadily, prepare, providers, row
 from bench.serving import serving
 from dispatch.client import BookingClient, DeviceClient, Proposal
+from dispatch.client.bookings import Tier
 
 SIZE, WAVES = 3, 3  # asked in a last-minute wave; waves that are refused
 
@@ -56,7 +57,7 @@ async def measure(devices: int, rate: float, seconds: float) -> Refusals:
     rng, run = random.Random(1), Refusals()
     with serving() as served, Progress() as progress:
         async with BookingClient(served.url, served.key, MARKET) as bookings, asyncio.TaskGroup() as tasks:
-            await prepare(bookings, devices, rng)
+            await prepare(bookings, providers(devices, rng, [Tier.PREFERRED], 1))  # equals take turns
             swarm = Swarm(served, bookings, run, progress)
             running = [*await swarm.connect(devices, tasks), tasks.create_task(run.answer(swarm.answers))]
             await book_steadily(run, bookings, rng, rate, seconds, progress)

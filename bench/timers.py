@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bench.push import Swarm, booking, prepare
+from bench.push import Swarm, booking, prepare, providers
 from bench.serving import Served, serving
 from dispatch.client import BookingClient, DeviceClient
 from dispatch.client.bookings import BookingRequest, MarketSettings, Window
@@ -84,7 +84,7 @@ async def measure(served: Served, pending: int, busy: int, pause_s: int, seconds
     rng = random.Random(1)
     with Progress() as progress:
         async with BookingClient(served.url, served.key, MARKET) as bookings, asyncio.TaskGroup() as tasks:
-            await prepare(bookings, 400, rng)
+            await prepare(bookings, providers(400, rng))
             await bookings.put_market(settings(pause_s))
             swarm = Swarm(served, bookings, Quiet(), progress)
             running = await swarm.connect(400, tasks)
