@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import anyio
 import structlog
 from prometheus_client import Counter, Histogram
 
@@ -12,6 +13,7 @@ from dispatch.store import Market, Record, Store
 log = structlog.get_logger("dispatch.rounds")
 
 BATCH = 100
+AT_ONCE = 8  # turns under way together: the store works on one while we decide the next
 WAVES = Counter("dispatch_wave_turns", "Turns of bookings' plans by outcome.", ["outcome"])
 LATENESS = Histogram(
     "dispatch_wave_lateness_seconds",
@@ -51,13 +53,19 @@ class Rounds:
         market = await self._store.markets.get(name)
         known = await self._read(name, numbers) if market else {}
         failures: list[Exception] = []
-        for number in numbers:
+
+        async def serve(number: int) -> None:
             try:
                 record = known.get(number) if known is not None else (await self._records(name, [number])).get(number)
                 WAVES.labels(await self._turn(name, number, market, record)).inc()
             except Exception as error:  # of this booking alone
                 log.warning("turn_failed", market=name, bno=number, error=type(error).__name__)
                 failures.append(error)
+
+        for some in range(0, len(numbers), AT_ONCE):
+            async with anyio.create_task_group() as tasks:
+                for number in numbers[some : some + AT_ONCE]:
+                    tasks.start_soon(serve, number)
         return failures
 
     async def _read(self, name: str, numbers: Sequence[int]) -> dict[int, Record] | None:

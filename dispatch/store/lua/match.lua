@@ -27,8 +27,8 @@ end
 function verbs.match(m, a)
   local q, out = query_of(m, a), {}
   net.cast(m, q)
-  local found = find.first(m, q, a.k)
   if a.counting then out.count, out.from = tally.at_once(m, q) end
+  local found = find.first(m, q, a.k)
   net.drop(m, q)
   out.first = flat(found)
   return reply('FOUND', out)

@@ -42,7 +42,12 @@ local function in_rank_order(m, q, s, k, chosen, crowded)
   for bucket, runs in slots.buckets(m, empty) do
     local turn = #turns > bucket * 4 and struct.unpack('<I4', turns, bucket * 4 + 1) or 0
     if turn > 0 then runs = slots.rotated(runs, turn) end
-    best.begin(k - #chosen, find.crowd(q, runs))
+    local crowd = find.crowd(q, runs)
+    if crowd and not s.doubt then
+      net.doubt(m, q) -- many are to be looked at: those beyond doubt need no look
+      s = net.steps(m, q, q.net, q.size, q.doubt)
+    end
+    best.begin(k - #chosen, crowd)
     for i = 1, #runs do
       if net.walk(s, runs[i][1], runs[i][2], look) then break end
     end
@@ -58,7 +63,7 @@ function find.first(m, q, k)
   local chosen, crowded = {}, {}
   k = math.min(k, MOST)
   if k < 1 or q.size == 0 then return chosen, crowded end
-  local s = net.steps(m, q, q.net, q.size, q.doubts > 0 and q.doubt)
+  local s = net.steps(m, q, q.net, q.size, q.doubt)
   if q.size <= FEW then among_few(m, q, s, k, chosen) else in_rank_order(m, q, s, k, chosen, crowded) end
   return chosen, crowded
 end

@@ -13,22 +13,27 @@ local function reaching(m, q)
   return #keys > 1 and net.join('OR', net.scratch(m, q, 'reach'), keys) or keys[1]
 end
 
--- What is doubtful of the net: rims, quarters free in part, and a quarter that is partly in someone's do-not-disturb hours.
-local function doubts(m, q)
-  local keys, some = {}, {}
-  for i = 1, q.sizes do keys[i] = K.x_rim(m, q.cells[i]) end
-  for _, ragged in ipairs(q.ragged) do for _, key in ipairs(ragged) do some[#some + 1] = key end end
-  if #some > 0 then
-    q.frayed = net.join('OR', net.scratch(m, q, 'frayed'), some)
-    keys[#keys + 1] = q.frayed
-  end
-  keys[#keys + 1] = K.x_stir(m, math.floor(q.minute / 15))
+-- Who may not fit although he is in the net: on a rim, in a quarter that he is free in only in part, or in one that is partly in his
+-- do-not-disturb hours. Sets q.doubt and their number q.doubts; it costs as much as the net, so only those who count need it.
+function net.doubt(m, q)
+  if q.doubt or q.size == 0 then return end
+  local keys = { q.stirs }
+  keys[#keys + 1] = q.frayed
+  for i = 1, q.sizes do keys[#keys + 1] = K.x_rim(m, q.cells[i]) end
   keys = net.level(q, keys)
-  if #keys == 0 then return 0 end
-  q.stirs = keys[#keys] == K.x_stir(m, math.floor(q.minute / 15))
   q.doubt = net.scratch(m, q, 'doubt')
+  if #keys == 0 then return end
   net.join('AND', q.doubt, { q.net, #keys == 1 and keys[1] or net.join('OR', q.doubt, keys) })
-  return call('BITCOUNT', q.doubt)
+  q.doubts = call('BITCOUNT', q.doubt)
+end
+
+-- Those of the doubts that a single look must know of: q.frayed, who has some quarter of the windows free only in part; q.stirs, whose
+-- do-not-disturb hours begin or end in this quarter (nil: nobody).
+local function blemishes(m, q)
+  local some = {}
+  for _, ragged in ipairs(q.ragged) do for _, key in ipairs(ragged) do some[#some + 1] = key end end
+  if #some > 0 then q.frayed = net.join('OR', net.scratch(m, q, 'frayed'), some) end
+  q.stirs = net.level(q, { K.x_stir(m, math.floor(q.minute / 15)) })[1]
 end
 
 -- Everything the net is the AND of; nil when nobody can be in it.
@@ -52,15 +57,14 @@ function net.begin(m, q)
   q.full, q.scratch, q.size, q.doubts, q.work, q.plainly = call('STRLEN', K.x_askable(m)), {}, 0, 0, 0, geometry.plainly(q)
 end
 
--- Casts the net: q.net and its size, and q.doubt with the part (`doubts`) that must be looked at one by one; both sizes 0: nobody.
--- net.drop must follow in the same call. q.frayed (or nil): who has some quarter of the windows free only in part.
+-- Casts the net: q.net and its size (0: nobody). net.drop must follow in the same call.
 function net.cast(m, q)
   net.begin(m, q)
   local all = parts(m, q)
   if not all then return end
   q.net = net.join('AND', net.scratch(m, q, 'net'), all)
   q.size = call('BITCOUNT', q.net)
-  if q.size > 0 then q.doubts = doubts(m, q) end
+  if q.size > 0 then blemishes(m, q) end
 end
 
 function net.drop(_, q)

@@ -1,12 +1,12 @@
 -- What a walk over a bitmap remembers, and its next step.
 local BLOCK, NEAR, SET = 128, 4, '[^%z]'
 
--- What a walk over bitmap `key` (with `size` bits set) remembers: the bitmaps that tell more of each (in doubt, frayed), the block it
--- stands in (bytes s.first to before s.past), and the next byte that is not empty (s.to, seen from s.from on). Bits are close together
--- when there are fewer than NEAR bytes to each.
+-- What a walk over bitmap `key` (with `size` bits set) remembers: the bitmaps that tell more of each (`doubt`, where nil means that all
+-- are in doubt; frayed), the block it stands in (bytes s.first to before s.past), and the next byte that is not empty (s.to, seen from
+-- s.from on). Bits are close together when there are fewer than NEAR bytes to each.
 function net.steps(m, q, key, size, doubt)
-  return { m = m, key = key, doubt = doubt, fray = q.frayed, near = q.full < NEAR * size, first = 0, past = 0, from = 1, to = 0,
-    bytes = '', doubted = '', frayed = '' }
+  return { m = m, key = key, doubt = doubt, others = doubt and 0 or 255, fray = q.frayed, near = q.full < NEAR * size,
+    first = 0, past = 0, from = 1, to = 0, bytes = '', doubted = '', frayed = '' }
 end
 
 -- The next byte with a bit from `at` on (math.huge: none); the block that it is in has been read then.

@@ -1,5 +1,5 @@
 -- Counting exactly who in a net fits.
-local AT_ONCE = 16 -- doubtful ones: a longer count begins with a call of its own
+local AT_ONCE, SMALL = 16, 4096 -- doubtful ones, bytes of a bitmap: a longer count begins with a call of its own
 
 -- All that are beyond doubt, but those blocked or asked.
 local function all_sure(m, q)
@@ -15,6 +15,7 @@ end
 -- them are looked at or the call has had its time. Returns the number, and the slot to go on from (nil: done).
 function tally.count(m, q, from, limit)
   if q.size == 0 then return 0 end
+  net.doubt(m, q)
   local n, begun, stop = from == 0 and all_sure(m, q) or 0, clock.busy(), nil
   local looked, read, out = 0, struct.unpack, q.out
   if q.doubts == 0 then return n end
@@ -31,8 +32,10 @@ function tally.count(m, q, from, limit)
   return n, stop
 end
 
--- A count that is no burden to the call: of a net with few in doubt. Otherwise nobody yet, from slot 0 on.
+-- A count that is no burden to the call: of a small net with few in doubt. Otherwise nobody yet, from slot 0 on.
 function tally.at_once(m, q)
+  if q.full > SMALL and q.size > 0 then return 0, 0 end
+  net.doubt(m, q)
   if q.doubts > AT_ONCE then return 0, 0 end
   return tally.count(m, q, 0, AT_ONCE)
 end

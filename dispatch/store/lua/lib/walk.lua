@@ -1,9 +1,9 @@
 -- Walking the bits of a net. A call into the store costs as much as a dozen lines of Lua, so bitmaps are read a block at a time; where
 -- bits are close together so are the records of neighbouring slots, and where they are far apart BITPOS jumps over the gaps.
 local SIZE, BLOCK, CHUNK = 32, 128, 128
-local MASK, CLEAR, bits = {}, {}, {} -- bits: by byte, the positions of its set bits
+local MASK, NONE, ALL, bits = {}, {}, {}, {} -- bits: by byte, the positions of its set bits
 for i = 0, 7 do MASK[i] = 2 ^ (7 - i) end
-for i = 1, BLOCK do CLEAR[i] = 0 end
+for i = 1, BLOCK do NONE[i], ALL[i] = 0, 255 end
 for byte = 0, 255 do
   bits[byte] = {}
   for i = 0, 7 do
@@ -15,7 +15,7 @@ local function far_apart(s, at, stop, visit)
   at = net.seek(s, at)
   while at < stop do
     local i = at - s.first + 1
-    local list, doubt, fray = bits[string.byte(s.bytes, i)], string.byte(s.doubted, i) or 0, string.byte(s.frayed, i) or 0
+    local list, doubt, fray = bits[string.byte(s.bytes, i)], string.byte(s.doubted, i) or s.others, string.byte(s.frayed, i) or 0
     for j = 1, #list do
       local slot = at * 8 + list[j]
       local key, pos = record.at(s.m, slot)
@@ -26,13 +26,15 @@ local function far_apart(s, at, stop, visit)
   return false
 end
 
-local function block(key, first, past)
-  return key and { string.byte(call('GETRANGE', key, first, past - 1), 1, -1) } or CLEAR
+local function block(key, first, past, otherwise)
+  if not key then return otherwise end
+  local bytes = { string.byte(call('GETRANGE', key, first, past - 1), 1, -1) }
+  return #bytes > 0 and bytes or NONE
 end
 
 -- The bits of the bytes [first, past).
 local function in_block(s, first, past, visit)
-  local bytes, doubted, frayed = block(s.key, first, past), block(s.doubt, first, past), block(s.fray, first, past)
+  local bytes, doubted, frayed = block(s.key, first, past), block(s.doubt, first, past, ALL), block(s.fray, first, past, NONE)
   local begin, stop, text = 0, 0, ''
   for i = 1, past - first do
     local byte = bytes[i]
