@@ -45,3 +45,22 @@ function index.facts(m, slot, pno, facts, asked, rank, fresh)
   if facts.spans then call('HSET', K.x_spans(m), pno, facts.spans) elseif not fresh then call('HDEL', K.x_spans(m), pno) end
   if #facts.regions > 0 then call('SADD', K.regions(m), unpack(facts.regions)) end
 end
+
+local READ, TYPE = { '>I1', '>I2', '>I3', '>I4' }, { 'u8', 'u16', 'u24', 'u32' }
+
+-- Writes a row of bytes where its pieces {byte in the row, byte of the bitmap, length} belong, which is empty yet: one of any length, or many
+-- of at most four bytes. The length of the bitmap then.
+function index.paint(key, row, pieces)
+  if #pieces == 1 then return call('SETRANGE', key, pieces[1][2], row) end
+  local command, n = { 'BITFIELD', key }, 2
+  for i = 1, #pieces do
+    local piece = pieces[i]
+    local value = struct.unpack(READ[piece[3]], row, piece[1] + 1)
+    if value > 0 then
+      command[n + 1], command[n + 2], command[n + 3], command[n + 4] = 'SET', TYPE[piece[3]], piece[2] * 8, value
+      n = n + 4
+    end
+  end
+  if n > 2 then call(unpack(command, 1, n)) end
+  return call('STRLEN', key)
+end
