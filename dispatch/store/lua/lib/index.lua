@@ -48,8 +48,8 @@ end
 
 local READ, TYPE = { '>I1', '>I2', '>I3', '>I4' }, { 'u8', 'u16', 'u24', 'u32' }
 
--- Writes a row of bytes where its pieces {byte in the row, byte of the bitmap, length} belong, which is empty yet: one of any length, or many
--- of at most four bytes. The length of the bitmap then.
+-- Writes a row of bytes where its pieces {byte in the row, byte of the bitmap, length} belong, where nothing is yet: one of any length,
+-- or many of at most four bytes. The length of the bitmap then.
 function index.paint(key, row, pieces)
   if #pieces == 1 then return call('SETRANGE', key, pieces[1][2], row) end
   local command, n = { 'BITFIELD', key }, 2
