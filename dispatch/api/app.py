@@ -60,7 +60,6 @@ def _routes(table: tuple[Route, ...], engine: Engine) -> list[BaseRoute]:
 
 async def _elsewhere(request: Request, error: Exception) -> Response:
     """A path that nobody serves. (The console answers for all that are left: it says 405 to whatever is no GET.)"""
-    path = request.url.path
-    if request.method not in ("GET", "HEAD") and (path == "/" or (CONSOLE / path.lstrip("/")).is_file()):
-        return problem(405, "method_not_allowed", "this file can only be read: GET")
+    if isinstance(error, HTTPException) and error.status_code == 405 and not request.url.path.startswith("/v1/"):
+        return problem(405, "method_not_allowed", "the pages of the console can only be read: GET")
     return problem(404, "not_found", "no such path; /docs lists them all")

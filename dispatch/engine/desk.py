@@ -70,11 +70,8 @@ class Desk:
     # -- providers ------------------------------------------------------------------------------------------------
 
     async def put_provider(self, name: str, provider_id: str, settings: ProviderSettings) -> bool:
-        """Creates or replaces a provider; whether he is new. One who may not work any more loses his open proposals."""
-        created = await self._enrolment.put(await self.market(name), provider_id, settings)
-        if settings.status != "approved" and not created:
-            await self._store.claims.recall(name, await self._number(name, provider_id))
-        return created
+        """Creates or replaces a provider; whether he is new."""
+        return await self._enrolment.put(await self.market(name), provider_id, settings)
 
     async def import_providers(self, name: str, lines: AsyncIterable[bytes], allow_rank: bool) -> dict[str, Any]:
         """Creates or replaces providers from NDJSON."""

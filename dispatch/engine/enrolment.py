@@ -25,7 +25,7 @@ class Enrolment:
         self._store, self._places = store, places
 
     async def put(self, market: Market, provider_id: str, settings: ProviderSettings) -> bool:
-        """Creates or replaces one; whether he is new."""
+        """Creates or replaces one; whether he is new. One who may not work any more loses his open proposals."""
         await self._check(market, settings)
         return await self._store.providers.put(market, provider_id, settings)
 
@@ -76,19 +76,7 @@ class Enrolment:
         await anyio.sleep(0)
 
     async def _flush(self, market: Market, batch: dict[str, ProviderSettings]) -> int:
-        if not batch:
-            return 0
-        accepted = await self._store.providers.enroll(market, list(batch.items()))
-        for provider_id, settings in batch.items():
-            if settings.status != "approved":
-                await self.recall(market.id, provider_id)
-        return accepted
-
-    async def recall(self, market: str, provider_id: str) -> None:
-        """Takes back the open proposals of one who may not be asked (any more)."""
-        number = await self._store.providers.number(market, provider_id)
-        if number is not None:
-            await self._store.claims.recall(market, number)
+        return await self._store.providers.enroll(market, list(batch.items())) if batch else 0
 
 
 def read_line(line: bytes) -> ProviderLine:

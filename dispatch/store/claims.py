@@ -37,10 +37,6 @@ class Claims:
         )
         return _result(command, proposal, reply)
 
-    async def recall(self, market: str, pno: int) -> int:
-        """Takes back every open proposal of a provider who may not be asked any more; how many."""
-        return int((await self._calls.verb("recall", market, p=pno))["recalled"])
-
     async def receipts(self, market: str, receipts: Iterable[Receipt]) -> list[int]:
         """Proposals that reached devices, or their screens. The delays (ms) from sending to first receipt."""
         rows = [(pno, [_parse(p, pno) for p in received], [_parse(p, pno) for p in seen]) for pno, received, seen in receipts]

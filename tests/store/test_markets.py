@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from redis import Redis
 
 from dispatch.errors import NotFound, Unprocessable
 from dispatch.model import Catalogue, MarketSettings, Service, Trade
@@ -112,6 +113,22 @@ async def test_a_longer_horizon_can_be_booked_at_once(scene: Scene) -> None:
     assert len(await scene.candidates(lead=24 * 5)) == 4
     await scene.settings(horizon_days=20)
     assert len(await scene.candidates(lead=24 * 18)) == 4
+
+
+async def test_a_store_that_was_emptied_and_filled_again_is_matched_as_new(scene: Scene, tmp_path: Path) -> None:
+    """The server functions outlive the data; nothing they remember of it may leave anybody out."""
+    asleep = {"from": "00:00", "to": "23:59"}
+    await scene.provider("ed", do_not_disturb=asleep)
+    assert "ada" in await scene.candidates()
+    with Redis.from_url(scene.redis_url) as store:
+        store.delete(*store.scan_iter(f"{{{scene.market}}}:*", count=1_000))
+    async with play(scene.redis_url, scene.market, tmp_path) as again:
+        for name in ("ada", "ben"):
+            await again.provider(name)
+        assert await again.candidates() == ["ada", "ben"]  # nobody sleeps: the bitmap of sleepers is not there
+        for name, tier in (("finn", "limited"), ("gil", "premier")):
+            await again.provider(name, do_not_disturb=asleep, initial_rank={"tier": tier, "score": 5})
+        assert await again.candidates() == ["ada", "ben"]  # it is there again, and not yet as long as the others
 
 
 async def test_one_market_never_sees_or_changes_another_p13(scene: Scene, fresh_market: Callable[[], str], tmp_path: Path) -> None:

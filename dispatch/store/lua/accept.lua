@@ -30,14 +30,11 @@ end
 
 -- His other proposals that no longer fit beside the visit he won.
 local function drop_overlapping(m, a, gap)
-  for _, held in ipairs(seats.held(m, a.p)) do
-    local other, p, fit = held[1], held[2], false
+  seats.recall(m, a.p, 'overlap', function(other, p)
+    local fit = false
     for _, index in ipairs(p[S.windows]) do fit = fit or not fits.overlap(m, a.p, other.spans[index + 1], gap) end
-    if not fit then
-      seats.withdraw(m, other, a.p, p, 'withdrawn', 'overlap')
-      seats.attend(m, other.no)
-    end
-  end
+    return not fit
+  end)
 end
 
 local function win(m, a, b, p, index, window)

@@ -11,15 +11,6 @@ local function client_no(m, id)
   return cno
 end
 
-local function part(m, pno, cno)
-  for _, held in ipairs(seats.held(m, pno)) do
-    if held[1].client == cno then
-      seats.withdraw(m, held[1], pno, held[2], 'withdrawn', 'ops')
-      seats.attend(m, held[1].no)
-    end
-  end
-end
-
 local function changed(m, a, cno)
   if a.p and a.on then return call('SADD', K.blocks(m, cno), a.p) end
   if a.p then return call('SREM', K.blocks(m, cno), a.p) end
@@ -32,7 +23,7 @@ function verbs.block(m, a)
   local cno = client_no(m, a.client_id)
   local new = changed(m, a, cno) == 1
   if a.on then event.note(m, 'Blocked', { client = cno, p = a.p }) elseif new then event.note(m, 'Unblocked', { client = cno, p = a.p }) end
-  if a.p and a.on then part(m, a.p, cno) end
+  if a.p and a.on then seats.recall(m, a.p, 'ops', function(b) return b.client == cno end) end
   if a.on then return reply(new and 'CREATED' or 'REPLACED') end
   return reply(new and 'REMOVED' or 'ABSENT')
 end

@@ -47,7 +47,7 @@ local function drop_windows(m, a, b, kept, place)
   for pno, p in pairs(seats.all(m, b.no)) do
     if p[S.state] == 'open' then narrow(m, b, pno, p, place, lives[pno]) end
   end
-  seats.attend(m, b.no)
+  booking.attend(m, b.no)
   return reply('NARROWED')
 end
 

@@ -1,11 +1,11 @@
--- put_provider: creates or replaces one provider, in the index too. One with too much to write for one call stays out of matching until
--- `put_rest` has written all of it.
+-- put_provider: creates or replaces one provider, in the index too. With too much to write for one call he stays out of matching until
+-- `put_rest` has written it. One who may not be asked any more loses his open proposals, and others get his seats (reason: ops).
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, id, seen (his version as the caller saw it, 0: new), settings, status, trade, rank or nil {tier, score, bucket},
 --       facts and writes (see lib/index.lua), until (first quarter not indexed), basis (what else his bits depend on)}
 -- Replies: CREATED or REPLACED {p, more (put_rest must follow), left {bucket, slot} or nil (a slot for `sweep`)}, STALE (another version
 --          is there, or one not yet written)
--- Source: SPEC.md R2-R5; PROTOCOL.md section 1.
+-- Source: SPEC.md R2-R5, R15; PROTOCOL.md section 1.
 local function create(m, a)
   local pno = call('HINCRBY', K.numbers(m), 'provider', 1)
   call('HSET', K.provider_ids(m), a.id, pno)
@@ -28,8 +28,7 @@ local function move(m, pno, a)
 end
 
 local function describe(m, a, pno, slot, asked, fresh)
-  local key = K.provider(m, pno)
-  local rank = a.rank
+  local key, rank = K.provider(m, pno), a.rank
   if rank then call('HSET', key, 'tier', rank.tier, 'score', rank.score)
   else rank = { bucket = tonumber(call('HGET', key, 'bucket')), score = tonumber(call('HGET', key, 'score')) } end
   index.facts(m, slot, pno, a.facts, asked, rank, fresh)
@@ -63,6 +62,7 @@ function verbs.put_provider(m, a)
   describe(m, a, pno, slot, asked, fresh)
   local more = settle(m, pno, slot, a, { 1, 1 }, begun)
   event.note(m, 'ProviderPut', { p = pno, created = fresh })
+  if a.status ~= 'approved' then seats.recall(m, pno, 'ops', function() return true end) end
   return reply(fresh and 'CREATED' or 'REPLACED', { p = pno, more = more, left = left })
 end
 

@@ -19,7 +19,7 @@ local function record_no(m, a, b, p)
   seats.tell_gone(m, b, a.p, p, 'answered_elsewhere')
   gauge.add(m, 'count.refused', 1)
   call('HINCRBY', K.provider(m, a.p), 'answered', 1)
-  if tonumber(call('HGET', K.booking(m, b.no), 'live')) <= 0 then seats.attend(m, b.no) end
+  if tonumber(call('HGET', K.booking(m, b.no), 'live')) <= 0 then booking.attend(m, b.no) end
 end
 
 function verbs.refuse(m, a)

@@ -8,23 +8,26 @@ function net.pad(key, full)
   call('BITOP', 'OR', key, key)
 end
 
--- Those of the bitmaps that exist, each as long as the slot space. What is known to be is not looked at again: one that has been deleted
--- since then counts as empty, one that has been written anew is slow to join, and both are rare.
+-- Whether a bitmap exists, and as long as the slot space from then on.
+function net.whole(q, key)
+  local size = call('STRLEN', key)
+  if size > 0 and size < q.full then net.pad(key, q.full) end
+  return size > 0
+end
+
+-- Those of the bitmaps that exist, each as long as the slot space; for OR and AND, as what is known to be is not looked at again: one that
+-- has been deleted since then counts as empty, one that has been written anew is slow to join, and both are rare.
 local known, held = {}, 0
 function net.level(q, keys)
   local out = {}
   for i = 1, #keys do
     local key = keys[i]
-    local size = known[key]
-    if size ~= q.full then
-      size = call('STRLEN', key)
-      if size > 0 and size < q.full then net.pad(key, q.full) end
-      if size > 0 then
-        if held > KNOWN then known, held = {}, 0 end
-        known[key], held = q.full, held + 1
-      end
+    local there = known[key] == q.full
+    if not there and net.whole(q, key) then
+      if held > KNOWN then known, held = {}, 0 end
+      known[key], held, there = q.full, held + 1, true
     end
-    if size > 0 then out[#out + 1] = key end
+    if there then out[#out + 1] = key end
   end
   return out
 end

@@ -60,3 +60,9 @@ function booking.remembered(b)
   for _, w in ipairs(b.spans) do last = math.max(last, w[2]) end
   return clock.wall() + math.max(0, last - clock.now()) / CLOCK.speed + 600000
 end
+
+-- The booking's plan wants attention now, if it did not already.
+function booking.attend(m, bno)
+  call('ZADD', K.due(m), 'LT', clock.now(), bno)
+  woken.worker = true
+end

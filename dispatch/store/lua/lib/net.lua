@@ -47,8 +47,8 @@ local function parts(m, q)
   if #there < #keys then return nil end
   for i = 1, #there do all[#all + 1] = there[i] end
   all[#all + 1] = reach
-  local quiet = net.level(q, { K.x_disturb(m, math.floor(q.minute / 15)) })
-  if quiet[1] then all[#all + 1] = net.join('NOT', net.scratch(m, q, 'awake'), quiet) end
+  local asleep = K.x_disturb(m, math.floor(q.minute / 15))
+  if net.whole(q, asleep) then all[#all + 1] = net.join('NOT', net.scratch(m, q, 'awake'), { asleep }) end
   return all
 end
 

@@ -63,18 +63,14 @@ function seats.withdraw_all(m, b, state, reason)
   end
 end
 
--- The open proposals of a provider as a list of {booking, proposal}.
-function seats.held(m, pno)
-  local out = {}
+-- Takes back those open proposals of a provider of which `go(booking, proposal)` is true; others get his seats.
+function seats.recall(m, pno, reason, go)
   for _, item in ipairs(call('HKEYS', K.open(m, pno))) do
     local bno = tonumber(string.match(item, '^p(%d+)$'))
-    if bno then out[#out + 1] = { booking.get(m, bno), seats.get(m, bno, pno) } end
+    local b, p = bno and booking.get(m, bno), bno and seats.get(m, bno, pno)
+    if bno and go(b, p) then
+      seats.withdraw(m, b, pno, p, 'withdrawn', reason)
+      booking.attend(m, bno)
+    end
   end
-  return out
-end
-
--- The booking's plan wants attention now, if it did not already.
-function seats.attend(m, bno)
-  call('ZADD', K.due(m), 'LT', clock.now(), bno)
-  woken.worker = true
 end
