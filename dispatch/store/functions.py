@@ -97,7 +97,11 @@ def _moves() -> str:
 
 
 _SERVE = """
+-- Lua's collector, in steps so small that no call waits for it (by itself it does half of its round in one or two calls).
+local function unhurried() collectgarbage('setstepmul', 20) end
+
 local function serve(verb, args)
+  if not call then pcall(unhurried) end
   call, null = redis.call, cjson.null -- neither is there yet while the library loads
   local a = cmsgpack.unpack(args[1])
   news.begin()

@@ -1,10 +1,5 @@
 -- The best of one bucket. Their order is exact among the first CROWD that fit, from a turning start (R5).
-local CROWD, WORK = 200, 3000
-
--- Whether one in doubt fits. When the call has had its time, he is left out.
-function find.settle(m, q, slot, pno, text, pos, fray)
-  return q.work < WORK and fits.doubtful(m, q, slot, pno, text, pos, fray)
-end
+local CROWD, WORK = 200, 3000 -- WORK: doubtful ones; when the call has had its time, who is in doubt is left out
 
 -- Whether there may be more than CROWD of the net in these runs of slots.
 function find.crowd(q, runs)
@@ -18,7 +13,8 @@ end
 -- {asked, number, slot, text, pos}, and where the next search begins if the bucket is crowded. This is where the time of a match goes.
 -- Only when `counting` may more than CROWD come; else who cannot be among the best need not be looked at further.
 function find.best(m, q)
-  local read, out, order, n, most, worst, last, seen, counting, turn = struct.unpack, q.out, nil, 0, 0, 0, 0, 0, false, nil
+  local read, waiting, zoned, out = struct.unpack, record.WAITING, record.ZONED, q.out
+  local order, n, most, worst, last, seen, counting, turn
 
   local function begin(k, many)
     order, n, most, worst, last, seen, counting, turn = {}, 0, k, math.huge, 0, 0, many, nil
@@ -37,11 +33,12 @@ function find.best(m, q)
     if n == most then worst, last = order[n][1], order[n][2] end
   end
 
-  local function look(slot, text, pos, mask, doubt, fray)
-    local pno, asked = read('<I4d', text, pos)
+  local function look(slot, text, pos, unsure)
+    local pno, asked, lat, lng, radius, kind
+    if unsure == 0 then pno, asked = read(waiting, text, pos) else pno, asked, lat, lng, radius, kind = read(zoned, text, pos) end
     local better = asked < worst or asked == worst and pno < last
     if not better and not counting or out[pno] then return false end
-    if doubt % (2 * mask) >= mask and not find.settle(m, q, slot, pno, text, pos, fray % (2 * mask) >= mask) then return false end
+    if unsure > 0 and (q.work >= WORK or not fits.doubtful(m, q, slot, pno, lat, lng, radius, kind, unsure == 2)) then return false end
     if better then take(asked, pno, slot, text, pos) end
     seen = seen + 1
     if seen < CROWD then return false end

@@ -1,9 +1,8 @@
 -- Extents in rank order: the runs of slots of each bucket (see slots.lua).
 local ENTRY, WIDTH, PIECE = '<BI4I4', 9, 64
 
--- The extents of the market in rank order, as an iterator of bucket and its list of {first, stop}, but those that are `empty(first, stop)`.
--- Read in pieces: most searches need few.
-function slots.buckets(m, empty)
+-- The extents of the market in rank order, as an iterator of bucket and its list of {first, stop}. Read in pieces: most searches need few.
+function slots.buckets(m)
   local key, map, at = K.x_extents(m), '', 1
   local function more()
     local piece = call('GETRANGE', key, #map, #map + WIDTH * PIECE - 1)
@@ -15,10 +14,8 @@ function slots.buckets(m, empty)
     while at <= #map or more() do
       local b, first, stop = struct.unpack(ENTRY, map, at)
       if runs and b ~= bucket then break end
-      if not empty(first, stop) then
-        bucket, runs = b, runs or {}
-        runs[#runs + 1] = { first, stop }
-      end
+      bucket, runs = b, runs or {}
+      runs[#runs + 1] = { first, stop }
       at = at + WIDTH
     end
     return bucket, runs

@@ -1,5 +1,5 @@
 -- The first providers that fit, in the order of R5: bucket (tier, score step), longest since last asked, number.
-local MOST, FEW, BUCKET = 200, 32, 13 -- BUCKET: where it is in a record
+local MOST, FEW = 200, 32
 
 local function earlier(a, b)
   return a[1] < b[1] or a[1] == b[1] and a[2] < b[2]
@@ -9,7 +9,7 @@ end
 local function keep(m, q, list, k, chosen)
   for i = 1, math.min(k - #chosen, #list) do
     local pno, slot, text, pos = list[i][2], list[i][3], list[i][4], list[i][5]
-    local kind, bucket, lat, lng, score = struct.unpack('<BBxxxxi4i4xxxxH', text, pos + 12)
+    local lat, lng, kind, bucket, score = struct.unpack('<i4i4xxxxBBxxxxH', text, pos + 12)
     local far = kind % 8 == 3 and -1 or math.floor(geometry.distance(lat, lng, q.lat, q.lng) + 0.5)
     chosen[#chosen + 1] = { pno = pno, slot = slot, bucket = bucket, score = score, far = far, windows = fits.windows(m, q, slot, pno) }
   end
@@ -18,15 +18,14 @@ end
 -- A net of a few: all of them, sorted into their buckets.
 local function among_few(m, q, s, k, chosen)
   local buckets, order = {}, {}
-  net.walk(s, 0, q.full * 8, function(slot, text, pos, mask, doubt, fray)
-    local pno, asked = struct.unpack('<I4d', text, pos)
-    if q.out[pno] then return false end
-    if doubt % (2 * mask) >= mask and not find.settle(m, q, slot, pno, text, pos, fray % (2 * mask) >= mask) then return false end
-    local bucket = string.byte(text, pos + BUCKET)
-    if not buckets[bucket] then
-      buckets[bucket], order[#order + 1] = {}, bucket
+  net.walk(s, 0, q.full * 8, function(slot, text, pos, unsure)
+    local r = record.parse(slot, text, pos)
+    if q.out[r.pno] then return false end
+    if unsure > 0 and not fits.doubtful(m, q, slot, r.pno, r.lat, r.lng, r.radius, r.kind + 8 * r.flags, unsure == 2) then return false end
+    if not buckets[r.bucket] then
+      buckets[r.bucket], order[#order + 1] = {}, r.bucket
     end
-    table.insert(buckets[bucket], { asked, pno, slot, text, pos })
+    table.insert(buckets[r.bucket], { r.asked, r.pno, slot, text, pos })
     return false
   end)
   table.sort(order)
@@ -38,14 +37,13 @@ end
 
 local function in_rank_order(m, q, s, k, chosen, crowded)
   local turns, best = call('GET', K.x_turn(m)) or '', find.best(m, q)
-  local look, empty = best.look, net.empty(s)
-  for bucket, runs in slots.buckets(m, empty) do
+  local look = best.look
+  for bucket, runs in slots.buckets(m) do
     local turn = #turns > bucket * 4 and struct.unpack('<I4', turns, bucket * 4 + 1) or 0
     if turn > 0 then runs = slots.rotated(runs, turn) end
     local crowd = find.crowd(q, runs)
     if crowd and not s.doubt then
-      net.doubt(m, q) -- many are to be looked at: those beyond doubt need no look
-      s = net.steps(m, q, q.net, q.size, q.doubt)
+      s = net.steps(m, q, q.net, q.size, net.unsure(m, q)) -- many are to be looked at: those beyond doubt need no look
     end
     best.begin(k - #chosen, crowd)
     for i = 1, #runs do

@@ -55,8 +55,7 @@ local function in_part(m, q, slot, pno)
 end
 
 -- Whether one whom the net holds in doubt fits (those asked or blocked are the caller's); `fray`: he is in q.frayed. Most are circles.
-function fits.doubtful(m, q, slot, pno, text, pos, fray)
-  local kind, lat, lng, radius = struct.unpack('<Bxxxxxi4i4I4', text, pos + 12)
+function fits.doubtful(m, q, slot, pno, lat, lng, radius, kind, fray)
   q.work = q.work + 1
   if kind % 8 == 1 then
     local inside = q.plainly(lat, lng, radius)
@@ -64,7 +63,9 @@ function fits.doubtful(m, q, slot, pno, text, pos, fray)
     if not inside or not fray and (kind == 1 or not q.stirs) then return inside end
   elseif kind % 8 == 2 and not geometry.in_zone(m, q, pno) then return false end
   if fray and not in_part(m, q, slot, pno) then return false end
-  return not (q.stirs and kind >= 8 and fits.disturbed(q, struct.unpack('<HH', text, pos + 14)))
+  if not q.stirs or kind < 8 then return true end
+  local r = record.read(m, slot)
+  return not fits.disturbed(q, r.dnd_from, r.dnd_to)
 end
 
 -- Who stays out: those asked in this round {pno = true}, and those blocked with the client.

@@ -13,17 +13,23 @@ local function reaching(m, q)
   return #keys > 1 and net.join('OR', net.scratch(m, q, 'reach'), keys) or keys[1]
 end
 
--- Who may not fit although he is in the net: on a rim, in a quarter that he is free in only in part, or in one that is partly in his
--- do-not-disturb hours. Sets q.doubt and their number q.doubts; it costs as much as the net, so only those who count need it.
-function net.doubt(m, q)
-  if q.doubt or q.size == 0 then return end
+-- A bitmap of those who may not fit although they are in the net (and of others): on a rim, in a quarter that they are free in only in
+-- part, or in one that is partly in their do-not-disturb hours. Only counts and crowds need it.
+function net.unsure(m, q)
+  if q.unsure then return q.unsure end
   local keys = { q.stirs }
   keys[#keys + 1] = q.frayed
   for i = 1, q.sizes do keys[#keys + 1] = K.x_rim(m, q.cells[i]) end
   keys = net.level(q, keys)
-  q.doubt = net.scratch(m, q, 'doubt')
-  if #keys == 0 then return end
-  net.join('AND', q.doubt, { q.net, #keys == 1 and keys[1] or net.join('OR', q.doubt, keys) })
+  q.unsure = #keys == 1 and keys[1] or net.scratch(m, q, 'unsure')
+  if #keys > 1 then net.join('OR', q.unsure, keys) end
+  return q.unsure
+end
+
+-- Those of the net that are in doubt: q.doubt, and their number q.doubts.
+function net.doubt(m, q)
+  if q.doubt or q.size == 0 then return end
+  q.doubt = net.join('AND', net.scratch(m, q, 'doubt'), { q.net, net.unsure(m, q) })
   q.doubts = call('BITCOUNT', q.doubt)
 end
 

@@ -1,7 +1,8 @@
 -- The index's fixed-size facts of a slot: 32 bytes in x_records, 4096 slots a key.
---   pno u32, last asked (ms) f64, zone kind u8 (1 circle, 2 polygon, 3 areas; +8: has do-not-disturb hours), bucket u8, from/to u16
---   (local minutes), zone centre lat/lng i32 (1e-6 degrees), radius u32 (m), score x 100 u16
-local FORMAT, SIZE, SLOTS = '<I4dBBHHi4i4I4H', 32, 4096
+--   pno u32, last asked (ms) f64, zone centre lat/lng i32 (1e-6 degrees), radius u32 (m), zone kind u8 (1 circle, 2 polygon, 3 areas; +8:
+--   has do-not-disturb hours), bucket u8, from/to u16 (local minutes), score x 100 u16
+local FORMAT, SIZE, SLOTS = '<I4di4i4I4BBHHH', 32, 4096
+record.WAITING, record.ZONED = '<I4d', '<I4di4i4I4B' -- how its first fields are read: number and last asked; these and the zone
 
 -- The key that holds the record of a slot, and where in it the record begins.
 local market, names
@@ -18,7 +19,7 @@ function record.at(m, slot)
 end
 
 function record.parse(slot, text, pos)
-  local pno, asked, kind, bucket, from, to, lat, lng, radius, score = struct.unpack(FORMAT, text, pos)
+  local pno, asked, lat, lng, radius, kind, bucket, from, to, score = struct.unpack(FORMAT, text, pos)
   return { slot = slot, pno = pno, asked = asked, kind = kind % 8, flags = kind >= 8 and 1 or 0, bucket = bucket, dnd_from = from,
     dnd_to = to, lat = lat, lng = lng, radius = radius, score = score }
 end
@@ -32,8 +33,8 @@ end
 
 function record.write(m, slot, r)
   local key, at = record.at(m, slot)
-  call('SETRANGE', key, at, struct.pack(FORMAT, r.pno, r.asked, r.kind + 8 * r.flags, r.bucket, r.dnd_from, r.dnd_to, r.lat, r.lng,
-    r.radius, r.score))
+  call('SETRANGE', key, at, struct.pack(FORMAT, r.pno, r.asked, r.lat, r.lng, r.radius, r.kind + 8 * r.flags, r.bucket, r.dnd_from,
+    r.dnd_to, r.score))
 end
 
 function record.asked(m, slot, moment)

@@ -1,9 +1,9 @@
 -- What a walk over a bitmap remembers, and its next step.
-local BLOCK, NEAR, RARE, SET = 128, 4, 64, '[^%z]'
+local BLOCK, NEAR, RARE, SET = 512, 4, 64, '%Z'
 
 -- What a walk over bitmap `key` (with `size` bits set) remembers: the bitmaps that tell more of each (`doubt`, where nil means that all
 -- are in doubt; frayed), the block it stands in (bytes s.first to before s.past), and the next byte that is not empty (s.to, seen from
--- s.from on). Bits are close together when there are fewer than NEAR bytes to each.
+-- s.from on). Bits are close together when there are fewer than NEAR bytes to each; where there are more than RARE, BITPOS jumps.
 function net.steps(m, q, key, size, doubt)
   return { m = m, key = key, doubt = doubt, others = doubt and 0 or 255, fray = q.frayed, near = q.full < NEAR * size,
     full = q.full, rare = q.full > RARE * size,
@@ -39,10 +39,4 @@ function net.seek(s, at)
   end
   s.to = s.first + i - 1
   return s.to
-end
-
--- Whether a run of slots has no bit, where that is quick to tell.
-function net.empty(s)
-  if s.near then return function() return false end end
-  return function(first, stop) return net.seek(s, first / 8) >= stop / 8 end
 end

@@ -17,17 +17,17 @@ function tally.count(m, q, from, limit)
   if q.size == 0 then return 0 end
   net.doubt(m, q)
   local n, begun, stop = from == 0 and all_sure(m, q) or 0, clock.busy(), nil
-  local looked, read, out = 0, struct.unpack, q.out
+  local looked, read, zoned, out = 0, struct.unpack, record.ZONED, q.out
   if q.doubts == 0 then return n end
-  net.walk(net.steps(m, q, q.doubt, q.doubts), from - from % 8, q.full * 8, function(slot, text, pos, mask, _, fray)
+  net.walk(net.steps(m, q, q.doubt, q.doubts), from - from % 8, q.full * 8, function(slot, text, pos, unsure)
     if slot < from then return false end
     if looked >= limit or looked % 8 == 7 and index.over(begun) then
       stop = slot
       return true
     end
     looked = looked + 1
-    local pno = read('<I4', text, pos)
-    if not out[pno] and fits.doubtful(m, q, slot, pno, text, pos, fray % (2 * mask) >= mask) then n = n + 1 end
+    local pno, _, lat, lng, radius, kind = read(zoned, text, pos)
+    if not out[pno] and fits.doubtful(m, q, slot, pno, lat, lng, radius, kind, unsure == 2) then n = n + 1 end
   end)
   return n, stop
 end

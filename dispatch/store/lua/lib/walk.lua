@@ -1,27 +1,33 @@
 -- Walking the bits of a net. A call into the store costs as much as a dozen lines of Lua, so bitmaps are read a block at a time; where
--- bits are close together so are the records of neighbouring slots, and where they are far apart BITPOS jumps over the gaps.
-local SIZE, BLOCK, CHUNK = 32, 128, 128
-local MASK, NONE, ALL, bits = {}, {}, {}, {} -- bits: by byte, the positions of its set bits
-for i = 0, 7 do MASK[i] = 2 ^ (7 - i) end
+-- bits are close together so are the records of neighbouring slots.
+local SIZE, BLOCK, CHUNK, SET = 32, 128, 64, '%Z'
+local NONE, ALL, bits = {}, {}, {} -- bits: by byte, its set bits as {place in the byte, mask, place, mask..}
 for i = 1, BLOCK do NONE[i], ALL[i] = 0, 255 end
 for byte = 0, 255 do
   bits[byte] = {}
   for i = 0, 7 do
-    if byte % (2 * MASK[i]) >= MASK[i] then bits[byte][#bits[byte] + 1] = i end
+    local mask, list = 2 ^ (7 - i), bits[byte]
+    if byte % (2 * mask) >= mask then list[#list + 1], list[#list + 2] = i, mask end
   end
 end
 
 local function far_apart(s, at, stop, visit)
+  local m, byte_at, find = s.m, string.byte, string.find
   at = net.seek(s, at)
   while at < stop do
-    local i = at - s.first + 1
-    local list, doubt, fray = bits[string.byte(s.bytes, i)], string.byte(s.doubted, i) or s.others, string.byte(s.frayed, i) or 0
-    for j = 1, #list do
-      local slot = at * 8 + list[j]
-      local key, pos = record.at(s.m, slot)
-      if visit(slot, call('GETRANGE', key, pos, pos + SIZE - 1), 1, MASK[list[j]], doubt, fray) then return true end
+    local first = s.first
+    local i, last = at - first + 1, math.min(stop, s.past) - first
+    while i and i <= last do
+      local list, doubt, fray = bits[byte_at(s.bytes, i)], byte_at(s.doubted, i) or s.others, byte_at(s.frayed, i) or 0
+      for j = 1, #list, 2 do
+        local slot, mask, unsure = (first + i - 1) * 8 + list[j], list[j + 1], 0
+        if doubt % (2 * mask) >= mask then unsure = fray % (2 * mask) >= mask and 2 or 1 end
+        local key, pos = record.at(m, slot)
+        if visit(slot, call('GETRANGE', key, pos, pos + SIZE - 1), 1, unsure) then return true end
+      end
+      i = find(s.bytes, SET, i + 1)
     end
-    at = net.seek(s, at + 1)
+    at = net.seek(s, first + last)
   end
   return false
 end
@@ -46,17 +52,18 @@ local function in_block(s, first, past, visit)
         local key, at = record.at(s.m, begin)
         text = call('GETRANGE', key, at, at + CHUNK * SIZE - 1)
       end
-      for j = 1, #list do
-        local slot = base + list[j]
-        if visit(slot, text, (slot - begin) * SIZE + 1, MASK[list[j]], doubt, fray) then return true end
+      for j = 1, #list, 2 do
+        local slot, mask, unsure = base + list[j], list[j + 1], 0
+        if doubt % (2 * mask) >= mask then unsure = fray % (2 * mask) >= mask and 2 or 1 end
+        if visit(slot, text, (slot - begin) * SIZE + 1, unsure) then return true end
       end
     end
   end
   return false
 end
 
--- Calls `visit(slot, text, pos, mask, doubt, fray)` for the bits in slots [at, stop), both on a byte, until it returns true; whether it
--- did. His record begins at `pos` of `text`; his bits in the bytes `doubt` and `fray` are at `mask`.
+-- Calls `visit(slot, text, pos, unsure)` for the bits in slots [at, stop), both on a byte, until it returns true; whether it did. His
+-- record begins at `pos` of `text`; `unsure`: 0 beyond doubt, 1 in doubt, 2 in doubt and in s.fray.
 function net.walk(s, at, stop, visit)
   if not s.near then return far_apart(s, at / 8, stop / 8, visit) end
   for first = at / 8, stop / 8 - 1, BLOCK do
