@@ -74,7 +74,6 @@ def _zone(rng: random.Random) -> Zone:
 
 async def load(store: Store, calls: Calls, count: int, progress: Progress) -> Town:
     """Everybody, reachable but one in twenty, asked at some moment of the last month; some hold visits."""
-    await calls.redis.flushdb()
     market = f"{CITY}{count}"
     before = await _used(calls)
     await store.markets.put_settings(market, MarketSettings())
