@@ -80,7 +80,7 @@ class Unprocessable(Refused):
 
 
 class Later(DispatchError):
-    """Nothing was decided: repeat with the same key or id."""
+    """Not now: repeat with the same key or id."""
 
     status, default, retry = 503, "unavailable", True
 

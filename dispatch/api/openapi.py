@@ -83,7 +83,7 @@ def _tag(route: Route) -> str:
 def _responses(route: Route, gives: Any) -> dict[str, Any]:
     content = {} if gives is None else {"content": {route.gives_media: {"schema": gives}}}
     responses: dict[str, Any] = {str(status): {"description": STATUS[status], **content} for status in route.success}
-    refusals = {"503": "Nothing was decided; try again"}
+    refusals = {"503": "The store does not answer; repeat it with the same key"}
     if route.roles:
         refusals |= KEY_REFUSALS
     if route.takes is not None or route.streams is not None:

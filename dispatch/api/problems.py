@@ -40,7 +40,7 @@ TITLES = {
     "unknown_trade": "A service names a trade that is not there",
     "not_offered": "That is not offered",
     "rate_limited": "Too many requests",
-    "unavailable": "Nothing was decided; try again",
+    "unavailable": "The store does not answer; repeat it with the same key",
     "internal": "Our mistake",
 }
 

@@ -1,6 +1,7 @@
 """Providers at the desk: one by one, and by the thousand."""
 
 from collections.abc import AsyncIterable
+from operator import itemgetter
 from typing import Any
 
 import anyio
@@ -12,6 +13,8 @@ from dispatch.engine.places import Places
 from dispatch.errors import DispatchError, Forbidden, Unprocessable
 from dispatch.model import ProviderLine, ProviderSettings
 from dispatch.store import Market, Standing, Store
+
+Batch = dict[str, tuple[int, ProviderSettings]]  # by provider id: number of the line and what it says
 
 BATCH = 4_096  # lines enrolled together
 LINE_LIMIT = 64 * 1_024
@@ -39,16 +42,16 @@ class Enrolment:
     async def run(self, market: Market, lines: AsyncIterable[bytes], allow_rank: bool) -> dict[str, Any]:
         """Imports NDJSON. A bad line is refused with its number and reason, the rest goes in."""
         report: dict[str, Any] = {"accepted": 0, "refused": []}
-        batch: dict[str, ProviderSettings] = {}
+        batch: Batch = {}
         number = 0
         async for line in lines:
             number += 1
             if line.strip():
                 await self._take(market, line, number, batch, report, allow_rank)
             if len(batch) >= BATCH:
-                report["accepted"] += await self._flush(market, batch)
-                batch = {}
-        report["accepted"] += await self._flush(market, batch)
+                await self._flush(market, batch, report)
+        await self._flush(market, batch, report)
+        report["refused"].sort(key=itemgetter("line"))
         return report
 
     async def reindex(self, market: Market) -> None:
@@ -58,9 +61,7 @@ class Enrolment:
             for standing in await self._store.providers.standings(market.id, range(first, min(first + 100, highest + 1))):
                 await self._store.providers.put(market, standing.id, standing.settings_without_rank())
 
-    async def _take(
-        self, market: Market, line: bytes, number: int, batch: dict[str, ProviderSettings], report: dict[str, Any], allow_rank: bool
-    ) -> None:
+    async def _take(self, market: Market, line: bytes, number: int, batch: Batch, report: dict[str, Any], allow_rank: bool) -> None:
         try:
             parsed = read_line(line)
             if parsed.initial_rank is not UNSET and not allow_rank:
@@ -68,15 +69,24 @@ class Enrolment:
             settings = settings_of(parsed)
             await self._check(market, settings)
             if parsed.provider_id in batch:  # the later line of the same provider replaces the earlier one
-                report["accepted"] += await self._flush(market, batch)
-                batch.clear()
-            batch[parsed.provider_id] = settings
+                await self._flush(market, batch, report)
+            batch[parsed.provider_id] = number, settings
         except DispatchError as error:
-            report["refused"].append({"line": number, "code": error.code, "detail": error.detail})
+            report["refused"].append(refusal(number, error))
         await anyio.sleep(0)
 
-    async def _flush(self, market: Market, batch: dict[str, ProviderSettings]) -> int:
-        return await self._store.providers.enroll(market, list(batch.items())) if batch else 0
+    async def _flush(self, market: Market, batch: Batch, report: dict[str, Any]) -> None:
+        if not batch:
+            return
+        refused = await self._store.providers.enroll(market, [(provider_id, settings) for provider_id, (_, settings) in batch.items()])
+        report["accepted"] += len(batch) - len(refused)
+        report["refused"] += [refusal(batch[provider_id][0], error) for provider_id, error in refused.items()]
+        batch.clear()
+
+
+def refusal(line: int, error: DispatchError) -> dict[str, Any]:
+    """A line of an import that was refused."""
+    return {"line": line, "code": error.code, "detail": error.detail}
 
 
 def read_line(line: bytes) -> ProviderLine:
@@ -98,7 +108,7 @@ def settings_of(line: ProviderLine) -> ProviderSettings:
 
 
 def check_dates(settings: ProviderSettings) -> None:
-    """Hours in the grammar, and ranges of dates that run forwards. (Zones are checked where their shape is made.)"""
+    """Hours in the grammar, and ranges of dates that run forwards. (Zones are checked where their footprint is made.)"""
     hours.parse(settings.hours)
     for opening in settings.extra_openings:
         hours.parse_extra(opening.hours)

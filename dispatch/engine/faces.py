@@ -135,6 +135,10 @@ def explanation(asked: Mapping[str, Any] | None, fit: Fit, state: str) -> dict[s
         text = f"you were asked in wave {asked['wave']}: you fitted, and it was your turn by tier, score and time since last asked"
         return {"asked": asked, "reasons": [], "text": [text]}
     if fit:
-        text = "you fit; others come first" if state == "searching" else "you fit, but the search ended before it was your turn"
+        text = (
+            "you fit; others come first"
+            if state == "searching"
+            else "the search is over; you were not asked, though as things are now you would fit"
+        )
         return {"asked": None, "reasons": [], "text": [text]}
     return {"asked": None, "reasons": [reason.value for reason in fit.reasons], "text": [WORDS[reason] for reason in fit.reasons]}

@@ -9,7 +9,7 @@ import anyio
 import msgspec
 from msgspec import UNSET, Struct
 
-from dispatch.errors import NotFound, Unavailable
+from dispatch.errors import NotFound, Unavailable, Unprocessable
 from dispatch.model import Id, InitialRank, ProviderSettings, Span, Tier
 from dispatch.store.calls import Calls, text
 from dispatch.store.footprint import (
@@ -177,19 +177,25 @@ class Providers:
             rest=bool(rest),
         )
 
-    async def enroll(self, market: Market, batch: Sequence[tuple[str, ProviderSettings]]) -> int:
-        """Imports many. New ones are painted in bulk; those already there are replaced one by one. How many were accepted."""
+    async def enroll(self, market: Market, batch: Sequence[tuple[str, ProviderSettings]]) -> dict[str, Unprocessable]:
+        """Imports many. New ones are painted in bulk; those already there are replaced one by one. Returns who was refused, and why: his
+        zone or his hours cannot be indexed.
+        """
         first, until = first_quarter(market.now), last_quarter(market.now, market.settings.horizon_days)
-        entries = []
+        entries: list[tuple[dict[str, Any], Footprint]] = []
+        refused: dict[str, Unprocessable] = {}
         for index, (provider_id, settings) in enumerate(batch):
-            entries.append((_entry(provider_id, settings), footprint_of(settings, market.settings.time_zone, first, until)))
+            try:
+                entries.append((_entry(provider_id, settings), footprint_of(settings, market.settings.time_zone, first, until)))
+            except Unprocessable as error:
+                refused[provider_id] = error
             if index % 8 == 0:
                 await anyio.sleep(0)
         entries.sort(key=_bucket)
         by_id = dict(batch)
         for provider_id in await self._enroll(market, entries, until):
             await self.put(market, provider_id, by_id[provider_id])
-        return len(entries)
+        return refused
 
     async def _enroll(self, market: Market, entries: list[tuple[dict[str, Any], Footprint]], until: int) -> list[str]:
         """Slots first, then their bitmaps, then everybody takes part. The ids of those who were there already."""

@@ -35,6 +35,8 @@ async def test_good_lines_go_in_and_bad_ones_are_named(town: Town) -> None:
             b'{"name": "' + b"x" * bodies.LINE_LIMIT + b'"}',
             b"\xff",
             line(12),
+            line(13, zone={"type": "polygon", "coordinates": [[2.0, 48.0], [2.1, 48.1], [2.1, 48.0], [2.0, 48.1]]}),
+            line(14, zone={"type": "polygon", "coordinates": [[2.0, 44.0], [9.0, 44.0], [9.0, 53.0], [2.0, 53.0]]}),
         ]
     )
     report = await imported(town, body)
@@ -49,9 +51,11 @@ async def test_good_lines_go_in_and_bad_ones_are_named(town: Town) -> None:
         (8, "bad_zone"),
         (10, "too_large"),
         (11, "bad_request"),
+        (13, "bad_zone"),
+        (14, "bad_zone"),
     ]
     assert all(one["detail"] for one in report["refused"])
-    assert [(await town.call("GET", f"/providers/n-{number}")).status_code for number in (1, 3, 9, 12)] == [200, 404, 200, 200]
+    assert [(await town.call("GET", f"/providers/n-{number}")).status_code for number in (1, 3, 9, 12, 13)] == [200, 404, 200, 200, 404]
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\n\n\n"])

@@ -10,6 +10,7 @@ import pytest
 from dispatch.api import make_app
 from dispatch.api.table import CALLS
 from dispatch.engine.desk import Desk
+from dispatch.errors import Unavailable
 from dispatch.gazetteer import Gazetteer
 from dispatch.identity import DeviceKeys
 from dispatch.settings import read
@@ -47,6 +48,21 @@ async def test_while_the_store_is_down_nothing_is_decided_and_the_same_key_works
     down = await town.post("/bookings", body, idempotency_key="one")
     assert (down.status_code, down.json()["code"], down.json()["retry"], down.headers["retry-after"]) == (503, "unavailable", True, "1")
     assert "same key" in down.json()["detail"]
+    server.start()
+    assert (await town.post("/bookings", body, idempotency_key="one")).status_code == 201
+
+
+async def test_what_was_cut_off_in_the_middle_runs_again_at_once(server: Embedded, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mark *running* stays in a store that is gone; who set it knows that nothing runs."""
+    body = json.dumps(town.booking(booking_id="b-1")).encode()
+
+    async def cut(*_: object, **__: object) -> None:
+        server.stop()
+        raise Unavailable("the store is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Desk, "open", cut)
+        assert (await town.post("/bookings", body, idempotency_key="one")).status_code == 503
     server.start()
     assert (await town.post("/bookings", body, idempotency_key="one")).status_code == 201
 

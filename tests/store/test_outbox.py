@@ -2,8 +2,10 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 
 from dispatch.store import Delivery
 from dispatch.store.deliveries import LENT_MS
-from tests.store.scene import HOUR, NOON, Scene
+from tests.store.scene import HOUR, NOON, Scene, play
 from tests.store.soundness import faults
 
 HOOK = {"webhook": {"url": "https://example.org/hook", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}}
@@ -39,11 +41,29 @@ def moment(ms: int) -> str:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+async def epoch(scene: Scene) -> str:
+    market = await scene.store.markets.get(scene.market)
+    assert market is not None
+    return market.epoch
+
+
+async def test_no_two_markets_share_an_id(scene: Scene, fresh_market: Callable[[], str], tmp_path: Path) -> None:
+    """A receiver that keeps ids to tell repeats apart must not lose what another market says."""
+    async with play(scene.redis_url, fresh_market(), tmp_path) as other:
+        await other.settings(**HOOK)
+        ids = set()
+        for each in (scene, other):
+            await each.open()
+            await each.cancel()
+            ids |= {one.id for one in await due(each)}
+    assert len(ids) == 2
+
+
 async def test_a_win_is_told_with_outside_names(scene: Scene) -> None:
     await scene.open()
     await scene.accept("ada")
     (one,) = await due(scene)
-    assert (one.type, one.id, one.at, one.attempts) == ("booking.accepted", "evt_1_1", NOON, 0)
+    assert (one.type, one.id, one.at, one.attempts) == ("booking.accepted", f"evt_{await epoch(scene)}_1_1", NOON, 0)
     assert msgspec.json.decode(one.body) == {
         "type": "booking.accepted",
         "timestamp": moment(NOON),
@@ -118,7 +138,7 @@ async def test_of_a_booking_one_event_is_out_at_a_time_and_in_order(scene: Scene
     assert await due(scene) == [], "it is out"
     await ripe(scene)
     told = await delivered(scene)
-    assert [one.id for one in told] == [f"evt_1_{number}" for number in range(1, 6)]
+    assert [one.id for one in told] == [f"evt_{await epoch(scene)}_1_{number}" for number in range(1, 6)]
     assert [one.type.removeprefix("booking.") for one in told] == ["accepted", "reopened", "accepted", "reopened", "cancelled"]
 
 

@@ -29,9 +29,10 @@ end
 
 -- An event the booking service must get; kept only while the market has somewhere to send it.
 function outbox.add(m, bno, name, data)
-  if call('HGET', K.market(m), 'hook') ~= '1' then return end
+  local hook, epoch = unpack(call('HMGET', K.market(m), 'hook', 'epoch'))
+  if hook ~= '1' then return end
   local at = clock.now()
-  local id = 'evt_' .. bno .. '_' .. call('HINCRBY', K.booking(m, bno), 'hooks', 1)
+  local id = 'evt_' .. epoch .. '_' .. bno .. '_' .. call('HINCRBY', K.booking(m, bno), 'hooks', 1) -- no two markets share one
   call('RPUSH', K.outbox(m, bno), cmsgpack.pack({ id = id, type = name, at = at, data = data, attempts = 0, first = clock.wall() }))
   call('ZADD', K.outbox_due(m), 'NX', clock.wall(), bno)
   woken.worker = true
