@@ -105,7 +105,8 @@ def growths(rows: list[Row]) -> list[tuple[str, int, int, float]]:
     """From the smallest city to the largest: how the ratio to the PING grows, of each case."""
     found = []
     for case in CASES:
-        low, *_, high = sorted((row for row in rows if row.case == case), key=lambda row: row.size) * 2
+        by_size = sorted((row for row in rows if row.case == case), key=lambda row: row.size)
+        low, high = by_size[0], by_size[-1]
         found.append((case, low.size, high.size, high.ratio() / low.ratio()))
     return found
 

@@ -1,13 +1,14 @@
 """Opening: a booking enters whole, once, with its first wave, or not at all (R10-R12, R29; P3, P4)."""
 
 import asyncio
+import math
 from collections import Counter
 from typing import Any
 
 import pytest
 
 from dispatch.errors import Conflict, Refused, Unavailable, Unprocessable
-from tests.store.scene import DAY, HOUR, MINUTE, NOON, Scene, everything
+from tests.store.scene import DAY, HOUR, MINUTE, NOON, PLACE, Scene, everything
 from tests.store.soundness import faults
 
 NIGHT = NOON + 11 * HOUR  # 23:00 in Paris
@@ -182,6 +183,16 @@ async def test_a_provider_blocked_with_the_client_is_not_asked_r2(scene: Scene) 
 
 
 # -- several windows --------------------------------------------------------------------------------------------------
+
+
+async def test_zones_of_many_corners_do_not_hold_the_store_up(scene: Scene) -> None:
+    """What one call looks at is bounded: beyond it, whoever is in doubt is left out."""
+    turns = [math.tau * corner / 500 for corner in range(500)]
+    ring = [(PLACE["lng"] + 0.01 * math.cos(turn), PLACE["lat"] + 0.01 * math.sin(turn)) for turn in turns]
+    for number in range(20):
+        await scene.provider(f"p-{number}", zone={"type": "polygon", "coordinates": ring})
+    asked = await scene.candidates()
+    assert 10 <= sum(name.startswith("p-") for name in asked) <= 12
 
 
 async def test_class_and_deadline_follow_the_earliest_start_r11(scene: Scene) -> None:

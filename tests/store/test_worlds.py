@@ -243,7 +243,7 @@ def judge(town: Town, part: int, outline: tuple[int, int, int]) -> None:
     seen["worlds"] += 1
 
 
-@pytest.mark.timeout(1_800)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("part", range(PARTS))  # for as many processors
 def test_the_index_and_the_pure_matcher_agree_on_random_worlds(town: Town, part: int) -> None:
     judge(town, part)

@@ -1,5 +1,10 @@
 -- The best of one bucket. Their order is exact among the first CROWD that fit, from a turning start (R5).
-local CROWD, WORK = 200, 3000 -- WORK: doubtful ones; when the call has had its time, who is in doubt is left out
+local CROWD, WORK = 200, 3000
+
+-- Whether one in doubt fits. When the call has had its time, he is left out.
+function find.settle(m, q, slot, pno, lat, lng, radius, kind, fray)
+  return q.work < WORK and fits.doubtful(m, q, slot, pno, lat, lng, radius, kind, fray)
+end
 
 -- Whether there may be more than CROWD of the net in these runs of slots.
 function find.crowd(q, runs)
@@ -38,7 +43,7 @@ function find.best(m, q)
     if unsure == 0 then pno, asked = read(waiting, text, pos) else pno, asked, lat, lng, radius, kind = read(zoned, text, pos) end
     local better = asked < worst or asked == worst and pno < last
     if not better and not counting or out[pno] then return false end
-    if unsure > 0 and (q.work >= WORK or not fits.doubtful(m, q, slot, pno, lat, lng, radius, kind, unsure == 2)) then return false end
+    if unsure > 0 and not find.settle(m, q, slot, pno, lat, lng, radius, kind, unsure == 2) then return false end
     if better then take(asked, pno, slot, text, pos) end
     seen = seen + 1
     if seen < CROWD then return false end

@@ -19,13 +19,13 @@ end
 local function among_few(m, q, s, k, chosen)
   local buckets, order = {}, {}
   net.walk(s, 0, q.full * 8, function(slot, text, pos, unsure)
-    local r = record.parse(slot, text, pos)
-    if q.out[r.pno] then return false end
-    if unsure > 0 and not fits.doubtful(m, q, slot, r.pno, r.lat, r.lng, r.radius, r.kind + 8 * r.flags, unsure == 2) then return false end
-    if not buckets[r.bucket] then
-      buckets[r.bucket], order[#order + 1] = {}, r.bucket
+    local pno, asked, lat, lng, radius, kind, bucket = struct.unpack(record.ZONED, text, pos)
+    if q.out[pno] then return false end
+    if unsure > 0 and not find.settle(m, q, slot, pno, lat, lng, radius, kind, unsure == 2) then return false end
+    if not buckets[bucket] then
+      buckets[bucket], order[#order + 1] = {}, bucket
     end
-    table.insert(buckets[r.bucket], { r.asked, r.pno, slot, text, pos })
+    table.insert(buckets[bucket], { asked, pno, slot, text, pos })
     return false
   end)
   table.sort(order)
@@ -37,22 +37,23 @@ end
 
 local function in_rank_order(m, q, s, k, chosen, crowded)
   local turns, best = call('GET', K.x_turn(m)) or '', find.best(m, q)
-  local look = best.look
   for bucket, runs in slots.buckets(m) do
-    local turn = #turns > bucket * 4 and struct.unpack('<I4', turns, bucket * 4 + 1) or 0
-    if turn > 0 then runs = slots.rotated(runs, turn) end
-    local crowd = find.crowd(q, runs)
-    if crowd and not s.doubt then
-      s = net.steps(m, q, q.net, q.size, net.unsure(m, q)) -- many are to be looked at: those beyond doubt need no look
+    if net.any(s, runs) then
+      local turn = #turns > bucket * 4 and struct.unpack('<I4', turns, bucket * 4 + 1) or 0
+      if turn > 0 then runs = slots.rotated(runs, turn) end
+      local crowd = find.crowd(q, runs)
+      if crowd and not s.doubt then
+        s = net.steps(m, q, q.net, q.size, net.unsure(m, q)) -- many are to be looked at: those beyond doubt need no look
+      end
+      best.begin(k - #chosen, crowd)
+      for i = 1, #runs do
+        if net.walk(s, runs[i][1], runs[i][2], best.look) then break end
+      end
+      local list
+      list, crowded[bucket] = best.list()
+      keep(m, q, list, k, chosen)
+      if #chosen >= k then break end
     end
-    best.begin(k - #chosen, crowd)
-    for i = 1, #runs do
-      if net.walk(s, runs[i][1], runs[i][2], look) then break end
-    end
-    local list
-    list, crowded[bucket] = best.list()
-    keep(m, q, list, k, chosen)
-    if #chosen >= k then break end
   end
 end
 

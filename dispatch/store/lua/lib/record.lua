@@ -2,7 +2,7 @@
 --   pno u32, last asked (ms) f64, zone centre lat/lng i32 (1e-6 degrees), radius u32 (m), zone kind u8 (1 circle, 2 polygon, 3 areas; +8:
 --   has do-not-disturb hours), bucket u8, from/to u16 (local minutes), score x 100 u16
 local FORMAT, SIZE, SLOTS = '<I4di4i4I4BBHHH', 32, 4096
-record.WAITING, record.ZONED = '<I4d', '<I4di4i4I4B' -- how its first fields are read: number and last asked; these and the zone
+record.WAITING, record.ZONED = '<I4d', '<I4di4i4I4BB' -- its first fields: number and last asked; these, the zone and the bucket
 
 -- The key that holds the record of a slot, and where in it the record begins.
 local market, names

@@ -40,3 +40,12 @@ function net.seek(s, at)
   s.to = s.first + i - 1
   return s.to
 end
+
+-- Whether these runs of slots have a bit, where that is quick to tell; a walk would take the same step first.
+function net.any(s, runs)
+  if s.near then return true end
+  for i = 1, #runs do
+    if net.seek(s, runs[i][1] / 8) < runs[i][2] / 8 then return true end
+  end
+  return false
+end
