@@ -1,6 +1,7 @@
 """A dense city in a store of its own, loaded in bulk, with every filter of R2 in force; for benches of the match index."""
 
 import random
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ NIGHT_HOURS = "Mo-Su 22:00-06:00"
 QUIET = (("22:00", "07:00"), ("09:00", "11:00"), ("12:00", "13:30"))
 AREAS = tuple(f"750{n:02d}" for n in range(1, 21))
 BLOCKED, HOLDING, GAP, SLOTS = 3, 5_000, 1_800_000, 4_096
+RECORD = [("pno", "<u4"), ("asked", "<f8"), ("zone", "V13"), ("bucket", "u1"), ("rest", "V6")]  # lua/lib/record.lua
 CASES = {"8 %": "often", "0.5 %": "rare", "nobody": "night"}  # how many fit, and the service that makes it so
 
 
@@ -109,11 +111,16 @@ async def _live(store: Store, calls: Calls, town: Town, progress: Progress) -> N
     for chunk in range(-(-slots // SLOTS)):
         name = key("x_records", market, chunk)
         raw = bytearray(await calls.command("GET", name) or b"")
-        records = np.frombuffer(raw, np.dtype([("pno", "<u4"), ("asked", "<f8"), ("rest", "V20")]), count=len(raw) // 32)
+        records = np.frombuffer(raw, np.dtype(RECORD), count=len(raw) // 32)
         held, month = records["pno"] > 0, rng.integers(town.market.now - 30 * 86_400_000, town.market.now, len(records))
         records["asked"] = np.where(held, month * (rng.random(len(records)) > 0.1), 0)
         askable[chunk * SLOTS : chunk * SLOTS + len(records)] = held & ready[np.maximum(records["pno"].astype(np.int64), 1) - 1]
         await calls.command("SET", name, bytes(raw))
+        waiting: dict[int, list[Any]] = {}
+        for slot in np.flatnonzero(held).tolist():
+            pno, asked, _, bucket, _ = records[slot].tolist()
+            waiting.setdefault(bucket, []).extend((asked, struct.pack(">II", pno, chunk * SLOTS + slot)))
+        await calls.pipeline(*(("ZADD", key("x_waiting", market, bucket), *those) for bucket, those in waiting.items()))
     await calls.command("SETRANGE", key("x_askable", market), 0, np.packbits(askable).tobytes())
     for pno in range(1, min(HOLDING, town.size // 10) + 1):
         visit, slot = window(town.market.now, pno % 5), await calls.command("HGET", key("provider", market, pno), "slot")

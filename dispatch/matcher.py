@@ -135,16 +135,18 @@ def tier_of(bucket: int) -> Tier:
 def order(people: Sequence[Person], turns: dict[int, int] | None = None) -> list[Person]:
     """Those who fit, in the order in which they are asked (R5): tier, score step, longest since last asked, number.
 
-    In a step with more than 200 of them the order is exact among the first 200 from the step's turning start (``turns``: bucket ->
-    slot), and by rotation beyond.
+    Where a crowd is spread too thin over its step to be taken exactly, the order is exact among the first 200 from the step's turning
+    start, and by rotation beyond (``turns``: bucket -> slot, of such steps alone).
     """
     buckets: dict[int, list[Person]] = {}
     for person in people:
         buckets.setdefault(bucket_of(person.tier, person.score), []).append(person)
-    return [person for bucket in sorted(buckets) for person in _in_bucket(buckets[bucket], (turns or {}).get(bucket, 0))]
+    return [person for bucket in sorted(buckets) for person in _in_bucket(buckets[bucket], (turns or {}).get(bucket))]
 
 
-def _in_bucket(people: list[Person], turn: int) -> list[Person]:
-    by_slot = sorted(people, key=lambda person: (person.slot < turn, person.slot))
-    crowd, rest = by_slot[:CROWD], by_slot[CROWD:]
+def _in_bucket(people: list[Person], turn: int | None) -> list[Person]:
+    crowd, rest = people, []
+    if turn is not None:
+        by_slot = sorted(people, key=lambda person: (person.slot < turn, person.slot))
+        crowd, rest = by_slot[:CROWD], by_slot[CROWD:]
     return sorted(crowd, key=lambda person: (person.asked_at, person.no)) + rest

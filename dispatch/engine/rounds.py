@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 
-import anyio
 import structlog
 from prometheus_client import Counter, Histogram
 
 from dispatch import hours, waves
 from dispatch.errors import Unavailable
-from dispatch.store import Market, Record, Store
+from dispatch.store import Market, Record, Store, Turn, closing, sending
 
 log = structlog.get_logger("dispatch.rounds")
 
 BATCH = 100
-AT_ONCE = 8  # turns under way together: the store works on one while we decide the next
+AT_ONCE = 8  # turns in one round trip: more would make others wait for the store
 WAVES = Counter("dispatch_wave_turns", "Turns of bookings' plans by outcome.", ["outcome"])
 LATENESS = Histogram(
     "dispatch_wave_lateness_seconds",
@@ -54,18 +53,27 @@ class Rounds:
         known = await self._read(name, numbers) if market else {}
         failures: list[Exception] = []
 
-        async def serve(number: int) -> None:
-            try:
-                record = known.get(number) if known is not None else (await self._records(name, [number])).get(number)
-                WAVES.labels(await self._turn(name, number, market, record)).inc()
-            except Exception as error:  # of this booking alone
-                log.warning("turn_failed", market=name, bno=number, error=type(error).__name__)
-                failures.append(error)
-
         for some in range(0, len(numbers), AT_ONCE):
-            async with anyio.create_task_group() as tasks:
-                for number in numbers[some : some + AT_ONCE]:
-                    tasks.start_soon(serve, number)
+            turns: dict[int, Turn] = {}
+            for number in numbers[some : some + AT_ONCE]:
+                try:
+                    record = known.get(number) if known is not None else (await self._records(name, [number])).get(number)
+                    turns[number] = self._turn(number, market, record)
+                except Exception as error:  # of this booking alone
+                    failures.append(_noted(error, name, number))
+            failures += await self._take(name, turns)
+        return failures
+
+    async def _take(self, name: str, turns: dict[int, Turn]) -> list[Exception]:
+        """Has the store take them; what went wrong."""
+        failures = []
+        for number, reply in zip(turns, await self._store.bookings.take(name, list(turns.values())), strict=True):
+            if isinstance(reply, Exception):
+                failures.append(_noted(reply, name, number))
+                continue
+            WAVES.labels(reply["word"]).inc()
+            if reply["word"] == "SENT":
+                LATENESS.observe(self._store.clock.wall_seconds(reply["late"]))
         return failures
 
     async def _read(self, name: str, numbers: Sequence[int]) -> dict[int, Record] | None:
@@ -80,15 +88,17 @@ class Rounds:
     async def _records(self, name: str, numbers: Sequence[int]) -> dict[int, Record]:
         return {record.no: record for record in await self._store.bookings.records(name, numbers)}
 
-    async def _turn(self, name: str, number: int, market: Market | None, record: Record | None) -> str:
-        """One turn of one booking's plan; the store's word for what came of it."""
+    def _turn(self, number: int, market: Market | None, record: Record | None) -> Turn:
+        """The turn of one booking's plan that is due now."""
         if market is None or record is None or record.state != "searching":
-            return await self._store.bookings.close(name, number, 0)  # a timer of nothing
+            return closing(number, 0)  # a timer of nothing
         step = waves.next_step(market.settings, record.search(), market.now)
         if step.close:
-            return await self._store.bookings.close(name, number, record.rev, waves.lives(market.settings, record.search()))
-        minute = hours.local_minute(market.settings.time_zone, market.now)
-        reply = await self._store.bookings.send_wave(name, record, step, minute=minute, ready=self._ready)
-        if reply["word"] == "SENT":
-            LATENESS.observe(self._store.clock.wall_seconds(reply["late"]))
-        return str(reply["word"])
+            return closing(number, record.rev, waves.lives(market.settings, record.search()))
+        return sending(record, step, minute=hours.local_minute(market.settings.time_zone, market.now), ready=self._ready)
+
+
+def _noted(error: Exception, name: str, number: int) -> Exception:
+    """A failure of one booking's turn."""
+    log.warning("turn_failed", market=name, bno=number, error=type(error).__name__)
+    return error

@@ -12,7 +12,7 @@ from dispatch.errors import ConfigError
 from dispatch.settings import Settings
 from dispatch.store import functions
 from dispatch.store.accounts import ApiKey, ApiKeys
-from dispatch.store.bookings import Bookings, Found, Proposal, Record
+from dispatch.store.bookings import Bookings, Found, Proposal, Record, Turn, closing, sending
 from dispatch.store.calls import Calls, make_redis, text, wall_ms
 from dispatch.store.claims import Claims
 from dispatch.store.deliveries import Deliveries, Delivery
@@ -29,7 +29,7 @@ from dispatch.store.wakeups import Listening, Wake, Wakeups, gateway_wakeups
 
 __all__ = [
     "ApiKey", "Clock", "Delivery", "Found", "Items", "Kept", "Linked", "Listening", "Market", "Proposal", "Record", "Resumed",
-    "Standing", "Store", "Wake", "Wakeups",
+    "Standing", "Store", "Turn", "Wake", "Wakeups", "closing", "sending",
 ]  # fmt: skip
 
 CLOCK_KEY = "dispatch:clock"  # hash speed, base: a demo's clock, agreed on by the first process that starts

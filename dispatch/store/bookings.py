@@ -9,7 +9,7 @@ from msgspec import Struct
 from dispatch.errors import NotFound
 from dispatch.matcher import Query, tier_of
 from dispatch.model import Span, Tier, Urgency
-from dispatch.store.calls import Calls, decode, text
+from dispatch.store.calls import Calls, answered, answering, decode, text
 from dispatch.store.keys import key
 from dispatch.waves import Holder, Search, Step
 
@@ -90,6 +90,23 @@ class Found(Struct, frozen=True, kw_only=True):
     count: int
 
 
+Turn = tuple[str, dict[str, Any]]  # a verb that moves a booking's plan on, and its arguments
+
+
+def closing(bno: int, rev: int, lives: Sequence[tuple[int, int]] = ()) -> Turn:
+    """The deadline of a search has come. CLOSED, NARROWED, STALE or EARLY."""
+    return "close", {"bno": bno, "rev": rev, "lives": lives}
+
+
+def sending(record: Record, step: Step, *, minute: int, ready: int) -> Turn:
+    """What waves.py wants done now. SENT, RESTED, EMPTY or STALE."""
+    plan = None
+    if step.release is not None:
+        plan = {**msgspec.structs.asdict(step.release), "minute": minute, "ready": ready, "urgency": step.urgency.value}
+    turn = {"fade": step.fade, "replace": step.replace, "plan": plan, "urgency": step.urgency.value, "due": step.due}
+    return "send_wave", {"bno": record.no, "rev": record.rev, **turn}
+
+
 class Bookings:
     """The bookings of all markets."""
 
@@ -134,27 +151,13 @@ class Bookings:
         raw = await self._calls.command("GET", key("request", market, rid))
         return cast("Mapping[str, Any]", decode(raw[1 + raw[0] :])) if raw else None
 
-    async def close(self, market: str, bno: int, rev: int, lives: Sequence[tuple[int, int]] = ()) -> str:
-        """The deadline of a search has come. CLOSED, NARROWED, STALE or EARLY."""
-        return text((await self._calls.verb("close", market, bno=bno, rev=rev, lives=lives))["word"])
-
-    async def send_wave(self, market: str, record: Record, step: Step, *, minute: int, ready: int) -> Mapping[str, Any]:
-        """One turn of a booking's plan. SENT, RESTED, EMPTY or STALE."""
-        release = step.release
-        plan = None
-        if release is not None:
-            plan = {**msgspec.structs.asdict(release), "minute": minute, "ready": ready, "urgency": step.urgency.value}
-        return await self._calls.verb(
-            "send_wave",
-            market,
-            bno=record.no,
-            rev=record.rev,
-            fade=step.fade,
-            replace=step.replace,
-            plan=plan,
-            urgency=step.urgency.value,
-            due=step.due,
-        )
+    async def take(self, market: str, turns: Sequence[Turn]) -> list[Mapping[str, Any] | Exception]:
+        """Turns of some bookings' plans in one round trip, each a step of its own: the reply of its verb, or what went wrong with it alone.
+        Raises Unavailable."""
+        async with answering(), self._calls.redis.pipeline(transaction=False) as pipe:
+            for verb, arguments in turns:
+                self._calls.queue(pipe, verb, market, **arguments)
+            return [answered(raw) for raw in await pipe.execute(raise_on_error=False)]
 
     async def due(self, markets: Sequence[str], now: int, limit: int) -> tuple[list[tuple[str, int]], int | None]:
         """Bookings whose plan wants attention, (market, number), and when the next one will (ms; None: no timer is set)."""

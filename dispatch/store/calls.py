@@ -45,7 +45,12 @@ async def answering() -> AsyncIterator[None]:
     try:
         yield
     except (RedisError, OSError, TimeoutError) as error:
-        raise Unavailable(f"the store does not answer or refuses ({_kind(error)}); retry with the same key or id") from error
+        raise unavailable(error) from error
+
+
+def unavailable(error: BaseException) -> Unavailable:
+    """What is said of an error of the server, or on the way to it."""
+    return Unavailable(f"the store does not answer or refuses ({_kind(error)}); retry with the same key or id")
 
 
 def _kind(error: BaseException) -> str:
@@ -90,6 +95,13 @@ class Calls:
         """Engine time (ms) by the server's clock."""
         seconds, micros = (int(part) for part in await self.command("TIME"))
         return self.clock.engine_ms(seconds * 1_000 + micros / 1_000)
+
+
+def answered(raw: bytes | Exception) -> Mapping[str, Any] | Exception:
+    """One verb's reply in a pipeline that goes on after errors."""
+    if isinstance(raw, Exception):
+        return unavailable(raw)
+    return cast("Mapping[str, Any]", decode(raw))
 
 
 def _packed(market: str, arguments: dict[str, Any]) -> bytes:

@@ -51,6 +51,7 @@ TEMPLATES: Mapping[str, str] = {
     "x_extents": "{%s}:x:ext",  # string: 9 bytes an extent, in rank order (bucket, first, end)
     "x_fill": "{%s}:x:fill",  # hash bucket -> next free slot of its newest extent, and its end
     "x_spare": "{%s}:x:spare:%s",  # list of slots given back, by bucket
+    "x_waiting": "{%s}:x:wait:%s",  # sorted set of a bucket: number and slot (big-endian u32), by when he was last asked
     "x_turn": "{%s}:x:turn",  # string: 4 bytes a bucket, the slot at which the next search of a crowded bucket begins
     "x_rings": "{%s}:x:rings",  # hash pno -> polygon ring, int32 pairs
     "x_spans": "{%s}:x:spans",  # hash pno -> exact hours of a provider whose quarters are ragged, uint32 minute pairs

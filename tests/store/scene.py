@@ -6,7 +6,7 @@ Providers are asked in the order in which they came. Everything goes through the
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ from dispatch.engine.upkeep import Upkeep
 from dispatch.gazetteer import Gazetteer
 from dispatch.identity import DeviceKeys
 from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderSettings, Service, Trade
-from dispatch.store import Record, Store, Wake, Wakeups, functions
+from dispatch.store import Record, Store, Turn, Wake, Wakeups, functions
 from dispatch.store.calls import Calls, answering, make_redis
 from dispatch.store.functions import Clock
 
@@ -83,6 +83,12 @@ class Scene:
             if again is None or again > self.now:
                 return again
         raise AssertionError("a worker would never come to rest")
+
+    async def take(self, turn: Turn) -> Mapping[str, Any]:
+        """The store's reply to one turn of a plan."""
+        (reply,) = await self.store.bookings.take(self.market, [turn])
+        assert not isinstance(reply, Exception)
+        return reply
 
     async def upkeep(self) -> Upkeep:
         return Upkeep(self.store)

@@ -1,7 +1,8 @@
 """What must be true of a market at any moment, whatever has happened to it. Each check names what it found wrong."""
 
+import struct
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -31,6 +32,7 @@ async def faults(store: Store, market: str, redis_url: str) -> list[str]:
             *(fault for record in records for fault in _of_booking(client, market, record)),
             *(fault for pno in people for fault in _of_provider(client, market, pno, records)),
             *_of_timers(client, market, records),
+            *_of_queues(client, market, people),
         ]
         for record in records:
             found += _of_history(record, await store.bookings.timeline(market, record.no), client, market)
@@ -86,10 +88,22 @@ def _of_provider(client: "Redis", market: str, pno: int, records: list[Record]) 
     right = {f"p{record.no}" for record, p in mine if p.state == "open"} | {f"b{bno}" for bno in held}
     if shown != right:
         yield f"provider {pno}: sees {sorted(shown)}, should see {sorted(right)}"
+    slot, bucket = int(facts[b"slot"]), int(facts[b"bucket"])
+    (asked,) = struct.unpack("<d", client.getrange(key("x_records", market, slot // 4096), slot % 4096 * 32 + 4, slot % 4096 * 32 + 11))
+    waiting = client.zscore(key("x_waiting", market, bucket), struct.pack(">II", pno, slot))
+    if waiting != asked:
+        yield f"provider {pno}: was asked at {asked}, waits since {waiting}"
     bit = bool(client.getbit(key("x_askable", market), int(facts[b"slot"])))
     should = askable(facts, bool(client.exists(key("links", market, pno))), cap)
     if bit != should or (facts[b"askable"] == b"1") != should:
         yield f"provider {pno}: askable is {bit}, should be {should}"
+
+
+def _of_queues(client: "Redis", market: str, people: Sequence[int]) -> Iterator[str]:
+    """Everybody waits in one step."""
+    queues = client.keys(key("x_waiting", market, "*"))
+    waiting = Counter(struct.unpack(">II", member)[0] for name in queues for member in client.zrange(name, 0, -1))
+    yield from _differences("places in a queue of", waiting, dict.fromkeys(people, 1))
 
 
 def diary(client: "Redis", market: str, pno: int) -> dict[int, Span]:

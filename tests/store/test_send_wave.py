@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dispatch import waves
-from dispatch.store import Record
+from dispatch.store import Record, closing, sending
 from tests.store.scene import HOUR, MINUTE, NOON, Scene
 from tests.store.soundness import faults
 
@@ -21,9 +21,8 @@ async def decided(scene: Scene, booking_id: str = "b-1") -> tuple[Record, waves.
 
 async def acted(scene: Scene, record: Record, step: waves.Step) -> str:
     """The store's word when he acts on it."""
-    if step.close:
-        return await scene.store.bookings.close(scene.market, record.no, record.rev)
-    return str((await scene.store.bookings.send_wave(scene.market, record, step, minute=0, ready=0))["word"])
+    turn = closing(record.no, record.rev) if step.close else sending(record, step, minute=0, ready=0)
+    return str((await scene.take(turn))["word"])
 
 
 # -- whoever is late acts in vain -------------------------------------------------------------------------------------
@@ -118,10 +117,10 @@ async def test_nobody_closes_before_the_deadline_p3(scene: Scene) -> None:
     await scene.open()
     await scene.later(hours=2, minutes=59, seconds=59)
     record = await scene.record()
-    assert await scene.store.bookings.close(scene.market, record.no, record.rev) == "EARLY"
+    assert (await scene.take(closing(record.no, record.rev)))["word"] == "EARLY"
     await scene.later(seconds=1)
-    assert await scene.store.bookings.close(scene.market, record.no, record.rev) == "CLOSED"
-    assert await scene.store.bookings.close(scene.market, record.no, record.rev) == "STALE"
+    assert (await scene.take(closing(record.no, record.rev)))["word"] == "CLOSED"
+    assert (await scene.take(closing(record.no, record.rev)))["word"] == "STALE"
 
 
 @pytest.mark.parametrize("bno", [1, 77])
@@ -156,7 +155,7 @@ async def test_lateness_counts_from_when_it_was_due_and_somebody_could_send_it_p
     await scene.later(hours=1, seconds=2)
     record, step = await decided(scene)
     ready = scene.now - 500
-    reply = await scene.store.bookings.send_wave(scene.market, record, step, minute=0, ready=ready)
+    reply = await scene.take(sending(record, step, minute=0, ready=ready))
     assert (reply["word"], reply["late"]) == ("SENT", 500)
     sent = [event for event in await scene.store.bookings.timeline(scene.market, 1) if event["type"] == "WaveSent"][-1]
     assert (sent["due"], sent["ready"], sent["late"]) == (NOON + HOUR, ready, 500)

@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from dispatch.errors import Refused
+from dispatch.store import closing, sending
 from dispatch.waves import next_step
 from tests.store.scene import Scene
 
@@ -103,9 +104,8 @@ class Walk:
         market = await self.scene.desk.market(self.scene.market)
         step = next_step(market.settings, record.search(), market.now)
         meanwhile = await self._meanwhile()
-        if step.close:
-            return f"{meanwhile} {await self.scene.store.bookings.close(self.scene.market, record.no, record.rev)}"
-        return f"{meanwhile} {(await self.scene.store.bookings.send_wave(self.scene.market, record, step, minute=0, ready=0))['word']}"
+        turn = closing(record.no, record.rev) if step.close else sending(record, step, minute=0, ready=0)
+        return f"{meanwhile} {(await self.scene.take(turn))['word']}"
 
     async def _meanwhile(self) -> str:
         deed = self.random.choice(("accept", "refuse", "receive", "cancel", "turn", "put", "nothing")) if self.bookings else "nothing"

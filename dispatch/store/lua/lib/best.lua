@@ -6,12 +6,15 @@ function find.settle(m, q, slot, pno, lat, lng, radius, kind, fray)
   return q.work < WORK and fits.doubtful(m, q, slot, pno, lat, lng, radius, kind, fray)
 end
 
--- Whether there may be more than CROWD of the net in these runs of slots.
+-- How many of the net are in these runs of slots, and how many slots they are; nil when it is certain that they are no crowd.
 function find.crowd(q, runs)
-  if q.size < CROWD then return false end
-  local n = 0
-  for i = 1, #runs do n = n + call('BITCOUNT', q.net, runs[i][1] / 8, runs[i][2] / 8 - 1) end
-  return n >= CROWD
+  if q.size < CROWD then return nil end
+  local n, size = 0, 0
+  for i = 1, #runs do
+    n = n + call('BITCOUNT', q.net, runs[i][1] / 8, runs[i][2] / 8 - 1)
+    size = size + runs[i][2] - runs[i][1]
+  end
+  if n >= CROWD then return n, size end
 end
 
 -- The search for the best of a bucket: `begin(k, counting)`, then `look` at each of the net (see net.walk), then `list()`: the best k as

@@ -1,5 +1,6 @@
 -- The first providers that fit, in the order of R5: bucket (tier, score step), longest since last asked, number.
 local MOST, FEW = 200, 32
+local TESTS = 1000 -- bits looked up at most, about, where a crowd is taken in the order of its waiting
 
 local function earlier(a, b)
   return a[1] < b[1] or a[1] == b[1] and a[2] < b[2]
@@ -35,22 +36,31 @@ local function among_few(m, q, s, k, chosen)
   end
 end
 
+-- A bucket whose people have to be walked: those of the net are compared, of a crowd the first from its turning start.
+local function walked(s, runs, best, k, crowd)
+  best.begin(k, crowd)
+  for i = 1, #runs do
+    if net.walk(s, runs[i][1], runs[i][2], best.look) then break end
+  end
+  return best.list()
+end
+
 local function in_rank_order(m, q, s, k, chosen, crowded)
   local turns, best = call('GET', K.x_turn(m)) or '', find.best(m, q)
   for bucket, runs in slots.buckets(m) do
     if net.any(s, runs) then
-      local turn = #turns > bucket * 4 and struct.unpack('<I4', turns, bucket * 4 + 1) or 0
-      if turn > 0 then runs = slots.rotated(runs, turn) end
-      local crowd = find.crowd(q, runs)
-      if crowd and not s.doubt then
-        s = net.steps(m, q, q.net, q.size, net.unsure(m, q)) -- many are to be looked at: those beyond doubt need no look
+      local n, size = find.crowd(q, runs)
+      local want, list = k - #chosen
+      if n and want * size <= n * TESTS then
+        list = find.longest(m, q, bucket, runs, want, size / n)
+      else
+        local turn = #turns > bucket * 4 and struct.unpack('<I4', turns, bucket * 4 + 1) or 0
+        if turn > 0 then runs = slots.rotated(runs, turn) end
+        if n and not s.doubt then
+          s = net.steps(m, q, q.net, q.size, net.unsure(m, q)) -- many are to be looked at: those beyond doubt need no look
+        end
+        list, crowded[bucket] = walked(s, runs, best, want, n ~= nil)
       end
-      best.begin(k - #chosen, crowd)
-      for i = 1, #runs do
-        if net.walk(s, runs[i][1], runs[i][2], best.look) then break end
-      end
-      local list
-      list, crowded[bucket] = best.list()
       keep(m, q, list, k, chosen)
       if #chosen >= k then break end
     end

@@ -34,7 +34,7 @@ end
 local function send(m, b, r, plan, now)
   propose.show(m, b, r.pno, { 'open', plan.wave, 'ordinary', b.round, now, plan.answer_by, 0, 0, 0, null, 0, 1, 0, r.far, r.windows, 0 })
   call('HINCRBY', K.provider(m, r.pno), 'live', 1)
-  record.asked(m, r.slot, now)
+  record.asked(m, r, now)
   record.refresh(m, r.pno)
 end
 

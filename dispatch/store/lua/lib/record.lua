@@ -2,7 +2,7 @@
 --   pno u32, last asked (ms) f64, zone centre lat/lng i32 (1e-6 degrees), radius u32 (m), zone kind u8 (1 circle, 2 polygon, 3 areas; +8:
 --   has do-not-disturb hours), bucket u8, from/to u16 (local minutes), score x 100 u16
 local FORMAT, SIZE, SLOTS = '<I4di4i4I4BBHHH', 32, 4096
-record.WAITING, record.ZONED = '<I4d', '<I4di4i4I4BB' -- its first fields: number and last asked; these, the zone and the bucket
+record.SIZE, record.WAITING, record.ZONED = SIZE, '<I4d', '<I4di4i4I4BB' -- first fields: number, last asked; and zone, bucket
 
 -- The key that holds the record of a slot, and where in it the record begins.
 local market, names
@@ -31,19 +31,28 @@ function record.read(m, slot)
   return record.parse(slot, text, 1)
 end
 
+local function waiting(pno, slot)
+  return struct.pack('>I4I4', pno, slot)
+end
+
 function record.write(m, slot, r)
+  call('ZADD', K.x_waiting(m, r.bucket), r.asked, waiting(r.pno, slot))
   local key, at = record.at(m, slot)
   call('SETRANGE', key, at, struct.pack(FORMAT, r.pno, r.asked, r.lat, r.lng, r.radius, r.kind + 8 * r.flags, r.bucket, r.dnd_from,
     r.dnd_to, r.score))
 end
 
-function record.asked(m, slot, moment)
-  local key, at = record.at(m, slot)
+-- The provider of `r` (number, slot, bucket) is asked.
+function record.asked(m, r, moment)
+  local key, at = record.at(m, r.slot)
   call('SETRANGE', key, at + 4, struct.pack('<d', moment))
+  call('ZADD', K.x_waiting(m, r.bucket), moment, waiting(r.pno, r.slot))
 end
 
 function record.clear(m, slot)
   local key, at = record.at(m, slot)
+  local r = record.read(m, slot)
+  if r.pno > 0 then call('ZREM', K.x_waiting(m, r.bucket), waiting(r.pno, slot)) end
   call('SETRANGE', key, at, string.rep('\0', SIZE))
 end
 

@@ -1,0 +1,48 @@
+-- A dense crowd is not walked: its people are taken in the order in which they have waited, and each is looked up in the net.
+local MOST = 200
+
+-- The runs of slots with the net's bytes, the largest (they come last) first.
+local function caught(q, runs)
+  local parts = {}
+  for i = #runs, 1, -1 do
+    local first, stop = runs[i][1], runs[i][2]
+    parts[#parts + 1] = { first, stop, call('GETRANGE', q.net, first / 8, stop / 8 - 1) }
+  end
+  return parts
+end
+
+local function holds(parts, slot)
+  for i = 1, #parts do
+    local part = parts[i]
+    local place = slot - part[1]
+    if place >= 0 and slot < part[2] then
+      local within = place % 8
+      local unit = 2 ^ (7 - within)
+      return string.byte(part[3], (place - within) / 8 + 1) % (2 * unit) >= unit
+    end
+  end
+  return false
+end
+
+-- The k of the bucket who were asked longest ago, never asked first, as {asked, number, slot, text, pos}; one in `thin` is in the net.
+function find.longest(m, q, bucket, runs, k, thin)
+  local list, parts, at, step, key = {}, caught(q, runs), 0, math.min(MOST, math.ceil(k * thin)), K.x_waiting(m, bucket)
+  repeat
+    local members = call('ZRANGE', key, at, at + step - 1)
+    for i = 1, #members do
+      local slot = struct.unpack('>I4', members[i], 5)
+      if holds(parts, slot) then
+        local name, from = record.at(m, slot)
+        local text = call('GETRANGE', name, from, from + record.SIZE - 1)
+        local pno, asked, lat, lng, radius, kind = struct.unpack(record.ZONED, text)
+        local fray = q.frayed and call('GETBIT', q.frayed, slot) == 1
+        if not q.out[pno] and find.settle(m, q, slot, pno, lat, lng, radius, kind, fray) then
+          list[#list + 1] = { asked, pno, slot, text, 1 }
+          if #list == k then return list end
+        end
+      end
+    end
+    at, step = at + #members, math.min(MOST, math.ceil((k - #list) * 1.5 * thin))
+  until #members == 0
+  return list
+end
