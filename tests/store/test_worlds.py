@@ -73,16 +73,23 @@ function verbs.seek(m, a)
 end
 end
 local function serve(verb"""
-DENSE, THIN = "local TESTS = 1000", "local TESTS = 0"  # on every other night all crowds count as thin, so that they are walked
+THIN = (  # for each night: what makes all crowds count as thin there, so that they are walked
+    None,
+    ("local TESTS = 1000", "local TESTS = 0"),
+    None,
+    ("local MOST, PIECES = 200, 20", "local MOST, PIECES = 200, 0"),
+)
 
 seen: Counter[str] = Counter()
 
 
-def with_verbs(clock: Clock, thin: bool) -> Library:
+def with_verbs(clock: Clock, thin: tuple[str, str] | None) -> Library:
     """The library as it is, and two verbs more."""
     found = library(clock)
-    assert (found.text.count(DENSE), found.text.count("\nlocal function serve(verb")) == (1, 1)
-    text = found.text.replace("\nlocal function serve(verb", BOOST).replace(DENSE, THIN if thin else DENSE)
+    text = found.text
+    for old, new in filter(None, (("\nlocal function serve(verb", BOOST), thin)):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
     more = "\n".join(
         f"redis.register_function('{name}_worlds{hash_of(clock)}', function(k, args) return serve('{name}', args) end)"
         for name in ("arrange", "seek")
@@ -105,9 +112,9 @@ class Town:
         self.runner.run(self._open(url))
 
     async def _open(self, url: str) -> None:
-        for index, (now, night) in enumerate(NIGHTS):
+        for (now, night), thin in zip(NIGHTS, THIN, strict=True):
             clock = Clock(speed=0.0, base_ms=int(now.timestamp() * 1_000))
-            lib = with_verbs(clock, thin=index % 2 == 1)
+            lib = with_verbs(clock, thin)
             redis = make_redis(url)
             redis.response_callbacks.clear()
             await redis.config_set("appendonly", "no")
@@ -177,7 +184,8 @@ async def turns_of(calls: Calls, market: str, world: World) -> dict[int, int]:
 
 async def judged(store: Store, calls: Calls, world: World) -> None:
     market, people = await settled(store, calls, world)
-    turns = await turns_of(calls, market.id, world) if THIN in calls.library.text else {}
+    thin = any(new in calls.library.text for _, new in filter(None, THIN))
+    turns = await turns_of(calls, market.id, world) if thin else {}
     for query, asked in zip(world.queries, world.asked, strict=True):
         await agree(store, calls, market, people, turns, world, query, {people[index].no for index in asked})
 

@@ -50,10 +50,9 @@ local function in_rank_order(m, q, s, k, chosen, crowded)
   for bucket, runs in slots.buckets(m) do
     if net.any(s, runs) then
       local n, size = find.crowd(q, runs)
-      local want, list = k - #chosen
-      if n and want * size <= n * TESTS then
-        list = find.longest(m, q, bucket, runs, want, size / n)
-      else
+      local want = k - #chosen
+      local list = n and want * size <= n * TESTS and find.longest(m, q, bucket, runs, want, size / n)
+      if not list then
         local turn = #turns > bucket * 4 and struct.unpack('<I4', turns, bucket * 4 + 1) or 0
         if turn > 0 then runs = slots.rotated(runs, turn) end
         if n and not s.doubt then

@@ -1,5 +1,5 @@
 -- A dense crowd is not walked: its people are taken in the order in which they have waited, and each is looked up in the net.
-local MOST = 200
+local MOST, PIECES = 200, 20
 
 -- The runs of slots with the net's bytes, the largest (they come last) first.
 local function caught(q, runs)
@@ -24,10 +24,12 @@ local function holds(parts, slot)
   return false
 end
 
--- The k of the bucket who were asked longest ago, never asked first, as {asked, number, slot, text, pos}; one in `thin` is in the net.
+-- The k of the bucket who were asked longest ago, never asked first, as {asked, number, slot, text, pos}; one in `thin` is in the net. nil:
+-- so few of the net fit that they are better walked.
 function find.longest(m, q, bucket, runs, k, thin)
-  local list, parts, at, step, key = {}, caught(q, runs), 0, math.min(MOST, math.ceil(k * thin)), K.x_waiting(m, bucket)
-  repeat
+  local list, parts, at, key = {}, caught(q, runs), 0, K.x_waiting(m, bucket)
+  for _ = 1, PIECES do
+    local step = math.min(MOST, math.ceil((k - #list) * 1.25 * thin))
     local members = call('ZRANGE', key, at, at + step - 1)
     for i = 1, #members do
       local slot = struct.unpack('>I4', members[i], 5)
@@ -42,7 +44,7 @@ function find.longest(m, q, bucket, runs, k, thin)
         end
       end
     end
-    at, step = at + #members, math.min(MOST, math.ceil((k - #list) * 1.5 * thin))
-  until #members == 0
-  return list
+    at = at + #members
+    if #members < step then return list end
+  end
 end
