@@ -1,20 +1,20 @@
 -- The best of one bucket. Their order is exact among the first CROWD that fit, from a turning start (R5).
 local CROWD, WORK = 200, 3000
+find.CROWD = CROWD
 
 -- Whether one in doubt fits. When the call has had its time, he is left out.
 function find.settle(m, q, slot, pno, lat, lng, radius, kind, fray)
   return q.work < WORK and fits.doubtful(m, q, slot, pno, lat, lng, radius, kind, fray)
 end
 
--- How many of the net are in these runs of slots, and how many slots they are; nil when it is certain that they are no crowd.
-function find.crowd(q, runs)
-  if q.size < CROWD then return nil end
+-- How many of the net are in these runs of slots, and how many slots they are.
+function find.spread(q, runs)
   local n, size = 0, 0
   for i = 1, #runs do
     n = n + call('BITCOUNT', q.net, runs[i][1] / 8, runs[i][2] / 8 - 1)
     size = size + runs[i][2] - runs[i][1]
   end
-  if n >= CROWD then return n, size end
+  return n, size
 end
 
 -- The search for the best of a bucket: `begin(k, counting)`, then `look` at each of the net (see net.walk), then `list()`: the best k as

@@ -45,20 +45,26 @@ local function walked(s, runs, best, k, crowd)
   return best.list()
 end
 
+-- Whether it costs less to look up in the net those who have waited longest than to compare all `n` of the net in these `size` slots. One
+-- of them is looked at in full for each that is wanted, the others as a bit; a bit costs a seventh of a look.
+local function better_by_waiting(want, n, size)
+  return n > 0 and want * size <= n * TESTS and want * (1.6 * n + 0.15 * size) < n * n
+end
+
 local function in_rank_order(m, q, s, k, chosen, crowded)
   local turns, best = call('GET', K.x_turn(m)) or '', find.best(m, q)
   for bucket, runs in slots.buckets(m) do
     if net.any(s, runs) then
-      local n, size = find.crowd(q, runs)
+      local n, size = find.spread(q, runs)
       local want = k - #chosen
-      local list = n and want * size <= n * TESTS and find.longest(m, q, bucket, runs, want, size / n)
+      local list = better_by_waiting(want, n, size) and find.longest(m, q, bucket, runs, want, size / n)
       if not list then
         local turn = #turns > bucket * 4 and struct.unpack('<I4', turns, bucket * 4 + 1) or 0
         if turn > 0 then runs = slots.rotated(runs, turn) end
-        if n and not s.doubt then
+        if n >= find.CROWD and not s.doubt then
           s = net.steps(m, q, q.net, q.size, net.unsure(m, q)) -- many are to be looked at: those beyond doubt need no look
         end
-        list, crowded[bucket] = walked(s, runs, best, want, n ~= nil)
+        list, crowded[bucket] = walked(s, runs, best, want, n >= find.CROWD)
       end
       keep(m, q, list, k, chosen)
       if #chosen >= k then break end
