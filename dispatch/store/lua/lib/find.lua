@@ -1,6 +1,5 @@
 -- The first providers that fit, in the order of R5: bucket (tier, score step), longest since last asked, number.
 local MOST, FEW = 200, 32
-local TESTS = 1000 -- bits looked up at most, about, where a crowd is taken in the order of its waiting
 
 local function earlier(a, b)
   return a[1] < b[1] or a[1] == b[1] and a[2] < b[2]
@@ -45,19 +44,13 @@ local function walked(s, runs, best, k, crowd)
   return best.list()
 end
 
--- Whether it costs less to look up in the net those who have waited longest than to compare all `n` of the net in these `size` slots. One
--- of them is looked at in full for each that is wanted, the others as a bit; a bit costs a seventh of a look.
-local function better_by_waiting(want, n, size)
-  return n > 0 and want * size <= n * TESTS and want * (1.6 * n + 0.15 * size) < n * n
-end
-
 local function in_rank_order(m, q, s, k, chosen, crowded)
   local turns, best = call('GET', K.x_turn(m)) or '', find.best(m, q)
   for bucket, runs in slots.buckets(m) do
     if net.any(s, runs) then
       local n, size = find.spread(q, runs)
       local want = k - #chosen
-      local list = better_by_waiting(want, n, size) and find.longest(m, q, bucket, runs, want, size / n)
+      local list = find.longest(m, q, bucket, runs, want, n, size)
       if not list then
         local turn = #turns > bucket * 4 and struct.unpack('<I4', turns, bucket * 4 + 1) or 0
         if turn > 0 then runs = slots.rotated(runs, turn) end

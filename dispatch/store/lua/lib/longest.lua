@@ -1,5 +1,12 @@
 -- A dense crowd is not walked: its people are taken in the order in which they have waited, and each is looked up in the net.
 local MOST, PIECES = 200, 20
+local TESTS = 1000 -- bits looked up at most, about
+
+-- Whether that costs less than to compare all `n` of the net in `size` slots. One is looked at in full for each that is wanted, the others
+-- as a bit; a bit costs a seventh of a look.
+local function worth_it(want, n, size)
+  return n > 0 and want * size <= n * TESTS and want * (1.6 * n + 0.15 * size) < n * n
+end
 
 -- The runs of slots with the net's bytes, the largest (they come last) first.
 local function caught(q, runs)
@@ -24,12 +31,13 @@ local function holds(parts, slot)
   return false
 end
 
--- The k of the bucket who were asked longest ago, never asked first, as {asked, number, slot, text, pos}; one in `thin` is in the net. nil:
--- so few of the net fit that they are better walked.
-function find.longest(m, q, bucket, runs, k, thin)
+-- The k of the bucket who were asked longest ago, never asked first, as {asked, number, slot, text, pos}; `n` of its `size` slots are in the
+-- net. nil: they are better walked.
+function find.longest(m, q, bucket, runs, k, n, size)
+  if not worth_it(k, n, size) then return nil end
   local list, parts, at, key = {}, caught(q, runs), 0, K.x_waiting(m, bucket)
   for _ = 1, PIECES do
-    local step = math.min(MOST, math.ceil((k - #list) * 1.25 * thin))
+    local step = math.min(MOST, math.ceil((k - #list) * 1.25 * size / n))
     local members = call('ZRANGE', key, at, at + step - 1)
     for i = 1, #members do
       local slot = struct.unpack('>I4', members[i], 5)
