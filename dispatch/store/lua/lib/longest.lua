@@ -31,8 +31,8 @@ local function holds(parts, slot)
   return false
 end
 
--- The k of the bucket who were asked longest ago, never asked first, as {asked, number, slot, text, pos}; `n` of its `size` slots are in the
--- net. nil: they are better walked.
+-- The k of the bucket who were asked longest ago, never asked first, as {asked, number, slot, text, pos}; `n` of its `size` slots are in
+-- the net. nil: they are better walked.
 function find.longest(m, q, bucket, runs, k, n, size)
   if not worth_it(k, n, size) then return nil end
   local list, parts, at, key = {}, caught(q, runs), 0, K.x_waiting(m, bucket)
