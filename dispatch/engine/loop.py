@@ -51,8 +51,8 @@ async def _attempt(store: Store, duty: Duty, clock: Clock) -> float:
     return NAP_S if again is None else min(NAP_S, clock.wall_seconds(again - now) - (anyio.current_time() - began))
 
 
-async def every(seconds: float, duty: Callable[[], Awaitable[object]], stop: anyio.Event) -> None:
-    """Runs a duty at a steady pace of wall time until told to stop; a failure of the store only costs one turn."""
+async def every(seconds: float, duty: Callable[[], Awaitable[object]], stop: anyio.Event, bell: Bell | None = None) -> None:
+    """Runs a duty at a steady pace of wall time, and when its bell rings, until told to stop; a failure of the store costs one turn."""
     while not stop.is_set():
         try:
             await duty()
@@ -60,5 +60,8 @@ async def every(seconds: float, duty: Callable[[], Awaitable[object]], stop: any
             log.warning("store_unavailable", duty=duty.__qualname__, detail=error.detail)
         except Exception:  # a fault of ours in one duty must not end the others
             log.exception("duty_failed", duty=duty.__qualname__)
+        if bell:
+            await bell.sleep(seconds)
+            continue
         with anyio.move_on_after(seconds):
             await stop.wait()

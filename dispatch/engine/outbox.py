@@ -14,7 +14,6 @@ import structlog
 
 from dispatch import webhooks
 from dispatch.errors import Unavailable
-from dispatch.model import WebhookTarget
 from dispatch.settings import Settings
 from dispatch.store import Delivery, Store
 from dispatch.webhooks import GIVE_UP_MS, Outcome, Verdict, next_attempt_ms
@@ -47,7 +46,7 @@ class Outbox:
             with anyio.CancelScope(shield=True):
                 await self._http.aclose()
 
-    async def once(self, _now: int = 0) -> int:
+    async def once(self) -> int:
         """Starts every delivery that is due, as far as there are free seats; how many. Does not wait for the receivers.
 
         The engine's time plays no part: deliveries are kept in wall time. Raises Unavailable.
@@ -55,22 +54,17 @@ class Outbox:
         if self._busy >= SEATS:
             return 0
         due = await self._store.outbox.due(SEATS - self._busy)
-        targets = {name: await self._target(name) for name in {delivery.market for delivery in due}}
         for delivery in due:
             self._busy += 1
-            self._tasks.start_soon(self._see_to, delivery, targets[delivery.market])
+            self._tasks.start_soon(self._see_to, delivery)
         return len(due)
 
-    async def _target(self, market: str) -> WebhookTarget | None:
-        found = await self._store.markets.get(market)
-        return found.settings.webhook if found else None
-
-    async def _see_to(self, delivery: Delivery, target: WebhookTarget | None) -> None:
+    async def _see_to(self, delivery: Delivery) -> None:
         try:
-            if target is None:
+            if delivery.target is None:
                 await self._store.outbox.done(delivery)  # nobody wants to hear it
             else:
-                outcome = await webhooks.deliver(self._http, target, delivery.id, int(self._wall()), delivery.body)
+                outcome = await webhooks.deliver(self._http, delivery.target, delivery.id, int(self._wall()), delivery.body)
                 await self._settle(delivery, outcome)
         except Unavailable:
             log.warning("outbox_unavailable", market=delivery.market, bno=delivery.bno, effect="this event is delivered again")

@@ -1,10 +1,10 @@
 """The worker: waves on time, webhooks on their way, upkeep. Any number may run; they share the work through the store."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import anyio
 
-from dispatch.engine.loop import Bell, every, on_time
+from dispatch.engine.loop import NAP_S, Bell, every, on_time
 from dispatch.engine.outbox import Outbox
 from dispatch.engine.rounds import Rounds
 from dispatch.engine.upkeep import Upkeep
@@ -25,14 +25,10 @@ async def run(store: Store, settings: Settings, stop: anyio.Event, ready: anyio.
             for market in await store.markets.names():
                 await timers.follow(market)
 
-        async def deliver(now: int) -> int | None:
-            await outbox.once(now)
-            return None  # deliveries keep wall time: it looks again after a nap, or when the bell rings
-
-        tasks.start_soon(_listen, timers, (due, owed))
+        tasks.start_soon(_listen, timers, {b"t": due, b"h": owed})
         await follow()
         tasks.start_soon(on_time, store, rounds.once, due, stop)
-        tasks.start_soon(on_time, store, deliver, owed, stop)  # apart: no wave waits for a webhook
+        tasks.start_soon(every, NAP_S, outbox.once, stop, owed)  # apart: no wave waits for a webhook
         ahead = store.clock.wall_seconds(LOOK_AHEAD_MS)
         for pace, duty in ((FOLLOW_S, follow), (REAP_S, upkeep.reap), (ahead, upkeep.look_ahead)):
             tasks.start_soon(every, pace, duty, stop)
@@ -42,7 +38,8 @@ async def run(store: Store, settings: Settings, stop: anyio.Event, ready: anyio.
     await timers.close()
 
 
-async def _listen(timers: Listening, bells: Sequence[Bell]) -> None:
-    async for _ in timers.messages():
-        for bell in bells:
-            bell.ring()
+async def _listen(timers: Listening, bells: Mapping[bytes, Bell]) -> None:
+    async for _, payload in timers.messages():
+        for word, bell in bells.items():
+            if payload is None or word in payload:
+                bell.ring()

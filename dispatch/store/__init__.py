@@ -50,7 +50,7 @@ class Store:
         self.ledger = Ledger(calls, self.markets)
         self.api_keys = ApiKeys(calls)
         self.gauges = Gauges(calls)
-        self.outbox = Deliveries(calls, self.markets, self.bookings, self.providers)
+        self.outbox = Deliveries(calls, self.markets)
 
     @classmethod
     async def connect(cls, settings: Settings, *, install: bool = True) -> Self:

@@ -60,7 +60,7 @@ TEMPLATES: Mapping[str, str] = {
 
 CHANNELS: Mapping[str, str] = {
     "gateway_wakes": "{%s}:gw:%s",  # a gateway's providers have new messages
-    "due_wakes": "{%s}:wake",  # a timer, or a webhook, became due earlier than anyone sleeps
+    "due_wakes": "{%s}:wake",  # a timer (t) or a webhook (h) became due earlier than anyone sleeps
 }
 
 

@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass, field, replace
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from dispatch.model import Catalogue, MarketSettings
 from dispatch.store.calls import Calls, text
 from dispatch.store.keys import MARKETS, key
 
+NAMES_S = 0.2  # how long the list of markets is good for
 FIELDS = ("version", "settings", "catalogue", "areas", "epoch")
 
 
@@ -38,10 +40,15 @@ class Markets:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
         self._cache: dict[str, Market] = {}
+        self._names: list[str] = []
+        self._named_at = -NAMES_S
 
     async def names(self) -> list[str]:
-        """Every market, sorted."""
-        return sorted(text(name) for name in await self._calls.command("SMEMBERS", MARKETS))
+        """Every market, sorted. One that another process has just made may be missing for a fifth of a second."""
+        if monotonic() - self._named_at > NAMES_S:
+            self._names = sorted(text(name) for name in await self._calls.command("SMEMBERS", MARKETS))
+            self._named_at = monotonic()
+        return self._names
 
     async def get(self, market: str) -> Market | None:
         """The market with the engine time of this very moment, or None. One round trip while nothing has changed."""
@@ -51,11 +58,14 @@ class Markets:
         """The market, from what its ``reads`` have just answered, or None."""
         if version is None:
             return None
-        known = self._cache.get(market)
-        if known is None or known.version != int(version):
-            known = await self._read(market)
+        known = await self.as_of(market, int(version))
         wall = int(time[0]) * 1_000 + int(time[1]) / 1_000
         return replace(known, now=self._calls.clock.engine_ms(wall))
+
+    async def as_of(self, market: str, version: int) -> Market:
+        """A market that is there, as this process knows it if that is still this version. Its ``now`` says nothing."""
+        known = self._cache.get(market)
+        return known if known and known.version == version else await self._read(market)
 
     def cached(self, market: str) -> Market | None:
         """The market as this process last saw it, without asking."""
@@ -100,4 +110,5 @@ class Markets:
             transaction=True,
         )
         await self._calls.command("SADD", MARKETS, market)
+        self._named_at = -NAMES_S
         return not before

@@ -1,18 +1,20 @@
 -- deliver: the next webhooks to send, at most one a booking; each is lent for a while, so that a dead worker loses nothing.
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, limit, lend (ms of wall time)}
--- Replies: DONE {list {{bno, event}..}}
+-- Replies: DONE {list {{bno, event, the booking's outside id, that of the provider in it or nil}..}, version (of the market)}
 -- Source: PROTOCOL.md (events to the booking service: at least once, in order per booking).
 function verbs.deliver(m, a)
   local list = {}
   for _, bno in ipairs(call('ZRANGEBYSCORE', K.outbox_due(m), '-inf', clock.wall(), 'LIMIT', 0, a.limit)) do
     local head = call('LINDEX', K.outbox(m, bno), 0)
     if head then
-      list[#list + 1] = { tonumber(bno), cmsgpack.unpack(head) }
+      local event = cmsgpack.unpack(head)
+      local profile = event.data and event.data.p and call('GET', K.profile(m, event.data.p))
+      list[#list + 1] = { tonumber(bno), event, call('HGET', K.who(m, bno), 'booking_id'), profile and cmsgpack.unpack(profile).id }
       call('ZADD', K.outbox_due(m), clock.wall() + a.lend, bno)
     else call('ZREM', K.outbox_due(m), bno) end
   end
-  return reply('DONE', { list = list })
+  return reply('DONE', { list = list, version = tonumber(call('HGET', K.market(m), 'version')) })
 end
 
 local function head_is(m, a)

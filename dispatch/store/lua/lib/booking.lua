@@ -64,5 +64,5 @@ end
 -- The booking's plan wants attention now, if it did not already.
 function booking.attend(m, bno)
   call('ZADD', K.due(m), 'LT', clock.now(), bno)
-  woken.worker = true
+  woken.timer = true
 end

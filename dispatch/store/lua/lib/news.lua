@@ -35,7 +35,7 @@ function outbox.add(m, bno, name, data)
   local id = 'evt_' .. epoch .. '_' .. bno .. '_' .. call('HINCRBY', K.booking(m, bno), 'hooks', 1) -- no two markets share one
   call('RPUSH', K.outbox(m, bno), cmsgpack.pack({ id = id, type = name, at = at, data = data, attempts = 0, first = clock.wall() }))
   call('ZADD', K.outbox_due(m), 'NX', clock.wall(), bno)
-  woken.worker = true
+  woken.hook = true
 end
 
 -- Appends one message to a provider's inbox. `body` is the message's msgpack pairs but `seq`, `pairs` their number.
@@ -64,5 +64,6 @@ function news.flush(m)
     if by ~= 0 then call('HINCRBY', K.gauges(m), name, by) end
   end
   news.wake_gateways(m)
-  if woken.worker then call('SPUBLISH', K.due_wakes(m), '') end
+  local worker = (woken.timer and 't' or '') .. (woken.hook and 'h' or '')
+  if worker ~= '' then call('SPUBLISH', K.due_wakes(m), worker) end
 end
