@@ -44,7 +44,7 @@ class Outbox:
             return bool(await self._tasks.__aexit__(kind, error, trace))
         finally:
             with anyio.CancelScope(shield=True):
-                await self._http.aclose()
+                await self._http.close()
 
     async def once(self) -> int:
         """Starts every delivery that is due, as far as there are free seats; how many. Does not wait for the receivers.

@@ -4,21 +4,21 @@ A name is resolved once and the connection goes to the address that was looked a
 (DNS rebinding) changes nothing.
 """
 
-import contextlib
 import ipaddress
 import socket
 from collections.abc import Iterable
+from functools import lru_cache
 
+import aiohttp
 import anyio
-import httpcore2
 import httpx2
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # carries an IPv4 address in its last 32 bits
 METADATA = frozenset(map(ipaddress.ip_address, ("168.63.129.16", "192.0.0.192", "100.100.100.200")))  # clouds' own, outside 169.254.0.0/16
 MOST_TRIED = 4  # addresses of one name
-SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 
 
 class BadUrl(ValueError):
@@ -57,6 +57,7 @@ def _layers(address: Address) -> Iterable[Address]:
     return (address, *(one for one in carried if one is not None))
 
 
+@lru_cache(maxsize=256)
 def place_of(url: str) -> tuple[str, int]:
     """Host and port of a callback URL. Raises BadUrl."""
     try:
@@ -86,23 +87,29 @@ async def refuse_private(host: str, port: int) -> list[str]:
     return addresses
 
 
-class PublicOnly(httpcore2.AnyIOBackend):
-    """Opens connections for the HTTP client: resolves, looks, and connects to what it looked at. TLS still names the host."""
+class Resolver(AbstractResolver):
+    """Addresses for the HTTP client: of a host whose addresses are all public, or of any. TLS still names the host."""
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[SocketOption] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        """A connection to the first address that answers. Raises PrivateAddress, or the error of the last address tried."""
-        failed: Exception = httpcore2.ConnectError("the name has no address")
-        with contextlib.suppress(OSError):
-            for address in (await refuse_private(host, port))[:MOST_TRIED]:
-                try:
-                    return await super().connect_tcp(address, port, timeout, local_address, socket_options)
-                except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as unreachable:
-                    failed = unreachable
-        raise failed
+    def __init__(self, *, allow_private: bool) -> None:
+        self._look = resolve if allow_private else refuse_private
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
+        """The first few addresses. Raises PrivateAddress, or OSError when there is none."""
+        return [_found(host, port, address) for address in (await self._look(host, port))[:MOST_TRIED]]
+
+    async def close(self) -> None:
+        """Holds nothing."""
+
+
+def _found(host: str, port: int, address: str) -> ResolveResult:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=socket.AI_NUMERICHOST)
+
+
+def public_socket(found: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket for a connection to this very address, however it was found: an address in the URL is not resolved at all. Raises
+    PrivateAddress."""
+    family, kind, protocol, _, address = found
+    if not is_public(str(address[0])):
+        raise PrivateAddress(str(address[0]))
+    return socket.socket(family, kind, protocol)

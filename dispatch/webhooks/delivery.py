@@ -2,19 +2,19 @@
 
 import contextlib
 from enum import StrEnum
-from http.cookiejar import DefaultCookiePolicy
 
+import aiohttp
 import anyio
-import httpcore2
 import httpx2
 from msgspec import Struct
 
 from dispatch.model import WebhookTarget
-from dispatch.webhooks.addresses import BadUrl, PrivateAddress, PublicOnly, place_of, refuse_private
+from dispatch.webhooks.addresses import BadUrl, PrivateAddress, Resolver, place_of, public_socket, refuse_private
 from dispatch.webhooks.signing import BadSecret, check_secret, sign
 
 ATTEMPT_S = 15  # for everything: resolve, connect, send, wait, read
 CONNECT_S = 5
+CONNECTIONS, KEPT_S = 128, 30
 MOST_ANSWER = 16_384  # bytes of the answer that are read (and dropped) so that the connection can be used again
 LONGEST_PUT_OFF_S = 3_600  # of a Retry-After
 
@@ -36,28 +36,24 @@ class Outcome(Struct, frozen=True):
     after_ms: int | None = None  # how long the receiver asked us to wait
 
 
-class _Transport(httpx2.AsyncHTTPTransport):
-    """httpx2's own transport, whose connections are opened by us."""
-
-    def __init__(self, backend: httpcore2.AsyncNetworkBackend) -> None:
-        super().__init__(trust_env=False)
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=httpx2.create_ssl_context(),  # SSL_CERT_FILE names further authorities
-            max_connections=128,
-            max_keepalive_connections=64,
-            keepalive_expiry=30,
-            network_backend=backend,
-        )
-
-
-def client(*, allow_private: bool) -> httpx2.AsyncClient:
-    """The HTTP client for webhooks: no redirects, no proxies, no cookies; public addresses only unless told otherwise."""
-    transport = _Transport(httpcore2.AnyIOBackend() if allow_private else PublicOnly())
-    http = httpx2.AsyncClient(
-        transport=transport, follow_redirects=False, trust_env=False, timeout=httpx2.Timeout(ATTEMPT_S, connect=CONNECT_S)
+def client(*, allow_private: bool) -> aiohttp.ClientSession:
+    """The HTTP client for webhooks: no redirects, no proxies, no cookies; public addresses only unless told otherwise. Inside a loop."""
+    connector = aiohttp.TCPConnector(
+        ssl=httpx2.create_ssl_context(),  # SSL_CERT_FILE names further authorities
+        limit=CONNECTIONS,
+        keepalive_timeout=KEPT_S,
+        resolver=Resolver(allow_private=allow_private),
+        use_dns_cache=False,
+        socket_factory=None if allow_private else public_socket,
     )
-    http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
-    return http
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
+        skip_auto_headers=("accept", "accept-encoding"),
+        timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_S),
+    )
 
 
 async def check_target(target: WebhookTarget, *, allow_private: bool) -> None:
@@ -69,7 +65,7 @@ async def check_target(target: WebhookTarget, *, allow_private: bool) -> None:
             await refuse_private(host, port)
 
 
-async def deliver(http: httpx2.AsyncClient, target: WebhookTarget, event_id: str, timestamp_s: int, body: bytes) -> Outcome:
+async def deliver(http: aiohttp.ClientSession, target: WebhookTarget, event_id: str, timestamp_s: int, body: bytes) -> Outcome:
     """Sends one event once. Never raises for what the receiver, the network or the target's settings do."""
     try:
         place_of(target.url)
@@ -80,31 +76,38 @@ async def deliver(http: httpx2.AsyncClient, target: WebhookTarget, event_id: str
         return Outcome(Verdict.RETRY, None, "bad_secret")
     except PrivateAddress:
         return Outcome(Verdict.RETRY, None, "private_address")
-    except (TimeoutError, httpx2.TimeoutException):
+    except TimeoutError:  # those of the client, too
         return Outcome(Verdict.RETRY, None, "timeout")
-    except BadUrl:
+    except (BadUrl, aiohttp.InvalidURL):
         return Outcome(Verdict.RETRY, None, "bad_url")
-    except httpx2.HTTPError as broken:
-        return Outcome(Verdict.RETRY, None, type(broken).__name__)
+    except aiohttp.ClientError as broken:
+        return Outcome(Verdict.RETRY, None, _word(broken))
 
 
-async def _post(http: httpx2.AsyncClient, url: str, body: bytes, headers: dict[str, str]) -> Outcome:
-    async with http.stream("POST", url, content=body, headers=headers) as response:
+def _word(broken: aiohttp.ClientError) -> str:
+    """Where it broke."""
+    if isinstance(broken, aiohttp.ClientConnectorError):
+        return "ConnectError"
+    return "ReadError" if isinstance(broken, OSError) else "RemoteProtocolError"
+
+
+async def _post(http: aiohttp.ClientSession, url: str, body: bytes, headers: dict[str, str]) -> Outcome:
+    async with http.post(url, data=body, headers=headers, allow_redirects=False) as response:
         await _drain(response)
         return _judge(response)
 
 
-async def _drain(response: httpx2.Response) -> None:
+async def _drain(response: aiohttp.ClientResponse) -> None:
     """Reads a short answer to its end; a longer one costs the connection, not our memory. Raw: nothing is unpacked."""
     read = 0
-    async for part in response.aiter_raw():
+    async for part in response.content.iter_any():
         read += len(part)
         if read > MOST_ANSWER:
             return
 
 
-def _judge(response: httpx2.Response) -> Outcome:
-    status = response.status_code
+def _judge(response: aiohttp.ClientResponse) -> Outcome:
+    status = response.status
     if 200 <= status < 300:
         return Outcome(Verdict.DELIVERED, status, "ok")
     if status == 410:

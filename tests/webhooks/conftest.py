@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-import httpx2
+import aiohttp
 import pytest
 
 from dispatch import webhooks
@@ -16,6 +16,6 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[httpx2.AsyncClient]:
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
     async with webhooks.client(allow_private=True) as unguarded:
         yield unguarded

@@ -5,7 +5,6 @@ import ipaddress
 import ssl
 from pathlib import Path
 
-import httpcore2
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -78,17 +77,26 @@ async def test_a_name_with_one_private_address_among_public_ones_is_refused(monk
         await refuse_private("mixed.example", 443)
 
 
-async def test_the_connection_goes_to_the_address_that_was_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that answers a private address the second time is never asked a second time."""
-    connected: list[str] = []
+async def test_the_connection_goes_to_the_address_that_was_looked_at(monkeypatch: pytest.MonkeyPatch, receiver: Receiver) -> None:
+    """A name that answers another address the second time is never asked a second time."""
+    looked: list[str] = []
 
-    async def connect(self: object, host: str, port: int, *rest: object) -> None:
-        connected.append(host)
+    def public(address: str) -> bool:
+        looked.append(address)
+        return True
 
-    monkeypatch.setattr(addresses, "resolve", _answers([["8.8.8.8"], ["127.0.0.1"]]))
-    monkeypatch.setattr(httpcore2.AnyIOBackend, "connect_tcp", connect)
-    await addresses.PublicOnly().connect_tcp("rebinding.example", 443)
-    assert connected == ["8.8.8.8"]
+    monkeypatch.setattr(addresses, "is_public", public)
+    monkeypatch.setattr(addresses, "resolve", _answers([["127.0.0.1"], ["127.0.0.9"]]))
+    async with client(allow_private=False) as http:
+        assert (await deliver(http, receiver.target("rebinding.example"), "msg_1", 1, b"{}")).verdict is Verdict.DELIVERED
+    assert set(looked) == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]"])
+async def test_an_address_in_the_url_is_looked_at_when_it_is_connected_to(receiver: Receiver, host: str) -> None:
+    async with client(allow_private=False) as http:
+        outcome = await deliver(http, WebhookTarget(url=f"http://{host}:1/", secret=SECRET), "msg_1", 1, b"{}")
+    assert outcome == Outcome(Verdict.RETRY, None, "private_address")
 
 
 async def test_when_the_first_address_does_not_answer_the_next_is_tried(monkeypatch: pytest.MonkeyPatch, receiver: Receiver) -> None:

@@ -2,7 +2,7 @@
 
 import time
 
-import httpx2
+import aiohttp
 import pytest
 from standardwebhooks.webhooks import Webhook
 
@@ -13,7 +13,7 @@ from tests.webhooks.receiver import OK, SECRET, Receiver, receiving
 BODY = '{"type":"booking.accepted","note":"à bientôt"}'.encode()
 
 
-async def test_what_arrives_is_verified_by_the_receivers_own_library(http: httpx2.AsyncClient, receiver: Receiver) -> None:
+async def test_what_arrives_is_verified_by_the_receivers_own_library(http: aiohttp.ClientSession, receiver: Receiver) -> None:
     outcome = await deliver(http, receiver.target(), "msg_1", int(time.time()), BODY)
     assert outcome == Outcome(Verdict.DELIVERED, 200, "ok")
     [(headers, body)] = receiver.requests
@@ -40,7 +40,7 @@ ANSWERS = (
 
 @pytest.mark.parametrize(("answer", "verdict", "status", "detail", "after"), ANSWERS, ids=[row[3] + str(row[2]) for row in ANSWERS])
 async def test_only_a_2xx_is_a_delivery_and_410_is_for_ever(
-    http: httpx2.AsyncClient, receiver: Receiver, answer: bytes, verdict: Verdict, status: int | None, detail: str, after: int | None
+    http: aiohttp.ClientSession, receiver: Receiver, answer: bytes, verdict: Verdict, status: int | None, detail: str, after: int | None
 ) -> None:
     receiver.answer = answer
     assert await deliver(http, receiver.target(), "msg_1", 1, BODY) == Outcome(verdict, status, detail, after)
@@ -48,14 +48,14 @@ async def test_only_a_2xx_is_a_delivery_and_410_is_for_ever(
 
 
 async def test_a_receiver_that_does_not_answer_costs_a_bounded_time(
-    http: httpx2.AsyncClient, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    http: aiohttp.ClientSession, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery, "ATTEMPT_S", 0.2)
     receiver.answer = None
     assert await deliver(http, receiver.target(), "msg_1", 1, BODY) == Outcome(Verdict.RETRY, None, "timeout")
 
 
-async def test_an_answer_without_an_end_is_cut_off(http: httpx2.AsyncClient, receiver: Receiver) -> None:
+async def test_an_answer_without_an_end_is_cut_off(http: aiohttp.ClientSession, receiver: Receiver) -> None:
     receiver.answer = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n" + b"x" * 100_000
     assert (await deliver(http, receiver.target(), "msg_1", 1, BODY)).verdict is Verdict.DELIVERED
     receiver.answer = OK
@@ -63,7 +63,7 @@ async def test_an_answer_without_an_end_is_cut_off(http: httpx2.AsyncClient, rec
     assert receiver.connections == 2
 
 
-async def test_a_connection_is_used_again_and_no_cookie_is_sent_back(http: httpx2.AsyncClient, receiver: Receiver) -> None:
+async def test_a_connection_is_used_again_and_no_cookie_is_sent_back(http: aiohttp.ClientSession, receiver: Receiver) -> None:
     receiver.answer = _answer("200 OK", "set-cookie: a=b; Path=/")
     for number in range(3):
         await deliver(http, receiver.target(), f"msg_{number}", 1, BODY)
@@ -84,7 +84,7 @@ UNREACHABLE = (
 
 @pytest.mark.parametrize(("url", "secret", "detail"), UNREACHABLE)
 async def test_a_target_that_cannot_work_is_an_outcome_and_not_an_exception(
-    http: httpx2.AsyncClient, url: str, secret: str, detail: str
+    http: aiohttp.ClientSession, url: str, secret: str, detail: str
 ) -> None:
     assert await deliver(http, WebhookTarget(url=url, secret=secret), "msg_1", 1, BODY) == Outcome(Verdict.RETRY, None, detail)
 
