@@ -78,7 +78,7 @@ def sources(folder: str) -> list[tuple[str, str]]:
 
 
 def _body(clock: Clock) -> str:
-    locals_ = f"local call, woken, counted, instant\nlocal {HOUSES} = {_tables(HOUSES)}\nlocal {ROOMS} = {_tables(ROOMS)}"
+    locals_ = f"local call, woken, counted, told, market, instant\nlocal {HOUSES} = {_tables(HOUSES)}\nlocal {ROOMS} = {_tables(ROOMS)}"
     constants = f"CLOCK = {{ base = {clock.base_ms * 1_000}, speed = {clock.speed!r} }}\nlocal null, reply"
     scoped = [f"do\n{text}\nend" for _, text in (*sources("lib"), *sources(""))]
     return "\n".join((locals_, constants, keys.lua(), _moves(), *scoped, _SERVE))

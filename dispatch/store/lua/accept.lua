@@ -24,7 +24,7 @@ local function refusal(m, a, b, p)
   if clock.now() >= b.ends[index + 1] then return 'EXPIRED' end
   if barred(m, a, b) then return 'NOT_ASKED' end
   local window = b.spans[index + 1]
-  if fits.overlap(m, a.p, window, tonumber(call('HGET', K.market(m), 'gap'))) then return 'OVERLAP' end
+  if fits.overlap(m, a.p, window, read.market(m).gap) then return 'OVERLAP' end
   return nil, index, window
 end
 
@@ -38,7 +38,7 @@ local function drop_overlapping(m, a, gap)
 end
 
 local function win(m, a, b, p, index, window)
-  local now, gap = clock.now(), tonumber(call('HGET', K.market(m), 'gap'))
+  local now, gap = clock.now(), read.market(m).gap
   booking.move(m, b, 'accept', { 'winner', a.p, 'window', index, 'accepted_at', now })
   p[S.answered] = now
   seats.received(m, b.no, a.p, p) -- who answers has received

@@ -7,7 +7,7 @@
 -- Source: SPEC.md R35, R36; P3, P4.
 local function free_winner(m, a, b)
   local window = b.spans[b.window + 1]
-  visits.free(m, b.winner, b.no, window, tonumber(call('HGET', K.market(m), 'gap')), a.working)
+  visits.free(m, b.winner, b.no, window, read.market(m).gap, a.working)
   booking.tell(m, b, b.winner, window)
 end
 

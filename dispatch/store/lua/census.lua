@@ -41,7 +41,7 @@ end
 
 -- Looks at slots first .. last, until the call has had its time; returns the slot to go on from.
 local function look(m, q, out, first, last, begun)
-  local cap = tonumber(call('HGET', K.market(m), 'cap'))
+  local cap = read.market(m).cap
   for slot = first, last do
     if slot % 8 == 0 and slot > first and index.over(begun) then return slot end
     local r = record.read(m, slot)

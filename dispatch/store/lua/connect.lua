@@ -14,7 +14,7 @@ function verbs.connect(m, a)
   if a.push then call('HSET', key, 'push', 1) end
   if first then gauge.add(m, 'providers.online', 1) end
   record.refresh(m, a.p)
-  local out = { seq = tonumber(call('HGET', key, 'seq')), epoch = call('HGET', K.market(m), 'epoch'), devices = call('HLEN', links) }
+  local out = { seq = tonumber(call('HGET', key, 'seq')), epoch = read.market(m).epoch, devices = call('HLEN', links) }
   if old then
     local gateway, conn = string.match(old, '^([^|]+)|(%d+)')
     out.replaced = { gateway, tonumber(conn) }

@@ -44,7 +44,7 @@ local function settle(m, pno, slot, todo, at, begun)
   if at then
     call('HSET', key, 'status', 'loading', 'rest', cmsgpack.pack({ writes = todo.writes, status = todo.status, at = at }))
   else
-    visits.block_all(m, pno, slot, tonumber(call('HGET', K.market(m), 'gap')))
+    visits.block_all(m, pno, slot, read.market(m).gap)
     call('HSET', key, 'status', todo.status)
     call('HDEL', key, 'rest')
   end

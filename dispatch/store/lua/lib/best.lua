@@ -1,5 +1,5 @@
 -- The best of one bucket. Their order is exact among the first CROWD that fit, from a turning start (R5).
-local CROWD, WORK = 200, 3000
+local CROWD, WORK, FEW = 200, 3000, 200
 find.CROWD = CROWD
 
 -- Whether one in doubt fits. When the call has had its time, he is left out.
@@ -7,13 +7,12 @@ function find.settle(m, q, slot, pno, lat, lng, radius, kind, fray)
   return q.work < WORK and fits.doubtful(m, q, slot, pno, lat, lng, radius, kind, fray)
 end
 
--- How many of the net are in these runs of slots, and how many slots they are.
+-- How many of the net are in these runs of slots (0 where there are too few slots for a crowd), and how many slots they are.
 function find.spread(q, runs)
   local n, size = 0, 0
-  for i = 1, #runs do
-    n = n + call('BITCOUNT', q.net, runs[i][1] / 8, runs[i][2] / 8 - 1)
-    size = size + runs[i][2] - runs[i][1]
-  end
+  for i = 1, #runs do size = size + runs[i][2] - runs[i][1] end
+  if size < FEW then return 0, size end -- they are walked, whoever they are
+  for i = 1, #runs do n = n + call('BITCOUNT', q.net, runs[i][1] / 8, runs[i][2] / 8 - 1) end
   return n, size
 end
 

@@ -39,6 +39,15 @@ function read.numbers(key, ...)
   return unpack(values)
 end
 
+-- What verbs need of the market: gap (ms), cap, hook ('1': it has somewhere to send webhooks), epoch. Read once a call.
+function read.market(m)
+  if not market then
+    local f = call('HMGET', K.market(m), 'gap', 'cap', 'hook', 'epoch')
+    market = { gap = tonumber(f[1]), cap = tonumber(f[2]), hook = f[3], epoch = f[4] }
+  end
+  return market
+end
+
 -- The answer of a verb: one word and what goes with it.
 reply = function(word, fields)
   fields = fields or {}

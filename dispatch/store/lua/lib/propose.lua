@@ -7,7 +7,7 @@ function propose.query(m, b, minute, now)
   for pno, p in pairs(seats.all(m, b.no)) do
     if p[S.round] == b.round then asked[pno] = true end
   end
-  q.minute, q.now, q.gap = minute, now, tonumber(call('HGET', K.market(m), 'gap'))
+  q.minute, q.now, q.gap = minute, now, read.market(m).gap
   return fits.prepare(m, q, asked)
 end
 
@@ -33,9 +33,8 @@ end
 
 local function send(m, b, r, plan, now)
   propose.show(m, b, r.pno, { 'open', plan.wave, 'ordinary', b.round, now, plan.answer_by, 0, 0, 0, null, 0, 1, 0, r.far, r.windows, 0 })
-  call('HINCRBY', K.provider(m, r.pno), 'live', 1)
   record.asked(m, r, now)
-  record.refresh(m, r.pno)
+  seats.count(m, r.pno, 1)
 end
 
 -- Buckets that were crowded begin their next search where this crowd ended.

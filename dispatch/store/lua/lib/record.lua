@@ -60,7 +60,7 @@ end
 function record.refresh(m, pno)
   local key = K.provider(m, pno)
   local f = call('HMGET', key, 'slot', 'status', 'push', 'off', 'paused', 'live', 'askable')
-  local cap = tonumber(call('HGET', K.market(m), 'cap'))
+  local cap = read.market(m).cap
   local reachable = f[3] == '1' or call('EXISTS', K.links(m, pno)) == 1
   local askable = f[2] == 'approved' and reachable and f[4] ~= '1' and f[5] ~= '1' and (tonumber(f[6]) or 0) < cap
   if askable == (f[7] == '1') then return end

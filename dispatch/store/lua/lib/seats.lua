@@ -24,10 +24,15 @@ end
 function seats.release(m, bno, pno, p)
   if p[S.live] ~= 1 then return end
   p[S.live] = 0
-  call('HINCRBY', K.provider(m, pno), 'live', -1)
   if p[S.replaced] ~= 1 then call('HINCRBY', K.booking(m, bno), 'live', -1) end
   gauge.add(m, 'proposals.live', -1)
-  record.refresh(m, pno)
+  seats.count(m, pno, -1)
+end
+
+-- One live proposal of a provider more or less; only at the cap does that change whether he can be asked.
+function seats.count(m, pno, by)
+  local live = call('HINCRBY', K.provider(m, pno), 'live', by)
+  if math.max(live, live - by) == read.market(m).cap then record.refresh(m, pno) end
 end
 
 -- A proposal leaves its state for good. Whoever decided on the booking as it was before has decided in vain (rev).

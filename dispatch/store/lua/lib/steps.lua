@@ -1,5 +1,5 @@
 -- What a walk over a bitmap remembers, and its next step.
-local BLOCK, NEAR, RARE, SET = 512, 4, 64, '%Z'
+local BLOCK, NEAR, RARE, SET = 512, 12, 64, '%Z'
 
 -- What a walk over bitmap `key` (with `size` bits set) remembers: the bitmaps that tell more of each (`doubt`, where nil means that all
 -- are in doubt; frayed), the block it stands in (bytes s.first to before s.past), and the next byte that is not empty (s.to, seen from

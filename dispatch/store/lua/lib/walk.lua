@@ -1,6 +1,6 @@
 -- Walking the bits of a net. A call into the store costs as much as a dozen lines of Lua, so bitmaps are read a block at a time; where
 -- bits are close together so are the records of neighbouring slots.
-local SIZE, BLOCK, CHUNK, SET = 32, 128, 64, '%Z'
+local SIZE, BLOCK, CHUNK, SET = 32, 128, 256, '%Z'
 local NONE, ALL, bits = {}, {}, {} -- bits: by byte, its set bits as {place in the byte, mask, place, mask..}
 for i = 1, BLOCK do NONE[i], ALL[i] = 0, 255 end
 for byte = 0, 255 do
@@ -47,10 +47,9 @@ local function in_block(s, first, past, visit)
     if byte ~= 0 then
       local list, doubt, fray, base = bits[byte], doubted[i], frayed[i], (first + i - 1) * 8
       if base >= stop then
-        begin = base - base % CHUNK
-        stop = begin + CHUNK
+        begin, stop = base, math.min(base - base % CHUNK + CHUNK, past * 8)
         local key, at = record.at(s.m, begin)
-        text = call('GETRANGE', key, at, at + CHUNK * SIZE - 1)
+        text = call('GETRANGE', key, at, at + (stop - begin) * SIZE - 1)
       end
       for j = 1, #list, 2 do
         local slot, mask, unsure = base + list[j], list[j + 1], 0
