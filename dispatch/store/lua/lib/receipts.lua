@@ -1,4 +1,10 @@
--- What a provider's devices have shown of a proposal; the caller writes it back with seats.put.
+-- What a provider's devices have shown of a proposal (the caller writes it back with seats.put), and how many live ones he has.
+
+-- One live proposal of a provider more or less; only at the cap does that change whether he can be asked.
+function seats.count(m, pno, by)
+  local live = call('HINCRBY', K.provider(m, pno), 'live', by)
+  if math.max(live, live - by) == read.market(m).cap then record.refresh(m, pno) end
+end
 
 -- It has reached a device, or was answered: whether for the first time.
 function seats.received(m, bno, pno, p)

@@ -29,12 +29,6 @@ function seats.release(m, bno, pno, p)
   seats.count(m, pno, -1)
 end
 
--- One live proposal of a provider more or less; only at the cap does that change whether he can be asked.
-function seats.count(m, pno, by)
-  local live = call('HINCRBY', K.provider(m, pno), 'live', by)
-  if math.max(live, live - by) == read.market(m).cap then record.refresh(m, pno) end
-end
-
 -- A proposal leaves its state for good. Whoever decided on the booking as it was before has decided in vain (rev).
 function seats.close(m, bno, pno, p, state, reason)
   seats.release(m, bno, pno, p)
