@@ -195,14 +195,16 @@ async def measure(served: Served, devices: int, rate: float, seconds: float, imp
     return run
 
 
-async def book_steadily(run: Run, bookings: BookingClient, rng: random.Random, rate: float, seconds: float, progress: Progress) -> None:
-    """An open loop: each booking leaves at its moment, whatever became of those before."""
+async def book_steadily(
+    run: Run, bookings: BookingClient, rng: random.Random, rate: float, seconds: float, progress: Progress, first: int = 0
+) -> None:
+    """An open loop: each booking leaves at its moment, whatever became of those before. They are numbered from ``first`` on."""
     bar = progress.add_task("bookings", total=int(rate * seconds))
     begun = time.perf_counter()
     async with asyncio.TaskGroup() as posts:
         for number in range(int(rate * seconds)):
             await asyncio.sleep(max(0.0, begun + number / rate - time.perf_counter()))
-            posts.create_task(run.book(bookings, number, rng))
+            posts.create_task(run.book(bookings, first + number, rng))
             progress.advance(bar)
 
 

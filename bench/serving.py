@@ -42,19 +42,27 @@ class Served:
         return time.monotonic() - begun
 
 
-def cpu_seconds(served: Served) -> dict[str, float]:
-    """CPU time so far of each process of the engine, by what it is (Linux)."""
-    found: dict[str, float] = {}
+def pids(served: Served) -> dict[str, int]:
+    """The processes of the engine, by what each is (Linux)."""
+    found: dict[str, int] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            fields = (folder / "stat").read_text().rpartition(") ")[2].split()
-            if int(fields[1]) == served.process.pid:
+            if int(_stat(int(folder.name))[1]) == served.process.pid:
                 words = (folder / "cmdline").read_text().split("\0")
-                name = next((word for word in words if word in ("api", "gateway", "worker")), "store")
-                found[name] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+                found[next((word for word in words if word in ("api", "gateway", "worker")), "store")] = int(folder.name)
         except (OSError, ValueError):
             continue
     return found
+
+
+def cpu_seconds(served: Served) -> dict[str, float]:
+    """CPU time so far of each process of the engine (Linux)."""
+    return {name: sum(map(int, _stat(pid)[11:13])) / os.sysconf("SC_CLK_TCK") for name, pid in pids(served).items()}
+
+
+def _stat(pid: int) -> list[str]:
+    """What the kernel says of a process, from its state on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
 
 
 def free_port() -> int:
