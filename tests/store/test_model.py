@@ -34,7 +34,7 @@ CHANGES: list[dict[str, Any]] = [
     {"quiet_hours": {"from": "13:00", "to": "16:00"}},
     {"cadence": [{"class": "last_minute", "lead_under_s": None, "size": 1, "pause_s": 60}]},
 ]
-WAITS_S = (0, 0, 20, 60, 180, 600, 1_800, 3_600, 3 * 3_600)
+WAITS_S = (0, 20, 60, 180, 600, 1_800, 3_600, 2 * 3_600)
 LEADS_H = ((2,), (2.25,), (3,), (4,), (25,), (2.25, 4), (3, 4.5), (4.5, 3, 6.5), (4, 25), (1.9, 6.5))
 
 any_of = st.integers(0, 1_000)
@@ -73,11 +73,13 @@ class Market(RuleBasedStateMachine):
 
     # -- both at once -------------------------------------------------------------------------------------------------
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(hours=st.sampled_from((0, 0, 3)))
+    def begin(self, hours: int) -> None:
+        """Two bookings, of which one may have found nobody."""
         self.runner.run(self._begin())
         for client in CLIENTS:
-            self.open((3, 4.5), client)
+            self.open((3, 4.5) if client == "c-2" else (3,), client)
+        self.wait(hours * 3_600, True)
 
     @rule(deed=deeds)
     def do(self, deed: tuple[Any, ...]) -> None:
@@ -284,22 +286,22 @@ def market_of(redis_url: str, fresh_market: Callable[[], str], tmp_path: Path) -
         yield lambda moves: Market(runner, lambda: play(redis_url, fresh_market(), tmp_path, moment=NOON), moves)
 
 
-def explore(make: Callable[[], Market], examples: int, *phases: Phase) -> None:
-    """The same walks every time."""
+def explore(make: Callable[[], Market], examples: int) -> None:
+    """The same walks every time. What goes wrong is shown as it came: a shorter way there would take long to find."""
     chosen = settings(
         max_examples=examples,
         stateful_step_count=STEPS,
         derandomize=True,
         deadline=None,
         database=None,
-        phases=phases or tuple(Phase),
+        phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(make, settings=chosen)
 
 
 def test_the_store_and_its_model_say_the_same_whatever_is_asked_of_them_p9_p12(market_of: Callable[[Moves], Market]) -> None:
-    explore(lambda: market_of(MOVES), EXAMPLES, Phase.generate)
+    explore(lambda: market_of(MOVES), EXAMPLES)
 
 
 def without(state: BookingState, move: Move) -> Moves:
@@ -309,6 +311,6 @@ def without(state: BookingState, move: Move) -> Moves:
 
 @pytest.mark.parametrize(("state", "move"), [(state, move) for state, row in MOVES.items() for move in row], ids=lambda one: one.value)
 def test_a_model_that_lacks_one_move_is_found_out(market_of: Callable[[Moves], Market], state: BookingState, move: Move) -> None:
-    """The control."""
+    """The control. It ends with the first walk that finds it."""
     with pytest.raises(AssertionError):
-        explore(lambda: market_of(without(state, move)), EXAMPLES, Phase.generate)
+        explore(lambda: market_of(without(state, move)), 4 * EXAMPLES)
