@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ import msgspec
 import pytest
 from redis import Redis
 
+from dispatch.errors import ConfigError
 from dispatch.settings import Profile
 from dispatch.store import Store
 from dispatch.store.calls import Calls, make_redis
@@ -195,10 +197,9 @@ def restore(run: Run, folder: Path, moment: float, choose: Choice) -> None:
         path.write_bytes(content)
 
 
-async def broken(run: Run, folder: Path, moment: float, choose: Choice) -> list[Told]:
-    """The answers told before a cut that a server started on what it left does not stand by: another holds the booking, or the same tap is
-    told something else. Whatever it has lost, it must be sound."""
-    restore(run, folder, moment, choose)
+async def broken(run: Run, folder: Path, moment: float) -> list[Told]:
+    """The answers told before that moment that a server started on this folder does not stand by: another holds the booking, or the same
+    tap is told something else. Whatever it has lost, it must be sound."""
     told = [one for one in run.told if one.at < moment]
     with Embedded(folder, "durable") as server:
         redis = make_redis(server.url)
@@ -266,7 +267,8 @@ def holds(append_only: bytes, id_: str) -> bool:
 async def test_what_was_told_survives_a_power_cut_at_any_moment_p2(durable: Run, tmp_path: Path) -> None:
     chosen = cuts(durable, Random(2))
     for number, (moment, choose) in enumerate(chosen):
-        assert await broken(durable, tmp_path / f"cut-{number}", moment, choose) == []
+        restore(durable, tmp_path / f"cut-{number}", moment, choose)
+        assert await broken(durable, tmp_path / f"cut-{number}", moment) == []
     assert sum(durable.rewriting < moment < durable.rewritten for moment, _ in chosen) >= REWRITING, (
         "the append-only file was not rewritten"
     )
@@ -279,9 +281,23 @@ async def test_in_dev_the_same_cut_loses_wins_that_were_told(dev: Run, tmp_path:
     """The control: where the file is synced once a second, some cut takes away what somebody has been told."""
     told = [one.at + 1e-6 for one in dev.told if one.outcome == "won"]
     for number, moment in enumerate(told[:: -len(told) // TRIES]):
-        if await broken(dev, tmp_path / f"cut-{number}", moment, min):
+        restore(dev, tmp_path / f"cut-{number}", moment, min)
+        if await broken(dev, tmp_path / f"cut-{number}", moment):
             return
     raise AssertionError("no cut took anything away: these tests would not notice a store that does not sync")
+
+
+def test_zeros_behind_the_end_are_refused_and_cut_off_without_a_loss_p2(durable: Run, tmp_path: Path) -> None:
+    """Some file systems leave them. An operator has the tool cut them off, which the embedded server is when it is called by that name."""
+    moment = durable.told[-1].at + 1e-6
+    restore(durable, tmp_path, moment, min)
+    newest = max(tmp_path.glob("appendonlydir/*.incr.aof"))
+    newest.write_bytes(newest.read_bytes() + bytes(4_096))
+    with pytest.raises(ConfigError, match="Bad file format"):
+        Embedded(tmp_path).start()
+    tool = ["valkey-check-aof", "--fix", str(newest)]
+    subprocess.run(tool, executable=find_binary(), input=b"y\n", stdout=subprocess.DEVNULL, check=True)
+    assert asyncio.run(broken(durable, tmp_path, moment)) == []
 
 
 def test_no_win_leaves_the_store_before_the_sync_that_covers_it_p2(durable: Run) -> None:

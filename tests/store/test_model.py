@@ -24,7 +24,7 @@ from tests.store.model import Model, Moves, Provider, facts
 from tests.store.scene import NOON, Scene, play
 from tests.store.soundness import faults
 
-EXAMPLES, STEPS = 25, 40
+EXAMPLES, STEPS = 25, 30
 NAMES = ("ada", "ben", "cleo", "dan", "eve")
 CLIENTS = ("c-1", "c-2")
 CHANGES: list[dict[str, Any]] = [
