@@ -1,0 +1,316 @@
+"""A model beside the store: the same random commands to both, and both say the same (P1, P3, P4, P9, P12).
+
+The model is a page of Python over the tables that the engine itself decides by; the store is the real one, functions and all. After each
+command the word its sender was told and everything that is known of every booking must be equal in both.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from dispatch.errors import Refused
+from dispatch.lifecycle import MOVES, BookingState, Move
+from dispatch.model import MarketSettings
+from dispatch.store import closing
+from tests.store.model import Model, Moves, Provider, facts
+from tests.store.scene import NOON, Scene, play
+from tests.store.soundness import faults
+
+EXAMPLES, STEPS = 25, 30
+NAMES = ("ada", "ben", "cleo", "dan", "eve")
+CLIENTS = ("c-1", "c-2")
+CHANGES: list[dict[str, Any]] = [
+    {},
+    {"open_proposals_cap": 1},
+    {"travel_gap_s": 7_200},
+    {"quiet_hours": {"from": "13:00", "to": "16:00"}},
+    {"cadence": [{"class": "last_minute", "lead_under_s": None, "size": 1, "pause_s": 60}]},
+]
+WAITS_S = (0, 20, 60, 180, 600, 1_800, 3_600, 2 * 3_600)
+LEADS_H = ((2,), (2.25,), (3,), (4,), (25,), (2.25, 4), (3, 4.5), (4.5, 3, 6.5), (4, 25), (1.9, 6.5))
+
+any_of = st.integers(0, 1_000)
+someone, a_client, yes_or_no = st.sampled_from(NAMES), st.sampled_from(CLIENTS), st.booleans()
+DEEDS: dict[str, tuple[int, tuple[st.SearchStrategy[Any], ...]]] = {  # how often, and with what
+    "open": (4, (st.sampled_from(LEADS_H), a_client, st.sampled_from((1, 1, 1, 1, 1, 0)))),
+    "cancel": (4, (any_of, st.sampled_from(("client", "ops", "provider")))),
+    "accept": (4, (any_of, st.sampled_from((0, 0, 0, 1)))),
+    "refuse": (3, (any_of,)),
+    "answer_whatever_was_asked": (3, (someone, any_of, st.sampled_from((0, 0, 0, 1)), yes_or_no)),
+    "receive": (3, (someone, any_of, yes_or_no)),
+    "once_more": (4, (any_of, st.sampled_from((False, False, False, True)))),
+    "wait": (5, (st.sampled_from(WAITS_S), st.sampled_from((True, True, False)))),
+    "close_too_early_or_again": (1, (any_of,)),
+    "link": (1, (someone, yes_or_no)),
+    "switch": (1, (someone, yes_or_no)),
+    "employ": (1, (someone, st.sampled_from(("approved", "approved", "inactive", "pending")))),
+    "keep_apart": (1, (someone, a_client, yes_or_no)),
+    "bar": (1, (a_client, yes_or_no)),
+    "change_settings": (1, (st.sampled_from(CHANGES),)),
+}
+deeds = st.sampled_from([name for name, (often, _) in DEEDS.items() for _ in range(often)]).flatmap(
+    lambda name: st.tuples(st.just(name), *DEEDS[name][1])
+)
+
+
+class Market(RuleBasedStateMachine):
+    """One market twice: each deed is a command that is given to both."""
+
+    def __init__(self, runner: asyncio.Runner, enter: Callable[[], Any], moves: Moves = MOVES) -> None:
+        super().__init__()
+        self.runner, self.enter, self.moves = runner, enter, moves
+        self.stack = AsyncExitStack()
+        self.said: list[tuple[Callable[[], Any], Callable[[], str]]] = []  # commands that may come again
+        self.taps: list[tuple[str, int, str, int]] = []
+
+    # -- both at once -------------------------------------------------------------------------------------------------
+
+    @initialize(hours=st.sampled_from((0, 0, 3)))
+    def begin(self, hours: int) -> None:
+        """Two bookings, of which one may have found nobody."""
+        self.runner.run(self._begin())
+        for client in CLIENTS:
+            self.open((3, 4.5) if client == "c-2" else (3,), client)
+        self.wait(hours * 3_600, True)
+
+    @rule(deed=deeds)
+    def do(self, deed: tuple[Any, ...]) -> None:
+        getattr(self, deed[0])(*deed[1:])
+
+    async def _begin(self) -> None:
+        self.scene: Scene = await self.stack.enter_async_context(self.enter())
+        for name in NAMES:
+            await self.scene.provider(name, reachable=name != "eve")
+        self.model = Model(settings=await self._settings(), now=self.scene.now, moves=self.moves)
+        for name, number in self.scene.numbers.items():
+            standing = await self.scene.store.providers.get(self.scene.market, name)
+            self.model.people[number] = Provider(no=number, settings=standing.settings, connected=name != "eve")
+
+    async def _settings(self) -> MarketSettings:
+        return (await self.scene.desk.market(self.scene.market)).settings
+
+    def both(self, real: Callable[[], Any], pretend: Callable[[], str]) -> None:
+        """The same to both; who asked is told the same."""
+        assert self.runner.run(told(real)) == pretend()
+
+    def command(self, real: Callable[[], Any], pretend: Callable[[], str]) -> None:
+        """The same, and it may come again."""
+        self.said.append((real, pretend))
+        self.both(real, pretend)
+
+    @invariant()
+    def everything_known_of_every_booking_is_the_same(self) -> None:
+        if hasattr(self, "model") and self.model.bookings:
+            records = self.runner.run(self.scene.store.bookings.records(self.scene.market, list(self.model.bookings)))
+            assert [facts(record) for record in records] == [facts(booking) for booking in self.model.bookings.values()]
+
+    def teardown(self) -> None:
+        self.runner.run(self._end())
+
+    async def _end(self) -> None:
+        async with self.stack:
+            if hasattr(self, "model"):
+                assert await faults(self.scene.store, self.scene.market, self.scene.redis_url) == []
+
+    # -- the booking service ------------------------------------------------------------------------------------------
+
+    def open(self, leads: tuple[float, ...], client: str, new: int = 1) -> None:
+        booking_id = f"b-{len(self.model.ids) + new}"  # an old one: a duplicate
+        request, rid = self.scene.request(booking_id, leads=leads, client_id=client), self.scene.fresh("open")
+
+        async def real() -> str:
+            await self.scene.desk.open(self.scene.market, request, rid, False)
+            return "opened"
+
+        self.command(real, lambda: self.model.open(rid, request))
+
+    def cancel(self, which: int, by: str) -> None:
+        self._cancel(self._booking(which), by)
+
+    def _cancel(self, bno: int, by: str) -> None:
+        rid = self.scene.fresh("cancel")
+        self.command(lambda: self.scene.cancel(f"b-{bno}", by=by, rid=rid), lambda: self.model.cancel(bno, by, rid))
+
+    # -- providers ----------------------------------------------------------------------------------------------------
+
+    def accept(self, which: int, window: int) -> None:
+        if holder := self._holder(which):
+            self._accept(*holder, window=window)
+
+    def refuse(self, which: int) -> None:
+        if holder := self._holder(which):
+            self._refuse(*holder)
+
+    def answer_whatever_was_asked(self, who: str, which: int, newer: int, yes: bool) -> None:
+        (self._accept if yes else self._refuse)(who, self._booking(which), newer=newer)
+
+    def _accept(self, who: str, bno: int, window: int = 0, newer: int = 0) -> None:
+        id_, version = self.scene.fresh("tap"), self.model.bookings[bno].version + newer
+        self.taps.append((who, bno, id_, version))
+        self.command(lambda: self._yes(who, bno, id_, version, window), lambda: self._pretended_yes(who, bno, id_, version, window))
+
+    async def _yes(self, who: str, bno: int, id_: str, version: int, window: int) -> str:
+        number = self.scene.numbers[who]
+        answer = await self.scene.store.claims.accept(self.scene.market, number, id_, f"{bno}.1.{number}", version, window)
+        return str(answer["outcome"])
+
+    def _pretended_yes(self, who: str, bno: int, id_: str, version: int, window: int) -> str:
+        return self.model.accept(self.scene.numbers[who], id_, bno, version, window)
+
+    def _refuse(self, who: str, bno: int, newer: int = 0) -> None:
+        number, id_, version = self.scene.numbers[who], self.scene.fresh("no"), self.model.bookings[bno].version + newer
+
+        async def real() -> str:
+            answer = await self.scene.store.claims.refuse(self.scene.market, number, id_, f"{bno}.1.{number}", version)
+            return str(answer["outcome"])
+
+        self.command(real, lambda: self.model.refuse(number, id_, bno, version))
+
+    def receive(self, who: str, which: int, seen: bool) -> None:
+        number, bno = self.scene.numbers[who], self._booking(which)
+        proposal = f"{bno}.1.{number}"
+
+        async def real() -> str:
+            await self.scene.store.claims.receipts(self.scene.market, [(number, [proposal], [proposal] if seen else [])])
+            return "done"
+
+        self.both(real, lambda: self.model.receive(number, bno, seen))
+
+    def once_more(self, which: int, changed: bool) -> None:
+        if changed and self.taps:
+            who, bno, id_, version = self.taps[which % len(self.taps)]
+            self.both(lambda: self._yes(who, bno, id_, version + 7, 0), lambda: self._pretended_yes(who, bno, id_, version + 7, 0))
+        else:
+            self.both(*self.said[which % len(self.said)])
+
+    # -- time ---------------------------------------------------------------------------------------------------------
+
+    def wait(self, seconds: int, looks: bool) -> None:
+        self.runner.run(self.scene.later(seconds=seconds))
+        self.model.now = self.scene.now
+        if looks:
+            self.runner.run(self.scene.settle())
+            self.model.settle()
+
+    def close_too_early_or_again(self, which: int) -> None:
+        bno = self._booking(which)
+        if self.model.bookings[bno].state == "searching" and self.model.bookings[bno].deadline <= self.model.now:
+            return
+
+        async def real() -> str:
+            record = await self.scene.record(f"b-{bno}")
+            return str((await self.scene.take(closing(bno, record.rev)))["word"])
+
+        self.both(real, lambda: self.model.close_early(bno))
+
+    # -- what else may change -----------------------------------------------------------------------------------------
+
+    def link(self, who: str, up: bool) -> None:
+        self.runner.run((self.scene.connect if up else self.scene.disconnect)(who))
+        self.model.people[self.scene.numbers[who]].connected = up
+
+    def switch(self, who: str, available: bool) -> None:
+        number = self.scene.numbers[who]
+        self.runner.run(self.scene.store.links.status(self.scene.market, number, available, None, "phone"))
+        self.model.people[number].available = available
+
+    def employ(self, who: str, status: str) -> None:
+        async def real() -> str:
+            await self.scene.provider(who, reachable=False, status=status)
+            return status
+
+        number = self.scene.numbers[who]
+        self.both(real, lambda: self.model.employ(number, msgspec.structs.replace(self.model.people[number].settings, status=status)))
+
+    def keep_apart(self, who: str, client: str, on: bool) -> None:
+        change = self.scene.desk.put_provider_block if on else self.scene.desk.delete_provider_block
+
+        async def real() -> str:
+            await change(self.scene.market, who, client)
+            return "on" if on else "off"
+
+        self.both(real, lambda: self.model.keep_apart(self.scene.numbers[who], client, on))
+
+    def bar(self, client: str, on: bool) -> None:
+        async def real() -> str:
+            desk, market = self.scene.desk, self.scene.market
+            await (desk.put_block(market, client, "rude") if on else desk.delete_block(market, client))
+            return "on" if on else "off"
+
+        self.both(real, lambda: self.model.bar(client, on))
+
+    def change_settings(self, changes: dict[str, Any]) -> None:
+        if "open_proposals_cap" in changes:  # nobody is over a cap for having been asked before it was lowered
+            changes = {"open_proposals_cap": max(1, *map(self.model.live, self.model.people))}
+        self.runner.run(self.scene.settings(**changes))
+        self.model.settings = self.runner.run(self._settings())
+
+    # -- whom and what ------------------------------------------------------------------------------------------------
+
+    def _booking(self, which: int) -> int:
+        """One of any state that some booking has, however few they are."""
+        states = sorted({b.state for b in self.model.bookings.values()})
+        found = self._of_state(states[which % len(states)])
+        return found[which // len(states) % len(found)]
+
+    def _of_state(self, state: str) -> list[int]:
+        return [b.no for b in self.model.bookings.values() if b.state == state]
+
+    def _holder(self, which: int) -> tuple[str, int] | None:
+        """Somebody who holds an open proposal, and the booking."""
+        names = {number: name for name, number in self.scene.numbers.items()}
+        found = [(names[pno], b.no) for b in self.model.bookings.values() for pno, p in b.proposals.items() if p.state == "open"]
+        return found[which % len(found)] if found else None
+
+
+async def told(call: Callable[[], Any]) -> str:
+    """What the sender of a command is told, in a word."""
+    try:
+        return str(await call())
+    except Refused as error:
+        return error.code
+
+
+@pytest.fixture
+def market_of(redis_url: str, fresh_market: Callable[[], str], tmp_path: Path) -> Iterator[Callable[[Moves], Market]]:
+    """Makes a market and its model, which goes by these moves."""
+    with asyncio.Runner() as runner:
+        yield lambda moves: Market(runner, lambda: play(redis_url, fresh_market(), tmp_path, moment=NOON), moves)
+
+
+def explore(make: Callable[[], Market], examples: int) -> None:
+    """The same walks every time. What goes wrong is shown as it came: a shorter way there would take long to find."""
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=STEPS,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(make, settings=chosen)
+
+
+def test_the_store_and_its_model_say_the_same_whatever_is_asked_of_them_p9_p12(market_of: Callable[[Moves], Market]) -> None:
+    explore(lambda: market_of(MOVES), EXAMPLES)
+
+
+def without(state: BookingState, move: Move) -> Moves:
+    """The table of moves, but for one."""
+    return {**MOVES, state: {name: to for name, to in MOVES[state].items() if name != move}}
+
+
+@pytest.mark.parametrize(("state", "move"), [(state, move) for state, row in MOVES.items() for move in row], ids=lambda one: one.value)
+def test_a_model_that_lacks_one_move_is_found_out(market_of: Callable[[Moves], Market], state: BookingState, move: Move) -> None:
+    """The control. It ends with the first walk that finds it."""
+    with pytest.raises(AssertionError):
+        explore(lambda: market_of(without(state, move)), 4 * EXAMPLES)
