@@ -23,9 +23,10 @@ early.error("broke")
 logging.getLogger("somelibrary").info("chatter")
 logging.getLogger("somelibrary").warning("careful: %s", "it")
 try:
-    1 / 0
+    raise ZeroDivisionError("Awa Diallo, 3 rue des Lilas")
 except ZeroDivisionError:
     early.exception("unexpected")
+    logging.getLogger("somelibrary").exception("theirs")
 """
 
 
@@ -38,10 +39,10 @@ def logged(level: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("level", "events"),
     [
-        ("debug", ["thought", "wave.sent", "broke", "careful: it", "unexpected"]),
-        ("info", ["wave.sent", "broke", "careful: it", "unexpected"]),
-        ("warning", ["broke", "careful: it", "unexpected"]),
-        ("error", ["broke", "unexpected"]),
+        ("debug", ["thought", "wave.sent", "broke", "careful: it", "unexpected", "theirs"]),
+        ("info", ["wave.sent", "broke", "careful: it", "unexpected", "theirs"]),
+        ("warning", ["broke", "careful: it", "unexpected", "theirs"]),
+        ("error", ["broke", "unexpected", "theirs"]),
     ],
 )
 def test_each_level_shows_itself_and_what_is_worse(level: str, events: list[str]) -> None:
@@ -59,5 +60,9 @@ def test_lines_of_libraries_have_the_same_form() -> None:
     assert set(theirs) == set(ours) - {"booking"}
 
 
-def test_an_exception_is_told_with_its_traceback_in_the_same_line() -> None:
-    assert "ZeroDivisionError" in logged("error")[-1]["exception"]
+def test_an_exception_is_told_with_where_it_happened_and_without_its_words_p14b() -> None:
+    ours, theirs = logged("error")[-2:]
+    for line in (ours, theirs):
+        assert line["exception"].startswith("ZeroDivisionError\n")
+        assert 'File "<string>"' in line["exception"]
+        assert "Awa" not in json.dumps(line)
