@@ -29,6 +29,7 @@ class Opened(Answer, frozen=True):
     candidates: int
     deadline: datetime
     plan: tuple[PlannedWave, ...] = ()
+    expected_minutes: float | None = None  # from the first wave to an accept (R19); None: an accept is less likely than not
 
 
 class Candidate(Answer, frozen=True):
@@ -47,6 +48,7 @@ class Match(Answer, frozen=True):
     count: int
     candidates: tuple[Candidate, ...] = ()
     plan: tuple[PlannedWave, ...] = ()
+    expected_minutes: float | None = None
     left_out: dict[str, Any] | None = None
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from dispatch.demo.options import Options
 
-__all__ = ["Options", "main"]
+__all__ = ["Options", "leaves", "main"]
 
 
 def main(args: Options) -> int:
@@ -28,7 +28,7 @@ def main(args: Options) -> int:
     try:
         summary = anyio.run(run, args, console)
     except* (NoCity, EngineFailed, NotReady, DispatchError) as failed:
-        for reason in _leaves(failed):
+        for reason in leaves(failed):
             Console(file=sys.stderr, soft_wrap=True).print(str(reason), style="red", highlight=False, markup=False)
     if summary is None:
         return 2
@@ -38,7 +38,7 @@ def main(args: Options) -> int:
     return 0 if summary.kept else 1
 
 
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+def leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
     """The exceptions in a group of groups."""
     for inner in group.exceptions:
-        yield from _leaves(inner) if isinstance(inner, BaseExceptionGroup) else (inner,)
+        yield from leaves(inner) if isinstance(inner, BaseExceptionGroup) else (inner,)

@@ -64,11 +64,18 @@ class Phone:
                     tasks.start_soon(self._decide, client, message)
                 case Result():
                     record.answered(self.provider.id, message)
+                    self.heard(client, tasks, message)
+
+    def intent(self, proposal: Proposal) -> Plan:
+        """What its owner will do with a proposal that has just come."""
+        lead_s = (proposal.booking.windows[0].start - self.fleet.clock.now_ms()) / 1000
+        return plan(self.chance, urgency_of(lead_s), self.provider.nature.pace)
+
+    def heard(self, client: DeviceClient, tasks: TaskGroup, result: Result) -> None:
+        """The outcome of something he asked. The demo does not follow him to his visits."""
 
     async def _decide(self, client: DeviceClient, proposal: Proposal) -> None:
-        clock = self.fleet.clock
-        lead_s = (proposal.booking.windows[0].start - clock.now_ms()) / 1000
-        intent = plan(self.chance, urgency_of(lead_s), self.provider.nature.pace)
+        clock, intent = self.fleet.clock, self.intent(proposal)
         await anyio.sleep(clock.wall(intent.seen_s))
         if proposal.proposal in client.open:
             await client.seen(proposal.proposal)
@@ -104,8 +111,8 @@ class Phone:
 class Fleet:
     """All phones together. ``answering`` is turned off to let the city come to rest; ``in_flight`` answers are on their way then."""
 
-    def __init__(self, record: Record, clock: CityClock) -> None:
-        self.record, self.clock = record, clock
+    def __init__(self, record: Record, clock: CityClock, phone: type[Phone] = Phone) -> None:
+        self.record, self.clock, self._phone = record, clock, phone
         self.online: set[str] = set()
         self.answering = True
         self.in_flight = 0
@@ -120,7 +127,7 @@ class Fleet:
         gate = anyio.CapacityLimiter(CONNECTING)
         async with anyio.create_task_group() as tasks:
             for provider in town.providers:
-                phone = Phone(provider, town.devices_url, town.client, self, town.chance(provider.id))
+                phone = self._phone(provider, town.devices_url, town.client, self, town.chance(provider.id))
                 tasks.start_soon(phone.carry, gate)
 
     def entered(self, provider_id: str) -> None:

@@ -13,6 +13,7 @@ from dispatch.client.bookings import Booking, DispatchError, Event, NotFound
 from dispatch.demo.clock import CityClock, ms
 from dispatch.demo.providers import Provider
 from dispatch.demo.record import Record
+from dispatch.demo.town import MARKET
 
 READERS = 4  # calls at once: the engine still has waves to send while it is being read
 
@@ -25,6 +26,7 @@ class Evidence:
     providers: dict[str, Provider]
     speed: float
     zone: ZoneInfo
+    market: str = MARKET
     bookings: dict[str, Booking] = field(default_factory=dict)
     read_at: dict[str, int] = field(default_factory=dict)
     timelines: dict[str, list[Event]] = field(default_factory=dict)

@@ -14,7 +14,6 @@ from dispatch.demo.evidence import Evidence, moment, owed
 from dispatch.demo.legal import too_near, wrongs
 from dispatch.demo.numbers import asked
 from dispatch.demo.record import Shown, Span
-from dispatch.demo.town import MARKET
 
 LATE_MS = 250  # wall, P6
 STUCK_MS = 1_000  # wall, P3
@@ -153,8 +152,9 @@ def recount(evidence: Evidence) -> dict[str, int]:
     states = Counter(booking.state for booking in evidence.bookings.values())
     counters = {name: seen[event] for name, event in COUNTED.items()}
     counters |= {"waves": kinds["wave"], "fills": kinds["fill"], "proposals": sum(map(asked, sent))}
-    gauge = {f'dispatch_bookings{{market="{MARKET}",state="{state}"}}': states[state] for state in sorted(ENDS | {"searching"})}
-    return {f'dispatch_{name}_total{{market="{MARKET}"}}': number for name, number in counters.items()} | gauge
+    market = evidence.market
+    gauge = {f'dispatch_bookings{{market="{market}",state="{state}"}}': states[state] for state in sorted(ENDS | {"searching"})}
+    return {f'dispatch_{name}_total{{market="{market}"}}': number for name, number in counters.items()} | gauge
 
 
 def diaries(evidence: Evidence) -> dict[str, list[Held]]:

@@ -47,11 +47,11 @@ async def settle(
     imported = await client.import_providers(provider.line for provider in providers)
     if imported.refused:
         raise NotReady(f"{len(imported.refused)} professionals were refused, the first: {imported.refused[0]}")
-    clock = await _read_clock(client, providers[0], devices_url, speed, here)
+    clock = await read_clock(client, providers[0], devices_url, speed, here)
     return Town(city, providers, clock, client, devices_url, seed)
 
 
-async def _read_clock(client: BookingClient, provider: Provider, url: str, speed: float, zone: ZoneInfo) -> CityClock:
+async def read_clock(client: BookingClient, provider: Provider, url: str, speed: float, zone: ZoneInfo) -> CityClock:
     """Engine time as the ``welcome`` of a first connection tells it, beside this machine's clock when it arrived."""
     token = await client.device_token(provider.id, "clock", 60)
     async with DeviceClient(url, token.token, device="clock", app="dispatch-demo") as device:
