@@ -5,7 +5,7 @@ whoever serves it calls :func:`next_step` and does what it says. Times are ms, l
 Source: SPEC.md R10-R14, R17, R19, P6.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -18,13 +18,6 @@ DAY_MS = 86_400_000
 LAST_RESORT_MS = 900_000  # before the start: how long a search lasts that begins after its usual deadline (R17, R35)
 PLAN_ROWS = 20
 FOREVER = 2**53
-DEFAULT_ACCEPT_RATE = 0.20  # until the market has its own (WAVES.md 5.2)
-DEFAULT_ANSWER_MS = {  # mean delay of an accept, assumed until the market has its own
-    Urgency.LAST_MINUTE: 240_000,
-    Urgency.SAME_DAY: 600_000,
-    Urgency.ADVANCE: 1_800_000,
-    Urgency.FAR: 3_600_000,
-}
 
 
 class Holder(Struct, frozen=True, kw_only=True):
@@ -266,34 +259,3 @@ def plan(settings: MarketSettings, search: Search, candidates: int, now: int) ->
         left -= size
         at = allowed_from(settings, search, at + row.pause_s * 1_000)
     return tuple(rows)
-
-
-def expected_minutes(
-    settings: MarketSettings, start: int, deadline: int, planned: Sequence[PlannedWave], accept_rate: float = DEFAULT_ACCEPT_RATE
-) -> float | None:
-    """Minutes from the first wave to the first accept that is as likely as not; None when the plan never gets so far (R19).
-
-    Each of those asked accepts with ``accept_rate``, after an exponential delay with the mean of the class.
-    """
-    if not planned:
-        return None
-    silent = _nobody_yet(settings, start, planned, accept_rate)
-    low, high = planned[0].at, deadline
-    if silent(high) > 0.5:
-        return None
-    while high - low > 1_000:
-        middle = (low + high) // 2
-        low, high = (low, middle) if silent(middle) <= 0.5 else (middle, high)
-    return round((high - planned[0].at) / 60_000, 1)
-
-
-def _nobody_yet(settings: MarketSettings, start: int, planned: Sequence[PlannedWave], rate: float) -> Callable[[int], float]:
-    def probability(at: int) -> float:
-        left = 1.0
-        for wave in planned:
-            mean = DEFAULT_ANSWER_MS[urgency_of(settings, start, wave.at)]
-            if wave.at < at:
-                left *= (1 - rate * (1 - 2.718281828459045 ** (-(at - wave.at) / mean))) ** wave.size
-        return left
-
-    return probability

@@ -1,13 +1,13 @@
 """The desk: one coroutine per request of the booking service. It checks, asks the pure parts, and calls one verb."""
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Sequence
 from hashlib import sha1
 from typing import Any
 
 import anyio
 import msgspec
 
-from dispatch import hours, waves
+from dispatch import forecast, hours, waves
 from dispatch.engine import checks, faces
 from dispatch.engine.enrolment import Enrolment, provider_face
 from dispatch.engine.places import Places, Spot, packed
@@ -111,7 +111,7 @@ class Desk:
             "candidates": [_candidate(provider, entry) for provider, entry in zip(ids, found.first, strict=True)],
             "urgency": waves.urgency_of(market.settings, search.start, market.now).value,
             "plan": faces.plan_face(planned, market.settings.time_zone),
-            "expected_minutes": waves.expected_minutes(market.settings, search.start, search.deadline, planned),
+            "expected_minutes": await self._expected(market, search, planned),
         }
         return {**body, "left_out": await self._left_out(market, query, request, minute)} if request.explain else body
 
@@ -162,9 +162,14 @@ class Desk:
             "urgency": reply["urgency"],
             "candidates": count,
             "plan": faces.plan_face(planned, market.settings.time_zone),
-            "expected_minutes": waves.expected_minutes(market.settings, search.start, deadline, planned),
+            "expected_minutes": await self._expected(market, opened, planned),
             "deadline": faces.clock_of(market.settings.time_zone)(deadline),
         }
+
+    async def _expected(self, market: Market, search: waves.Search, planned: Sequence[waves.PlannedWave]) -> float | None:
+        """Minutes from the first wave to an accept, as this market's providers have answered so far (R19)."""
+        habits = await self._store.habits.read(market.id, market.now)
+        return forecast.expected_minutes(market.settings, search.start, search.deadline, planned, habits)
 
     async def _query(self, market: Market, request: BookingRequest) -> tuple[Query, Spot]:
         """What the booking asks."""

@@ -18,6 +18,7 @@ from dispatch.store.claims import Claims
 from dispatch.store.deliveries import Deliveries, Delivery
 from dispatch.store.functions import Clock
 from dispatch.store.gauges import Gauges
+from dispatch.store.habits import HabitsOf
 from dispatch.store.inbox import Inbox, Items, Resumed
 from dispatch.store.keys import BEATS, key
 from dispatch.store.ledger import Kept, Ledger
@@ -50,6 +51,7 @@ class Store:
         self.ledger = Ledger(calls, self.markets)
         self.api_keys = ApiKeys(calls)
         self.gauges = Gauges(calls)
+        self.habits = HabitsOf(calls)
         self.outbox = Deliveries(calls, self.markets)
 
     @classmethod

@@ -37,6 +37,7 @@ class Proposal(Struct, frozen=True, array_like=True):
     distance_m: int
     windows: list[int]
     ended_at: int
+    urgency: str = ""  # the class in which it was sent
 
 
 class Record(Struct, frozen=True, kw_only=True):

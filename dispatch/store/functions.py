@@ -1,7 +1,7 @@
 """The server functions: one library, put together from lua/, loaded under names that carry a hash of its text.
 
 Names of functions are global in the server, so the hash lets two versions run side by side while processes are replaced.
-Key templates (keys.py), moves (lifecycle.py) and the clock are rendered into the text: no second copy of any of them exists.
+Key templates (keys.py), moves (lifecycle.py), ages (forecast.py) and the clock are rendered into the text: none has a second copy.
 Source: https://valkey.io/topics/functions-intro/
 """
 
@@ -17,11 +17,12 @@ from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from dispatch.errors import ConfigError, Unavailable
+from dispatch.forecast import AGES_MS
 from dispatch.lifecycle import MOVES
 from dispatch.store import keys
 
-HOUSES = "K, S, MOVES, CLOCK, verbs, clock, read, ledger, event, gauge, outbox, inbox, news, record, slots, geometry"
-ROOMS = "net, fits, find, tally, seats, propose, visits, booking, index"
+HOUSES = "K, S, MOVES, CLOCK, AGES, verbs, clock, read, ledger, event, gauge, outbox, inbox, news, record, slots, geometry"
+ROOMS = "net, fits, find, tally, habits, seats, propose, visits, booking, index"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,9 @@ def sources(folder: str) -> list[tuple[str, str]]:
 
 
 def _body(clock: Clock) -> str:
-    locals_ = f"local call, woken, counted, told, market, instant\nlocal {HOUSES} = {_tables(HOUSES)}\nlocal {ROOMS} = {_tables(ROOMS)}"
-    constants = f"CLOCK = {{ base = {clock.base_ms * 1_000}, speed = {clock.speed!r} }}\nlocal null, reply"
+    locals_ = f"local call, woken, counted, told, learned, market, instant\nlocal {HOUSES} = {_tables(HOUSES)}\nlocal {ROOMS} = {_tables(ROOMS)}"
+    clock_ = f"CLOCK = {{ base = {clock.base_ms * 1_000}, speed = {clock.speed!r} }}"
+    constants = f"{clock_}\nAGES = {{ {', '.join(map(str, AGES_MS))} }}\nlocal null, reply"
     scoped = [f"do\n{text}\nend" for _, text in (*sources("lib"), *sources(""))]
     return "\n".join((locals_, constants, keys.lua(), _moves(), *scoped, _SERVE))
 

@@ -21,7 +21,6 @@ from dispatch.waves import (
     allowed_from,
     answer_by,
     deadline_of,
-    expected_minutes,
     next_step,
     next_wave_at,
     plan,
@@ -436,20 +435,6 @@ def test_the_plan_is_as_long_as_there_are_candidates_and_at_most_20_rows_r19(can
 def test_the_plan_goes_on_from_where_a_search_is_r19() -> None:
     (row,) = plan(LOUD, searching(holder(), wave=4), 2, NOON + MINUTE)
     assert (row.wave, row.size, row.at) == (5, 2, NOON + 3 * MINUTE)
-
-
-@pytest.mark.parametrize(("candidates", "low", "high"), [(0, None, None), (1, None, None), (3, None, None), (6, 4, 15), (30, 3, 8)])
-def test_the_time_to_an_answer_is_told_when_one_is_likely_r19(candidates: int, low: float | None, high: float | None) -> None:
-    planned = plan(LOUD, searching(wave=0, tried=False), candidates, NOON)
-    minutes = expected_minutes(LOUD, NOON + 4 * HOUR, NOON + 3 * HOUR, planned)
-    assert minutes is None if low is None else minutes is not None and high is not None and low <= minutes <= high
-
-
-def test_more_willing_providers_answer_sooner_r19() -> None:
-    planned = plan(LOUD, searching(wave=0, tried=False), 30, NOON)
-    found = [expected_minutes(LOUD, NOON + 4 * HOUR, NOON + 3 * HOUR, planned, rate) or 99 for rate in (0.1, 0.3, 0.9)]
-    assert found == sorted(found, reverse=True)
-    assert len(set(found)) == 3
 
 
 # -- properties of any state ------------------------------------------------------------------------------------------

@@ -29,12 +29,13 @@ end
 
 -- Before and after each verb.
 function news.begin()
-  woken, counted, told, market, instant = {}, {}, {}, nil, nil
+  woken, counted, told, learned, market, instant = {}, {}, {}, {}, nil, nil
 end
 
 function news.flush(m)
   event.write(m)
   gauge.write(m)
+  habits.write(m)
   news.wake_gateways(m)
   local worker = (woken.timer and 't' or '') .. (woken.hook and 'h' or '')
   if worker ~= '' then call('SPUBLISH', K.due_wakes(m), worker) end

@@ -32,7 +32,8 @@ function propose.show(m, b, pno, p)
 end
 
 local function send(m, b, r, plan, now)
-  propose.show(m, b, r.pno, { 'open', plan.wave, 'ordinary', b.round, now, plan.answer_by, 0, 0, 0, null, 0, 1, 0, r.far, r.windows, 0 })
+  propose.show(m, b, r.pno, { 'open', plan.wave, 'ordinary', b.round, now, plan.answer_by, 0, 0, 0, null, 0, 1, 0, r.far, r.windows, 0,
+    plan.urgency })
   record.asked(m, r, now)
   seats.count(m, r.pno, 1)
 end
