@@ -83,6 +83,16 @@ async def test_the_minutes_to_an_answer_are_told_when_they_can_be_r19(scene: Sce
     assert (await matched(scene))["expected_minutes"] is None
 
 
+async def test_a_market_that_answers_quickly_is_told_fewer_minutes_as_it_is_seen_to_r19(scene: Scene) -> None:
+    before = (await matched(scene, lead=3))["expected_minutes"]
+    for number in range(6):
+        await scene.open(f"b-{number}", lead=5)
+        await scene.later(seconds=10)
+        holder = next(name for name, state in (await scene.states(f"b-{number}")).items() if state == "open")
+        assert await scene.accept(holder, f"b-{number}") == "won"
+    assert (await matched(scene, lead=3))["expected_minutes"] < before / 2
+
+
 # -- R8: why, and why not ---------------------------------------------------------------------------------------------
 
 
