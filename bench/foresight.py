@@ -19,12 +19,16 @@ SHORTEST_MIN = 0.05  # told with one decimal: 0.0 means less than this
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """One booking: minutes told, minutes it took (None: nobody took it), and minutes for which it was seen."""
+    """One booking: minutes told, minutes it took (None: nobody took it), and minutes for which it was seen.
+
+    ``at``: minutes of the run before it was opened.
+    """
 
     urgency: str
     told: float | None
     took: float | None
     seen: float
+    at: float = 0.0
 
     @property
     def counts(self) -> bool:
@@ -88,6 +92,12 @@ def of(waits: Iterable[Wait]) -> Foresight:
         told_nothing=len(silent),
         told_nothing_filled=sum(wait.took is not None for wait in silent),
     )
+
+
+def split(waits: Iterable[Wait], warm_min: float) -> tuple[Mapping[str, Foresight], Mapping[str, Foresight]]:
+    """The classes while the engine got to know the market, and afterwards."""
+    known = list(waits)
+    return by_class(wait for wait in known if wait.at < warm_min), by_class(wait for wait in known if wait.at >= warm_min)
 
 
 def good(classes: Mapping[str, Foresight]) -> bool:

@@ -6,6 +6,7 @@ POST are compared with those it took (R19). The file of calls is read when the b
 
 import argparse
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from rich.table import Table
 
 from bench.calls import Call, NoCalls, find, read, timed
 from bench.crews import ANSWERS, Busy, Crews
-from bench.foresight import FACTOR, Foresight, Wait, by_class, good
+from bench.foresight import FACTOR, Foresight, Wait, good, split
 from bench.overlay import LEADS_H, OTHER_LEAD_H, Overlay, booking_id, enough, from_hour, lead_h, overlay, urgency_of
 from bench.units import PRICE_CENTS, catalogue, providers
 from dispatch.client import BookingClient
@@ -41,6 +42,7 @@ from dispatch.demo.watch import Watch
 MARKET = "calls"
 CONNECT_S, REST_S, LOOK_S = 60.0, 5.0, 60.0  # wall, wall, engine
 OPENING_AT_ONCE = 32
+Classes = Mapping[str, Foresight]
 COLUMNS = ("class", "judged", "told", "took", "took / told", f"within {FACTOR:g}", "nobody", "too young", "told nothing", "of these filled")
 
 
@@ -52,6 +54,7 @@ class Chosen:
     days: int
     busy: float
     hours: float
+    warm: float
     seconds: float
     speed: float
     start_hour: int
@@ -127,7 +130,7 @@ class Replay:
         record = self.crews.record
         return f"{len(record.opened)} bookings, {len(record.wins)} won, {len(self.crews.out)} of {self.busy.units} units out"
 
-    def summary(self, classes: dict[str, Foresight]) -> Summary:
+    def summary(self, warming: Classes, classes: Classes) -> Summary:
         """What it came to, as the demo says it."""
         record, over = self.crews.record, self.overlay
         return Summary(
@@ -139,6 +142,7 @@ class Replay:
                 "days": {"laid_over_each_other": len(over.days), "first": str(over.days[0]), "last": str(over.days[-1])},
                 "units": self.busy.units,
                 "busy": {name: round(getattr(self.busy, name), 3) for name in ("busiest_hour", "peak", "mean")},
+                "foreseen_while_warming": {name: asdict(one) for name, one in warming.items()},
                 "foreseen": {name: asdict(one) | {"good": one.good} for name, one in classes.items()},
                 "refusals": dict(record.refusals),
                 "outcomes": dict(record.outcomes),
@@ -172,18 +176,20 @@ async def _until(clock: CityClock, moment_ms: float) -> None:
     await anyio.sleep(max(0.0, clock.wall((moment_ms - clock.now_ms()) / 1_000)))
 
 
-def waits(evidence: Evidence, told: dict[str, Opened], ended_ms: int) -> list[Wait]:
-    """What was told of each booking whose first wave has left, and what it took."""
+def waits(evidence: Evidence, told: dict[str, Opened], begun_ms: int, ended_ms: int) -> list[Wait]:
+    """What was told of each booking whose first wave has left, and what it took, from the first look to the last."""
     found = []
     for name, opened in told.items():
         line = evidence.timelines.get(name, [])
         first = next((ms(event.at) for event in line if event.type == "WaveSent"), None)
-        if first is None and opened.expected_minutes is not None:
-            continue  # quiet hours: nobody has been asked yet
+        if not line or (first is None and opened.expected_minutes is not None):
+            continue  # not read back, or in quiet hours: nobody has been asked yet
         won = next((ms(event.at) for event in line if event.type == "Accepted"), None)
-        since = first if first is not None else ms(line[0].at) if line else ended_ms
+        opened_ms = ms(line[0].at)
+        since = opened_ms if first is None else first
         took = None if won is None else (won - since) / 60_000
-        found.append(Wait(urgency=opened.urgency, told=opened.expected_minutes, took=took, seen=(ended_ms - since) / 60_000))
+        seen, at = (ended_ms - since) / 60_000, (opened_ms - begun_ms) / 60_000
+        found.append(Wait(urgency=opened.urgency, told=opened.expected_minutes, took=took, seen=seen, at=at))
     return found
 
 
@@ -201,10 +207,10 @@ async def run(chosen: Chosen, console: Console) -> tuple[Summary, bool]:
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console, transient=True) as progress:
             await replay.live(engine, progress)
-    ended = replay.busy.seen[-1][0]
-    classes = dict(by_class(waits(replay.watch.evidence, replay.told, ended)))
-    _show(console, chosen, replay.busy, classes)
-    return replay.summary(classes), good(classes) and replay.busy.busiest_hour >= chosen.busy
+    looks = replay.busy.seen
+    warming, classes = split(waits(replay.watch.evidence, replay.told, looks[0][0], looks[-1][0]), chosen.warm * 60)
+    _show(console, chosen, replay.busy, warming, classes)
+    return replay.summary(warming, classes), good(classes) and replay.busy.busiest_hour >= chosen.busy
 
 
 def _replay(chosen: Chosen, over: Overlay, town: Town, record: Record) -> Replay:
@@ -239,18 +245,25 @@ def _say_what(console: Console, chosen: Chosen, over: Overlay) -> None:
     )
 
 
-def _show(console: Console, chosen: Chosen, busy: Busy, classes: dict[str, Foresight]) -> None:
+def _show(console: Console, chosen: Chosen, busy: Busy, warming: Classes, classes: Classes) -> None:
     console.print(
         f"Units out, as they told the engine: {100 * busy.busiest_hour:.0f} % in the busiest hour (asked: {100 * chosen.busy:.0f} %),"
         f" {100 * busy.peak:.0f} % at most, {100 * busy.mean:.0f} % over the whole run.",
         highlight=False,
     )
-    table = Table(title="Minutes from the first wave to an accept: told at the POST, and taken (medians)", title_justify="left")
+    if warming:
+        console.print(_table(f"in the first {chosen.warm:g} hours, not judged", warming))
+    console.print(_table("judged", classes))
+
+
+def _table(when: str, classes: Classes) -> Table:
+    title = f"Minutes from the first wave to an accept, told at the POST and taken (medians): {when}"
+    table = Table(title=title, title_justify="left")
     for name in COLUMNS:
         table.add_column(name, justify="left" if name == "class" else "right")
     for name, one in classes.items():
         table.add_row(name, *_row(one))
-    console.print(table)
+    return table
 
 
 def _row(one: Foresight) -> tuple[str, ...]:
@@ -266,16 +279,17 @@ def _chosen(argv: list[str]) -> Chosen:
     parser.add_argument("--calls", type=Path, help="the csv.gz of calls; else the one in DISPATCH_DATA_SETS, else in ../shared/data")
     parser.add_argument("--days", type=int, default=0, help="days laid over each other; 0: as many as keep enough units busy")
     parser.add_argument("--busy", type=float, default=0.3, help="share of the units that must be out in the busiest hour")
-    parser.add_argument("--hours", type=float, default=9.0, help="engine hours of calls")
+    parser.add_argument("--hours", type=float, default=15.0, help="engine hours of calls")
+    parser.add_argument("--warm", type=float, default=7.0, help="first engine hours, of which what was told is shown apart and not judged")
     parser.add_argument("--seconds", type=float, default=3_600.0, help="wall seconds after which the run ends whatever the hours")
-    parser.add_argument("--speed", type=float, default=60.0, help="engine seconds in one second on the wall")
-    parser.add_argument("--start-hour", type=int, default=9, choices=range(24), metavar="HOUR", help="hour of the day at which it begins")
+    parser.add_argument("--speed", type=float, default=75.0, help="engine seconds in one second on the wall")
+    parser.add_argument("--start-hour", type=int, default=7, choices=range(24), metavar="HOUR", help="hour of the day at which it begins")
     parser.add_argument("--answers", choices=sorted(ANSWERS), default="calls", help="whose delays the crews answer with")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, help="file for the summary")
     found = parser.parse_args(argv)
-    if found.days < 0 or min(found.hours, found.seconds, found.speed) <= 0 or not 0 <= found.busy <= 1:
-        parser.error("--hours, --seconds and --speed must be above 0, --days 0 or more, --busy from 0 to 1")
+    if found.days < 0 or not 0 <= found.warm < found.hours or min(found.hours, found.seconds, found.speed) <= 0 or not 0 <= found.busy <= 1:
+        parser.error("--hours, --seconds, --speed must be above 0, --days at least 0, --busy from 0 to 1, --warm from 0 to below --hours")
     return Chosen(**vars(found))
 
 

@@ -31,7 +31,7 @@ DEFAULT_ANSWER_MS = {  # mean delay of an answer, assumed until the market has i
     Urgency.ADVANCE: 1_800_000,
     Urgency.FAR: 3_600_000,
 }
-ASSUMED = 20.0  # proposals of a market that weigh as much as the assumption
+ASSUMED = 6.0  # proposals of a market that weigh as much as the assumption (WAVES.md 5.3)
 LEAST = 0.01  # chance of a course of events below which it is left out
 STEP_MS, ROUGHLY_MS = 1_000, 10_000
 

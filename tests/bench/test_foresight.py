@@ -2,11 +2,11 @@
 
 import pytest
 
-from bench.foresight import Wait, by_class, good, of
+from bench.foresight import Wait, by_class, good, of, split
 
 
-def wait(told: float | None = 4.0, took: float | None = 4.0, seen: float = 60.0, urgency: str = "last_minute") -> Wait:
-    return Wait(urgency=urgency, told=told, took=took, seen=seen)
+def wait(told: float | None = 4.0, took: float | None = 4.0, seen: float = 60.0, urgency: str = "last_minute", at: float = 0.0) -> Wait:
+    return Wait(urgency=urgency, told=told, took=took, seen=seen, at=at)
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,9 @@ def test_a_class_with_few_bookings_is_shown_and_not_judged_and_without_any_nothi
 
 def test_something_told_as_no_time_at_all_is_measured_against_three_seconds() -> None:
     assert wait(told=0.0, took=0.05).ratio == pytest.approx(1.0)
+
+
+def test_the_hours_in_which_the_engine_gets_to_know_the_market_stand_apart() -> None:
+    warming, judged = split([wait(took=40, at=59.9), wait(at=60), wait(at=600)], 60)
+    assert (warming["last_minute"].ratio, judged["last_minute"].ratio, judged["last_minute"].judged) == (10.0, 1.0, 2)
+    assert split([wait()], 0)[0] == {}

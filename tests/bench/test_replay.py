@@ -40,7 +40,9 @@ def replayed(folder: Path, *options: str) -> tuple[int, str, dict[str, Any]]:
 @pytest.mark.skipif(CALLS is None, reason="the file of real calls is not here (DISPATCH_DATA_SETS names its folder)")
 def test_some_minutes_of_real_calls_keep_every_promise(tmp_path: Path) -> None:
     """24 minutes from nine o'clock, of 40 days laid over each other; nobody is out yet, since visits begin three hours later."""
-    code, output, found = replayed(tmp_path, "--calls", str(CALLS), "--days", "40", "--hours", "0.4", "--speed", "60", "--busy", "0")
+    code, output, found = replayed(
+        tmp_path, "--calls", str(CALLS), "--days", "40", "--hours", "0.4", "--warm", "0", "--speed", "60", "--busy", "0"
+    )
     assert found["bookings"] >= 8, output
     assert found["filled"] >= 3, output
     assert {name: verdict["broken"] for name, verdict in found["promises"].items() if verdict["broken"]} == {}, output
@@ -58,7 +60,9 @@ def test_without_the_file_it_says_where_it_looked_and_how_to_name_it(tmp_path: P
     assert "none.csv.gz; name it with --calls" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("wrong", [["--hours", "0"], ["--speed", "-1"], ["--busy", "1.5"], ["--days", "-2"], ["--answers", "magic"]])
+@pytest.mark.parametrize(
+    "wrong", [["--hours", "0"], ["--warm", "15"], ["--speed", "-1"], ["--busy", "1.5"], ["--days", "-2"], ["--answers", "magic"]]
+)
 def test_what_cannot_be_chosen_is_refused_with_the_right_values(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(wrong)
