@@ -7,13 +7,16 @@ end
 -- An open proposal ends as `state`. It was open in every part of its age, and accepted, if it was, in the last of them.
 function habits.ended(p, state)
   if p[S.state] ~= 'open' or not p[S.urgency] then return end -- one sent by an older version has no class
-  local age, begin, part = math.max(0, clock.now() - p[S.sent]), 0, 0
-  repeat
+  local age, begin = math.max(0, clock.now() - p[S.sent]), 0
+  for part = 0, #AGES do
     local stop, name = AGES[part + 1] or age, p[S.urgency] .. '.' .. part
     if age > begin then add(name .. '.open', math.min(age, stop) - begin) end
-    if age <= stop and state == 'accepted' then add(name .. '.yes', 1) end
-    begin, part = stop, part + 1
-  until age <= begin
+    if age <= stop then
+      if state == 'accepted' then add(name .. '.yes', 1) end
+      return
+    end
+    begin = stop
+  end
 end
 
 -- Adds what this call has learned to what is known of the market.
