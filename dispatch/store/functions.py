@@ -79,7 +79,9 @@ def sources(folder: str) -> list[tuple[str, str]]:
 
 
 def _body(clock: Clock) -> str:
-    locals_ = f"local call, woken, counted, told, learned, market, instant\nlocal {HOUSES} = {_tables(HOUSES)}\nlocal {ROOMS} = {_tables(ROOMS)}"
+    locals_ = (
+        f"local call, woken, counted, told, learned, market, instant\nlocal {HOUSES} = {_tables(HOUSES)}\nlocal {ROOMS} = {_tables(ROOMS)}"
+    )
     clock_ = f"CLOCK = {{ base = {clock.base_ms * 1_000}, speed = {clock.speed!r} }}"
     constants = f"{clock_}\nAGES = {{ {', '.join(map(str, AGES_MS))} }}\nlocal null, reply"
     scoped = [f"do\n{text}\nend" for _, text in (*sources("lib"), *sources(""))]
