@@ -41,16 +41,16 @@ function gauge.booking(m, from, to, urgency)
   if to == 'searching' then gauge.add(m, 'searching.' .. urgency, 1) end
 end
 
--- Writes what this call has counted.
-function gauge.write(m)
+-- Adds what this call has counted to the fields of a hash: one read and one write, whatever their number.
+function gauge.write(key, sums)
   local names, flat = {}, {}
-  for name, by in pairs(counted) do
+  for name, by in pairs(sums) do
     if by ~= 0 then names[#names + 1] = name end
   end
   if #names == 0 then return end
-  local values = call('HMGET', K.gauges(m), unpack(names))
+  local values = call('HMGET', key, unpack(names))
   for i, name in ipairs(names) do
-    flat[2 * i - 1], flat[2 * i] = name, (tonumber(values[i]) or 0) + counted[name]
+    flat[2 * i - 1], flat[2 * i] = name, (tonumber(values[i]) or 0) + sums[name]
   end
-  call('HSET', K.gauges(m), unpack(flat))
+  call('HSET', key, unpack(flat))
 end

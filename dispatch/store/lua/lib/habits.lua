@@ -18,15 +18,3 @@ function habits.ended(p, state)
     begin = stop
   end
 end
-
--- Adds what this call has learned to what is known of the market.
-function habits.write(m)
-  local names, flat = {}, {}
-  for name in pairs(learned) do names[#names + 1] = name end
-  if #names == 0 then return end
-  local values = call('HMGET', K.habits(m), unpack(names))
-  for i, name in ipairs(names) do
-    flat[2 * i - 1], flat[2 * i] = name, (tonumber(values[i]) or 0) + learned[name]
-  end
-  call('HSET', K.habits(m), unpack(flat))
-end

@@ -34,8 +34,8 @@ end
 
 function news.flush(m)
   event.write(m)
-  gauge.write(m)
-  habits.write(m)
+  gauge.write(K.gauges(m), counted)
+  gauge.write(K.habits(m), learned)
   news.wake_gateways(m)
   local worker = (woken.timer and 't' or '') .. (woken.hook and 'h' or '')
   if worker ~= '' then call('SPUBLISH', K.due_wakes(m), worker) end
