@@ -1,7 +1,8 @@
 """A match beside PostgreSQL with PostGIS: the same dense city, the same questions, the same answers, taken in turn in one run.
 
 PostgreSQL gets two plans, and the better counts: a walk of a btree in rank order with the filters until K fit; and GiST (zones) with GIN
-(services), hours and visits as multiranges, then a sort. Each is planned anew or once and for all, whichever is faster for it.
+(services), hours and visits as multiranges, then a sort. Each is planned anew or once and for all, with workers to help or without,
+whichever is fastest for it.
 """
 
 import argparse
@@ -9,7 +10,7 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from rich.progress import Progress
 from bench.peers import Absent
 from bench.peers.machine import machine, version
 from bench.peers.postgres import binaries, cluster, connected, import_asyncpg, versions
-from bench.peers.rounds import Holds, Times, interleaved, table
+from bench.peers.rounds import Holds, Times, interleaved, part, table
 from bench.peers.town_sql import GIST, PLANS, WALK, arguments, fill
 from bench.town import CASES, Town, load, queries
 from dispatch.store import Clock, Store
@@ -32,10 +33,11 @@ from dispatch.store.functions import install, library
 from dispatch.store.keys import key
 
 OURS, PING, SELECT = "ours", "a PING", "a SELECT 1"  # the last two: what the way there costs, in either client
-FASTER, TRIES, FROM = 20.0, 20, 100_000  # judged from so many providers on
+FASTER, TRIES, FROM = 20.0, 10, 100_000  # judged from so many providers on
 LIMIT_MS = 5_000  # a call of PostgreSQL is ended then, and counts as so much
 BEST = "its best plan"
-Question = Mapping[str, Any]
+Way = tuple[str, str]  # plan_cache_mode, and workers that may help
+WAYS: tuple[Way, ...] = tuple((mode, workers) for mode in ("force_custom_plan", "force_generic_plan") for workers in ("0", "2"))
 Ask = Callable[[int], Awaitable[list[int]]]  # question -> numbers of the first K, in order
 
 
@@ -78,24 +80,25 @@ class Theirs:
         self._prepared: Any = None
         self._nothing: Any = None
 
-    async def prepare(self, mode: str) -> None:
-        """Plans under its settings. ``mode``: of plan_cache_mode."""
-        for setting, value in {**self._plan.settings, "plan_cache_mode": mode, "statement_timeout": str(LIMIT_MS)}.items():
+    async def prepare(self, way: Way) -> None:
+        """Plans under its settings."""
+        mode, workers = way
+        chosen = {"plan_cache_mode": mode, "max_parallel_workers_per_gather": workers, "statement_timeout": str(LIMIT_MS)}
+        for setting, value in {**self._plan.settings, **chosen}.items():
             await self._connection.execute(f"SET {setting} = '{value}'")
         self._prepared = await self._connection.prepare(self._plan.sql)
         self._nothing = await self._connection.prepare("SELECT 1")
 
     async def settle(self) -> str:
-        """Takes the faster of the two ways to plan; which."""
-        seen = {}
-        for mode in ("force_custom_plan", "force_generic_plan"):
-            await self.prepare(mode)
+        """Takes the fastest way to run it; what each took (ms)."""
+        seen: dict[Way, float] = {}
+        for way in WAYS:
+            await self.prepare(way)
             for question in range(2):
                 await within_limit(self.ask(question))
-            seen[mode] = sorted([(await timed(self.ask(question)))[0] for question in range(TRIES // 2)])[TRIES // 4]
-        mode = min(seen, key=lambda name: seen[name])
-        await self.prepare(mode)
-        return f"{mode}: {', '.join(f'{name} {ms:.2f} ms' for name, ms in seen.items())}"
+            seen[way] = part([(await timed(self.ask(question)))[0] for question in range(TRIES)], 0.5)
+        await self.prepare(min(seen, key=lambda way: seen[way]))
+        return "; ".join(f"{mode}, {workers} workers: {ms:.2f} ms" for (mode, workers), ms in seen.items())
 
     async def ask(self, question: int) -> list[int]:
         """The first K."""
