@@ -188,6 +188,17 @@ def shown(levels: list[Level], rounds: int) -> Table:
     return table
 
 
+def run(levels: list[Level], rounds: int) -> str:
+    """An engine opens the bookings; then its store goes on alone. What the store says of the calls."""
+    with tempfile.TemporaryDirectory(prefix="d-bench-") as kept:
+        data = Path(kept) / "data"
+        with serving(DISPATCH_DATA_DIR=str(data)) as served:
+            groups = sum(CALLS[level.clients] for level in levels)
+            asyncio.run(prepare(served.url, served.key, running(data) or "", groups, rounds))
+        with Embedded(data) as store:
+            return uvloop.run(measure(store.url, levels, rounds))
+
+
 def main(argv: list[str]) -> int:
     """`python -m bench peers-claim`."""
     parser = argparse.ArgumentParser(prog="python -m bench peers-claim", description=__doc__)
@@ -198,16 +209,10 @@ def main(argv: list[str]) -> int:
     if unknown := set(wanted) - set(CALLS):
         parser.error(f"--clients {', '.join(map(str, unknown))}: choose from {', '.join(map(str, CALLS))}")
     levels = [Level(clients) for clients in wanted]
-    groups = sum(CALLS[level.clients] for level in levels)
     print(f"{machine()}\nour store {version(str(find_binary()), '--version')}")
-    with tempfile.TemporaryDirectory(prefix="d-bench-") as kept:
-        data = Path(kept) / "data"
-        with serving(DISPATCH_DATA_DIR=str(data)) as served:
-            asyncio.run(prepare(served.url, served.key, running(data) or "", groups, chosen.rounds))
-        with Embedded(data) as store:
-            server = uvloop.run(measure(store.url, levels, chosen.rounds))
+    said = run(levels, chosen.rounds)
     table = shown(levels, chosen.rounds)
-    table.caption = server
+    table.caption = said
     Console(width=140).print(table)
     held = [Holds(f"accept at {level.clients} clients beside SET", level.times.ratio(OURS, SET), at_most=AT_MOST) for level in levels]
     print("\n".join(one.line() for one in held))

@@ -43,12 +43,12 @@ Ask = Callable[[int], Awaitable[list[int]]]  # question -> numbers of the first 
 
 @dataclass(slots=True)
 class Case:
-    """What was seen of one case: times, how many answers were the same, and the plans."""
+    """What was seen of one case: times, how many answers were the same, of how many people ours were, and the plans."""
 
     name: str
-    fit: int = 0
     times: Times = field(default_factory=Times)
     same: int = 0
+    answered: int = 0
     compared: int = 0
     plans: dict[str, str] = field(default_factory=dict)
     better: str = ""
@@ -148,6 +148,7 @@ async def measure(case: Case, ours: Ours, theirs: dict[str, Theirs], rounds: int
     asks: dict[str, Ask] = {OURS: ours.ask, **{name: one.ask for name, one in theirs.items()}}
     for question in range(asked):
         expected = await ours.ask(question)
+        case.answered += len(expected)
         for name in theirs:
             answer = await within_limit(asks[name](question))
             case.compared += answer is not None

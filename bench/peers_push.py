@@ -25,7 +25,8 @@ from bench.peers.pushers import PUSHERS, Server, ours
 from bench.peers.rounds import Holds, Times, table
 
 OURS, POSTED, BESIDE = "ours: wake -> device", "ours: POST -> device", "nchan"
-AT_MOST, SPARE = 3.0, 500  # files that a process needs beside its sockets
+AT_MOST = 3.0
+SPARE, ROOM = 500, 2  # files that a process needs beside its sockets; nginx wants room for twice as many
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -45,36 +46,36 @@ class Holding:
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"what held the sockets of {self.server.version} has ended with code {self._process.wait()}")
-        return dict(json.loads(line))
+        if (word := json.loads(line)).get("failed"):
+            raise RuntimeError(f"{self.server.version} lost a socket: {word['failed']}")
+        return dict(word)
 
 
 @contextmanager
 def holding(server: Server, count: int, name: str, progress: Progress) -> Iterator[Holding]:
     """All sockets of a contender, open."""
     command = [sys.executable, "-m", "bench.peers.holding", server.speech[0], str(count), *server.speech[1:]]
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    held, bar = Holding(process, server), progress.add_task(f"{name}: sockets", total=count)
-    try:
-        while not (word := held.ask()).get("ready"):
-            progress.update(bar, completed=word["open"])
-        progress.update(bar, completed=count)
-        yield held
-    finally:
-        process.kill()
-        process.wait()
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        held, bar = Holding(process, server), progress.add_task(f"{name}: sockets", total=count)
+        try:
+            while not (word := held.ask()).get("ready"):
+                progress.update(bar, completed=word["open"])
+            progress.update(bar, completed=count)
+            yield held
+        finally:
+            process.kill()
 
 
 def raise_limit(sockets: int) -> int:
     """Lets every process have as many files open as it may; how many. Raises SystemExit saying what would be right."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    limit = sockets + SPARE
-    if most != resource.RLIM_INFINITY and most < limit:
+    limit = ROOM * sockets + SPARE if most == resource.RLIM_INFINITY else most
+    if limit < sockets + SPARE:
         raise SystemExit(
-            f"a process may have {most} files open here, {sockets} sockets need {sockets + SPARE}: raise `ulimit -Hn`, or --sockets less"
+            f"a process may open {most} files here, {sockets} sockets need {sockets + SPARE}: raise `ulimit -Hn`, or lower --sockets"
         )
-    limit = sockets + SPARE
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
-    return limit
+    return min(limit, ROOM * sockets + SPARE)
 
 
 def measure(contenders: dict[str, Holding], rounds: int, waves: int, rate: float, progress: Progress) -> Times:
@@ -83,7 +84,7 @@ def measure(contenders: dict[str, Holding], rounds: int, waves: int, rate: float
     bar = progress.add_task("rounds", total=rounds * len(names))
     for turn in range(-1, rounds):  # the first, which warms everybody, does not count
         for name in (*names[turn % len(names) :], *names[: turn % len(names)]):
-            answer = contenders[name].ask(f"round {waves if turn >= 0 else SIZE} {rate} {(turn + 1) * waves}")
+            answer = contenders[name].ask(f"round {waves} {rate} {(turn + 1) * waves}")
             if answer["missing"]:
                 raise RuntimeError(f"{name}: {answer['missing']} of {waves * SIZE} messages were not heard")
             for moment, found in answer["ms"].items() if turn >= 0 else ():

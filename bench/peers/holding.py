@@ -22,7 +22,7 @@ import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-SIZE, AT_ONCE, PATIENCE_S, LARGEST = 5, 50, 10.0, 1 << 20
+SIZE, AT_ONCE, PATIENCE_S, GREETING_S, LARGEST = 5, 50, 10.0, 60.0, 1 << 20
 MARK = re.compile(rb"wave-(\d+)-")  # in every message: which wave it belongs to
 MESSAGE = 600  # bytes of a message, about what a proposal has
 
@@ -74,10 +74,11 @@ class Held:
                 url = await self._speech.url(i)
                 opening = connect(
                     url, subprotocols=self._speech.subprotocols, compression=None, ping_interval=None, proxy=None, max_size=LARGEST,
-                    open_timeout=60, close_timeout=1,
+                    open_timeout=GREETING_S, close_timeout=1,
                 )  # fmt: skip
                 socket = await stack.enter_async_context(opening)
-                await self._speech.greet(socket, i)
+                async with asyncio.timeout(GREETING_S):
+                    await self._speech.greet(socket, i)
             self.open += 1
             while True:
                 frame = await socket.recv(decode=False)
@@ -119,30 +120,34 @@ def say(what: dict[str, Any]) -> None:
 
 
 async def run(speech: Speech, count: int) -> None:
-    """Connects everybody, then obeys."""
+    """Connects everybody, then obeys until nobody orders any more."""
     held = Held(speech, count)
     await speech.begin(count)
     tasks = [asyncio.create_task(held.hold(i)) for i in range(count)]
-    while held.open < count:
-        if failed := [task for task in tasks if task.done()]:
-            failed[0].result()
-        say({"open": held.open})
-        await asyncio.sleep(0.5)
-    gc.collect()
-    gc.freeze()  # a collection would look at every socket, and stop the clock meanwhile
-    say({"open": count, "ready": True})
-    while words := (await asyncio.to_thread(sys.stdin.readline)).split():
-        say(await held.round(int(words[1]), float(words[2]), int(words[3])))
-        if failed := [task for task in tasks if task.done()]:
-            failed[0].result()
-    for task in tasks:
-        task.cancel()
+    try:
+        while held.open < count:
+            say({"open": held.open, "failed": failure(tasks)})
+            await asyncio.sleep(0.5)
+        gc.collect()
+        gc.freeze()  # a collection would look at every socket, and stop the clock meanwhile
+        say({"open": count, "ready": True})
+        while words := (await asyncio.to_thread(sys.stdin.readline)).split():
+            say({**await held.round(int(words[1]), float(words[2]), int(words[3])), "failed": failure(tasks)})
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def failure(tasks: Sequence["asyncio.Task[None]"]) -> str | None:
+    """Why the first socket that is no longer there has gone."""
+    return next((repr(task.exception()) for task in tasks if task.done()), None)
 
 
 def main(name: str, count: str, *options: str) -> None:
-    """``name`` of a class in bench.peers.speeches, or with a dot of another module of this folder; ``options`` for its constructor."""
-    module, _, kind = f"speeches.{name}".rpartition(".")
-    speech = getattr(import_module(f"bench.peers.{module.removeprefix('speeches.') or module}"), kind)
+    """``name``: module of this folder and class, with a dot between; ``options`` for its constructor."""
+    module, _, kind = name.partition(".")
+    speech = getattr(import_module(f"bench.peers.{module}"), kind)
     uvloop.run(run(speech(**dict(option.split("=", 1) for option in options)), int(count)))
 
 

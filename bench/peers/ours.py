@@ -6,22 +6,24 @@ the store wakes the gateway with the messages, heard on the very channel that th
 
 import asyncio
 import random
-import re
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from typing import cast
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from websockets.asyncio.client import ClientConnection
 from websockets.typing import Subprotocol
 
+from bench.peers.driver import packed
 from bench.peers.holding import MARK, SIZE
 from bench.push import MARKET, booking, prepare, providers
 from dispatch.client import BookingClient
 from dispatch.client.bookings import MarketSettings, Tier, Window
 from dispatch.client.protocol import Conversation, State
-from dispatch.store import Clock, Listening
+from dispatch.store import Clock
 from dispatch.store.calls import Calls, make_redis
 from dispatch.store.keys import key
 from dispatch.wire import MSGPACK
@@ -45,6 +47,21 @@ def settings() -> MarketSettings:
     )
 
 
+class Ear(asyncio.Protocol):
+    """A bare subscription: the moment is taken before anything of the message is read, so that the way to the devices counts in full."""
+
+    def __init__(self, channel: str, woken: dict[int, float]) -> None:
+        self._channel, self._woken = channel, woken
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast("asyncio.Transport", transport).write(packed("SSUBSCRIBE", self._channel))
+
+    def data_received(self, data: bytes) -> None:
+        now = time.perf_counter()
+        for wave in MARK.findall(data):
+            self._woken.setdefault(int(wave), now)
+
+
 class Ours:
     """One device a provider, all of them of one rank, who take turns."""
 
@@ -55,8 +72,7 @@ class Ours:
         self._calls = Calls(make_redis(store, answers_within_s=None), Clock())
         self._talks: list[Conversation] = []
         self._woken: dict[int, float] = {}
-        self._stack, self._ear = AsyncExitStack(), asyncio.Event()
-        self._listener: asyncio.Task[None] | None = None
+        self._stack, self._store = AsyncExitStack(), store
 
     async def begin(self, count: int) -> None:
         await self._stack.enter_async_context(self._bookings)
@@ -74,7 +90,8 @@ class Ours:
         while self._talks[i].state is not State.LIVE:
             for reply in self.replies(i, await socket.recv(decode=False)):
                 await socket.send(reply)
-        self._listener = self._listener or asyncio.create_task(self._listen())
+        if i == 0:
+            await self._listen()
 
     def replies(self, i: int, frame: bytes) -> Sequence[bytes]:
         return self._talks[i].receive(frame, time.time_ns() // 1_000_000).frames
@@ -85,13 +102,10 @@ class Ours:
         await self._bookings.open(msgspec.structs.replace(request, booking_id=f"wave-{wave}-", windows=(window,)))
 
     async def _listen(self) -> None:
+        """Hears what the gateway hears."""
         [gateway] = await self._calls.command("ZRANGE", key("gateways", MARKET), 0, -1)
-        listening = Listening(self._calls, "gateway_wakes", gateway.decode())
-        await listening.follow(MARKET)
-        async for _, payload in listening.messages():
-            now = time.perf_counter()
-            for wave in re.findall(MARK, payload or b""):
-                self._woken.setdefault(int(wave), now)
+        channel = key("gateway_wakes", MARKET, gateway.decode())
+        await asyncio.get_running_loop().create_unix_connection(lambda: Ear(channel, self._woken), unquote(urlsplit(self._store).path))
 
     def other(self) -> dict[str, dict[int, float]]:
         return {WAKE: self._woken}

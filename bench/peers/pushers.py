@@ -64,7 +64,7 @@ def nchan(files: int) -> Iterator[Server]:
         (home / "nginx.conf").write_text(text)
         with running([str(nginx), "-p", f"{home}/", "-c", "nginx.conf", "-e", "stderr"], home, own=True) as process:
             wait_for_port(port, process, home)
-            yield Server(f"nginx {version(str(nginx), '-v')}, nchan {_debian('libnginx-mod-nchan')}", ("Nchan", f"port={port}"))
+            yield Server(f"nginx {version(str(nginx), '-v')}, nchan {_debian('libnginx-mod-nchan')}", ("speeches.Nchan", f"port={port}"))
 
 
 def _debian(package: str) -> str:
@@ -79,7 +79,7 @@ def nats(files: int) -> Iterator[Server]:
         with running([str(server), "-c", "nats.conf"], home) as process:
             wait_for_port(port, process, home)
             wait_for_port(tcp, process, home)
-            yield Server(f"NATS {version(str(server), '--version')}", ("Nats", f"port={port}", f"tcp={tcp}"))
+            yield Server(f"NATS {version(str(server), '--version')}", ("speeches.Nats", f"port={port}", f"tcp={tcp}"))
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def _uvicorn(app: str, speech: str, names: str) -> Iterator[Server]:
     command = [sys.executable, "-m", "uvicorn", f"bench.peers.{app}:app", "--app-dir", str(ROOT), *options, *chosen]
     with folder() as home, running(command, home, own=True) as process:
         wait_for_port(port, process, home)
-        yield Server(names, (speech, f"port={port}"))
+        yield Server(names, (f"speeches.{speech}", f"port={port}"))
 
 
 @contextmanager
