@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from bench.peers import Absent
 
@@ -43,7 +44,7 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def identity() -> dict[str, object]:
+def identity() -> dict[str, Any]:
     """How subprocess is told to run something without privileges."""
     user = unprivileged()
     return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
@@ -85,7 +86,7 @@ def wait_for_port(port: int, process: "subprocess.Popen[bytes]", home: Path) -> 
             time.sleep(0.05)
         else:
             return
-    raise RuntimeError(f"{process.args} does not come up:\n{log_tail(home)}")
+    raise RuntimeError(f"{process.args!r} does not come up:\n{log_tail(home)}")
 
 
 def log_tail(home: Path) -> str:

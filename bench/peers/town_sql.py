@@ -142,9 +142,9 @@ async def live(calls: Calls, town: Town) -> Live:
         raw = await calls.command("GET", key("x_records", market, chunk)) or b""
         records = np.frombuffer(raw, np.dtype(RECORD), count=len(raw) // 32)
         held = np.flatnonzero(records["pno"] > 0)
-        pno = records["pno"][held]
-        found.bucket[pno], found.asked[pno] = records["bucket"][held], records["asked"][held]
-        found.askable[pno] = bits[chunk * SLOTS + held]
+        who = records["pno"][held]
+        found.bucket[who], found.asked[who] = records["bucket"][held], records["asked"][held]
+        found.askable[who] = bits[chunk * SLOTS + held]
     for pno in range(1, min(HOLDING, town.size) + 1):
         visits = [visit.decode().split(":")[1:] for visit in await calls.command("ZRANGE", key("visits", market, pno), 0, -1)]
         if visits:
