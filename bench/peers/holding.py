@@ -1,8 +1,8 @@
 """Many open websockets in one process, and what reaches them: `python -m bench.peers.holding SPEECH COUNT KEY=VALUE...`.
 
 Every contender is held by a process like this one, with one plain `websockets` connection a provider and the same loop around each, so what
-differs is the contender. It publishes too: both moments are read from one clock. Orders come line by line (`round COUNT RATE FIRST`),
-answers go back as JSON.
+differs is the contender. It publishes too: both moments are read from one clock, the first before anything is sent. Orders come line by
+line (`WAY COUNT RATE FIRST`; `publish` is the way that all know), answers go back as JSON.
 """
 
 import asyncio
@@ -45,10 +45,7 @@ class Speech(Protocol):
         """What provider ``i`` says to a frame."""
 
     async def publish(self, wave: int, to: Sequence[int]) -> None:
-        """One message to each of these, or to as many whom the contender chooses."""
-
-    def other(self) -> dict[str, dict[int, float]]:
-        """Other moments at which a wave could be said to begin."""
+        """One message to each of these."""
 
 
 def message(wave: int) -> bytes:
@@ -89,22 +86,21 @@ class Held:
                 for reply in self._speech.replies(i, frame):
                     await socket.send(reply)
 
-    async def round(self, waves: int, rate: float, first: int) -> dict[str, Any]:
-        """An open loop of waves; ms from their beginning to each who heard, and how many did not."""
-        chance, begun = random.Random(first), time.perf_counter()
+    async def round(self, way: str, waves: int, rate: float, first: int) -> dict[str, Any]:
+        """An open loop of waves; ms from their beginning to each who heard, and of which waves how many did not."""
+        chance, begun, send = random.Random(first), time.perf_counter(), getattr(self._speech, way)
         numbers = range(first, first + waves)
         async with asyncio.TaskGroup() as tasks:
             for n, wave in enumerate(numbers):
                 await asyncio.sleep(max(0.0, begun + n / rate - time.perf_counter()))
                 to = chance.sample(range(self._count), SIZE)
                 self._sent[wave] = time.perf_counter()
-                tasks.create_task(self._speech.publish(wave, to))
+                tasks.create_task(send(wave, to))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_S):
                 await self._all_heard(numbers)
-        moments = {"publish": self._sent, **self._speech.other()}
-        ms = {name: [(at - began[wave]) * 1e3 for wave in numbers for at in self._heard[wave]] for name, began in moments.items()}
-        return {"ms": ms, "missing": sum(SIZE - len(self._heard[wave]) for wave in numbers)}
+        ms = [(at - self._sent[wave]) * 1e3 for wave in numbers for at in self._heard[wave]]
+        return {"ms": ms, "missing": {wave: SIZE - len(self._heard[wave]) for wave in numbers if len(self._heard[wave]) != SIZE}}
 
     async def _all_heard(self, numbers: range) -> None:
         for wave in numbers:
@@ -132,7 +128,7 @@ async def run(speech: Speech, count: int) -> None:
         gc.freeze()  # a collection would look at every socket, and stop the clock meanwhile
         say({"open": count, "ready": True})
         while words := (await asyncio.to_thread(sys.stdin.readline)).split():
-            say({**await held.round(int(words[1]), float(words[2]), int(words[3])), "failed": failure(tasks)})
+            say({**await held.round(words[0], int(words[1]), float(words[2]), int(words[3])), "failed": failure(tasks)})
     finally:
         for task in tasks:
             task.cancel()

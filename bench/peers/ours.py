@@ -1,7 +1,8 @@
-"""How our own engine is talked to by the process that holds the sockets: devices with their tokens, bookings with waves of five.
+"""How our own engine is talked to by the process that holds the sockets: devices with their tokens.
 
-Two moments at which a wave begins: when its `POST /bookings` is sent, which then is matched, written, fsynced and only then told; and when
-the store wakes the gateway with the messages, heard on the very channel that the gateway hears. The second is what a bare publish is.
+Two ways to tell five of them something. `publish` is what a bare publish is elsewhere: a message for each goes to the gateway, on the
+channel and in the form in which the store's verbs hand theirs over; half of the providers are there for this alone. `post` is a booking:
+matched, written and fsynced before anybody is told.
 """
 
 import asyncio
@@ -10,7 +11,6 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from typing import cast
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -18,17 +18,17 @@ from websockets.asyncio.client import ClientConnection
 from websockets.typing import Subprotocol
 
 from bench.peers.driver import packed
-from bench.peers.holding import MARK, SIZE
-from bench.push import MARKET, booking, prepare, providers
+from bench.peers.holding import SIZE, message
+from bench.push import MARKET, booking, providers
 from dispatch.client import BookingClient
-from dispatch.client.bookings import MarketSettings, Tier, Window
+from dispatch.client.bookings import Catalogue, MarketSettings, Service, Tier, Trade, Window
 from dispatch.client.protocol import Conversation, State
 from dispatch.store import Clock
 from dispatch.store.calls import Calls, make_redis
 from dispatch.store.keys import key
-from dispatch.wire import MSGPACK
+from dispatch.wire import MSGPACK, Notice
 
-WAKE = "wake"
+SERVICES = ("cut", "other")  # of those who are booked, and of those to whom is published
 
 
 def settings() -> MarketSettings:
@@ -47,38 +47,29 @@ def settings() -> MarketSettings:
     )
 
 
-class Ear(asyncio.Protocol):
-    """A bare subscription: the moment is taken before anything of the message is read, so that the way to the devices counts in full."""
-
-    def __init__(self, channel: str, woken: dict[int, float]) -> None:
-        self._channel, self._woken = channel, woken
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        cast("asyncio.Transport", transport).write(packed("SSUBSCRIBE", self._channel))
-
-    def data_received(self, data: bytes) -> None:
-        now = time.perf_counter()
-        for wave in MARK.findall(data):
-            self._woken.setdefault(int(wave), now)
-
-
 class Ours:
-    """One device a provider, all of them of one rank, who take turns."""
+    """One device a provider, all of them of one rank, who take turns; every other one does what is booked."""
 
     subprotocols: Sequence[Subprotocol] | None = (Subprotocol(MSGPACK.subprotocol),)
 
     def __init__(self, url: str, device_url: str, key: str, store: str) -> None:
         self._device_url, self._bookings = device_url, BookingClient(url, key, MARKET)
-        self._calls = Calls(make_redis(store, answers_within_s=None), Clock())
+        self._calls, self._store = Calls(make_redis(store), Clock()), unquote(urlsplit(store).path)
         self._talks: list[Conversation] = []
-        self._woken: dict[int, float] = {}
-        self._stack, self._store = AsyncExitStack(), store
+        self._numbers: list[int] = []
+        self._told: dict[int, int] = {}  # provider -> the last message of his stream
+        self._stack = AsyncExitStack()
 
     async def begin(self, count: int) -> None:
         await self._stack.enter_async_context(self._bookings)
-        self._calls.redis.response_callbacks.clear()
-        await prepare(self._bookings, providers(count, random.Random(1), [Tier.PREFERRED], 1))
         await self._bookings.put_market(settings())
+        services = tuple(Service(code=code, trade="hair") for code in SERVICES)
+        await self._bookings.put_catalogue(Catalogue(trades=(Trade(code="hair"),), services=services))
+        people = providers(count, random.Random(1), [Tier.PREFERRED], 1)
+        await self._bookings.import_providers([msgspec.structs.replace(one, catalogue=(SERVICES[i % 2],)) for i, one in enumerate(people)])
+        self._calls.redis.response_callbacks.clear()
+        found = await self._calls.command("HMGET", key("provider_ids", MARKET), *(f"p{i}" for i in range(count)))
+        self._numbers = [int(number) for number in found]
         self._talks = [Conversation(MSGPACK, token="", device="d") for _ in range(count)]
 
     async def url(self, i: int) -> str:
@@ -91,21 +82,26 @@ class Ours:
             for reply in self.replies(i, await socket.recv(decode=False)):
                 await socket.send(reply)
         if i == 0:
-            await self._listen()
+            [gateway] = await self._calls.command("ZRANGE", key("gateways", MARKET), 0, -1)
+            self._channel = key("gateway_wakes", MARKET, gateway.decode())
+            _, self._writer = await asyncio.open_unix_connection(self._store)
 
     def replies(self, i: int, frame: bytes) -> Sequence[bytes]:
         return self._talks[i].receive(frame, time.time_ns() // 1_000_000).frames
 
     async def publish(self, wave: int, to: Sequence[int]) -> None:
+        """A notice each, to those who do nothing that is booked: their streams are ours alone."""
+        text, numbers, frames = message(wave).decode(), [], []
+        for i in random.Random(wave).sample(range(1, len(self._talks), 2), len(to)):
+            self._told[i] = max(self._told.get(i, 0), self._talks[i].seq) + 1
+            numbers.append(self._numbers[i])
+            frames.append(MSGPACK.encode(Notice(seq=self._told[i], kind="bench", text=text)))
+        head = msgspec.msgpack.encode({"p": numbers, "n": [len(frame) for frame in frames]})
+        self._writer.write(packed("SPUBLISH", self._channel, len(head).to_bytes(4) + head + b"".join(frames)))
+        await self._writer.drain()
+
+    async def post(self, wave: int, to: Sequence[int]) -> None:
+        """A booking, for five whom the engine chooses."""
         request, start = booking(wave, random.Random(wave)), datetime.now(UTC) + timedelta(hours=3, minutes=wave % 120)
         window = Window(start=start, end=start + timedelta(minutes=45))
         await self._bookings.open(msgspec.structs.replace(request, booking_id=f"wave-{wave}-", windows=(window,)))
-
-    async def _listen(self) -> None:
-        """Hears what the gateway hears."""
-        [gateway] = await self._calls.command("ZRANGE", key("gateways", MARKET), 0, -1)
-        channel = key("gateway_wakes", MARKET, gateway.decode())
-        await asyncio.get_running_loop().create_unix_connection(lambda: Ear(channel, self._woken), unquote(urlsplit(self._store).path))
-
-    def other(self) -> dict[str, dict[int, float]]:
-        return {WAKE: self._woken}

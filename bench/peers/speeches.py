@@ -46,9 +46,6 @@ class Silent:
     def replies(self, i: int, frame: bytes) -> Sequence[bytes]:
         return ()
 
-    def other(self) -> dict[str, dict[int, float]]:
-        return {}
-
 
 class Posted(Silent):
     """Published over HTTP."""
