@@ -21,7 +21,7 @@ from bench.peers.driver import packed
 from bench.peers.holding import SIZE, message
 from bench.push import MARKET, booking, providers
 from dispatch.client import BookingClient
-from dispatch.client.bookings import Catalogue, MarketSettings, Service, Tier, Trade, Window
+from dispatch.client.bookings import Catalogue, CircleZone, MarketSettings, Service, Tier, Trade, Window
 from dispatch.client.protocol import Conversation, State
 from dispatch.store import Clock
 from dispatch.store.calls import Calls, make_redis
@@ -65,8 +65,10 @@ class Ours:
         await self._bookings.put_market(settings())
         services = tuple(Service(code=code, trade="hair") for code in SERVICES)
         await self._bookings.put_catalogue(Catalogue(trades=(Trade(code="hair"),), services=services))
-        people = providers(count, random.Random(1), [Tier.PREFERRED], 1)
-        await self._bookings.import_providers([msgspec.structs.replace(one, catalogue=(SERVICES[i % 2],)) for i, one in enumerate(people)])
+        wide = CircleZone(lat=48.86, lng=2.34, radius_km=30)  # so that any five fit
+        people = enumerate(providers(count, random.Random(1), [Tier.PREFERRED], 1))
+        lines = [msgspec.structs.replace(one, catalogue=(SERVICES[i % 2],), zone=wide) for i, one in people]
+        await self._bookings.import_providers(lines)
         self._calls.redis.response_callbacks.clear()
         found = await self._calls.command("HMGET", key("provider_ids", MARKET), *(f"p{i}" for i in range(count)))
         self._numbers = [int(number) for number in found]
