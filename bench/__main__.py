@@ -7,7 +7,7 @@ from pathlib import Path
 
 def names() -> dict[str, str]:
     """The benches of this folder, each with the first line of its docstring."""
-    found = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if "\ndef main(argv" in path.read_text(encoding="utf-8"))
+    found = sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py") if "\ndef main(argv" in path.read_text(encoding="utf-8"))
     return {name.replace("_", "-"): (import_module(f"bench.{name}").__doc__ or "").partition("\n")[0] for name in found}
 
 
