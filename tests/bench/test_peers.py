@@ -118,7 +118,8 @@ def test_five_who_hold_a_socket_hear_each_message(name: str) -> None:
         Progress(disable=True) as progress,
         peers_push.holding(server, SOCKETS, name, progress) as held,
     ):
-        times = peers_push.measure({name: held}, rounds=2, waves=WAVES, rate=20, progress=progress)
+        times, unheard = peers_push.measure({name: held}, rounds=2, waves=WAVES, rate=20, progress=progress)
+    assert not any(unheard.values())
     moments = {peers_push.OURS, peers_push.POSTED} if name == peers_push.OURS else {name}
     assert set(times.taken) == moments
     for moment in moments:
