@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from difflib import get_close_matches
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -31,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     with bar(console) as progress, ThreadPoolExecutor(chosen.jobs) as pool:
         if faults := checked(mutants, chosen.jobs, pool, progress):
-            console.print("[bold red]Without any fault the tests do not pass, so they prove nothing:[/]", *faults, sep="\n")
+            console.print("[bold red]Without any fault the tests do not pass, so they prove nothing:[/]", *map(escape, faults), sep="\n")
             return 1
         outcomes = run(mutants, pool, progress)
     console.print(judged(mutants, outcomes))
@@ -104,10 +105,11 @@ def described(mutants: Sequence[Mutant]) -> Table:
 def judged(mutants: Sequence[Mutant], outcomes: Outcomes) -> Table:
     """What became of each."""
     table = Table("mutant", "breaks", "verdict", "s", "noticed by, or what is wrong")
+    table.columns[0].no_wrap = True
     for mutant in mutants:
         outcome = outcomes[mutant.name]
         verdict = f"[{COLOURS[outcome.verdict]}]{outcome.verdict}[/]"
-        table.add_row(mutant.name, ", ".join(mutant.breaks), verdict, f"{outcome.seconds:.0f}", outcome.detail.replace("[", r"\["))
+        table.add_row(mutant.name, ", ".join(mutant.breaks), verdict, f"{outcome.seconds:.0f}", escape(outcome.detail))
     return table
 
 

@@ -6,6 +6,7 @@ A mutant that is still alive after its tests is a rule that nobody watches.
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 LIST = Path(__file__).with_name("list.toml")
@@ -17,7 +18,7 @@ class Broken(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """One change of one file. ``breaks``: numbers of rules and promises; ``fault``: what the engine does wrong; ``tests``: who must notice."""
+    """One change of one file. ``breaks``: rules and promises; ``fault``: what the engine does wrong; ``tests``: who must notice."""
 
     name: str
     breaks: tuple[str, ...]
@@ -43,5 +44,8 @@ class Mutant:
 
 def read(path: Path = LIST) -> tuple[Mutant, ...]:
     """The mutants of a list, in its order. Raises TypeError for a field that is missing or unknown."""
-    entries = tomllib.loads(path.read_text(encoding="utf-8"))["mutant"]
-    return tuple(Mutant(**{name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}) for entry in entries)
+    return tuple(map(_mutant, tomllib.loads(path.read_text(encoding="utf-8"))["mutant"]))
+
+
+def _mutant(entry: dict[str, Any]) -> Mutant:
+    return Mutant(**{name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()})

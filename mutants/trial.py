@@ -1,6 +1,6 @@
 """The trial of one mutant: a copy of the tree, the fault planted in it, its tests run there, and the verdict.
 
-A mutant is killed by a test that fails, and by nothing else: not by tests that cannot be collected or set up, not by a run that does not end.
+A mutant is killed by a test that fails, and by nothing else: not by tests that cannot be collected or set up, nor by a run without an end.
 """
 
 import os
@@ -53,14 +53,14 @@ class Run:
 
 @contextmanager
 def copy_of(root: Path = ROOT) -> Iterator[Path]:
-    """A copy of what the tests need, gone afterwards."""
+    """A copy of what the tests need, gone afterwards. Compiled files come along: they count only while their source is as it was."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         for name in COPIED:
             source, target = root / name, Path(folder) / name
             if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(source, target)
             else:
-                shutil.copyfile(source, target)
+                shutil.copy2(source, target)
         yield Path(folder)
 
 
