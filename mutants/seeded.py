@@ -48,4 +48,5 @@ def read(path: Path = LIST) -> tuple[Mutant, ...]:
 
 
 def _mutant(entry: dict[str, Any]) -> Mutant:
-    return Mutant(**{name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()})
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
+    return Mutant(**fields)
