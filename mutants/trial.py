@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 from mutants.seeded import ROOT, Broken, Mutant
 
 COPIED = ("dispatch", "mutants", "tests", "pyproject.toml")
-TEST_S, RUN_S, LOAD_S, GOODBYE_S = 60, 300, 60, 15  # bounds: of a test, of all of a mutant's, of loading, of an orderly end
+RUN_S, CONTROL_S, LOAD_S, GOODBYE_S = 300, 900, 60, 15  # bounds: of a mutant's tests, of the control, of loading, of an orderly end
 FOREIGN = ("COVERAGE_", "DISPATCH_", "PYTEST_", "PYTHONPATH")  # what must not leak into a trial
 REPORT = "report.xml"
 
@@ -98,10 +98,9 @@ def _end(process: "subprocess.Popen[str]") -> None:
             process.communicate()
 
 
-def tested(tree: Path, tests: Sequence[str], *options: str) -> Run:
-    """Runs some tests in a tree. Raises Broken when they do not end."""
-    bounds = ("-q", "-p", "no:cacheprovider", f"--timeout={TEST_S}", f"--junitxml={REPORT}")
-    code, printed = spoken(tree, RUN_S, "pytest", *bounds, *options, *tests)
+def tested(tree: Path, tests: Sequence[str], patience_s: float, *options: str) -> Run:
+    """Runs some tests in a tree; each has its own bound, as ever. Raises Broken when they do not end."""
+    code, printed = spoken(tree, patience_s, "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={REPORT}", *options, *tests)
     report = tree / REPORT
     return Run(code=code, failed=failures(report.read_text(encoding="utf-8")) if report.is_file() else (), printed=printed)
 
@@ -134,7 +133,7 @@ def tried(mutant: Mutant) -> Outcome:
             code, printed = spoken(tree, LOAD_S, "mutants.loads")
             if code:
                 raise Broken(f"the engine does not load with it: {last_line(printed)}")
-            found, detail = verdict(tested(tree, mutant.tests, "--exitfirst"))
+            found, detail = verdict(tested(tree, mutant.tests, RUN_S, "--exitfirst"))
     except Broken as reason:
         found, detail = Verdict.BROKEN, str(reason)
     return Outcome(verdict=found, detail=detail, seconds=time.monotonic() - began)
@@ -144,7 +143,7 @@ def control(tests: Sequence[str]) -> str:
     """Runs tests in a copy without any fault: what is wrong, or nothing."""
     try:
         with copy_of() as tree:
-            run = tested(tree, tests)
+            run = tested(tree, tests, CONTROL_S)
     except Broken as reason:
         return str(reason)
     if run.code == 0:
