@@ -87,8 +87,11 @@ def run(mutants: Sequence[Mutant], pool: ThreadPoolExecutor, progress: Progress)
     outcomes: Outcomes = {}
     try:
         for done in as_completed(trials):
-            outcomes[trials[done].name] = done.result()
-            progress.update(task, advance=1, description=f"mutants ({trials[done].name}: {done.result().verdict})")
+            name, outcome = trials[done].name, done.result()
+            outcomes[name] = outcome
+            progress.update(task, advance=1, description=f"mutants ({name}: {outcome.verdict})")
+            if outcome.verdict is not Verdict.KILLED or not progress.console.is_terminal:  # a log has no bar that moves
+                progress.console.print(f"{name}: {outcome.verdict}, {escape(outcome.detail)}")
     finally:
         pool.shutdown(cancel_futures=True)
     return outcomes
