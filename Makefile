@@ -4,7 +4,7 @@ PY := .venv/bin/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check style types imports lua compose project bench load lock clean
+.PHONY: help demo test check style types imports lua compose project bench load mutants lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ bench: .venv/.dev ## Measure one thing (ARGS="NAME"; without it: what can be mea
 
 load: .venv/.dev ## Load a running engine with Locust (ARGS="--help" lists the options)
 	@$(PY) -m loadtests $(ARGS)
+
+mutants: .venv/.dev ## Plant faults one by one: some test must notice each (ARGS="NAME"; ARGS="--list": what they are)
+	@$(PY) -m mutants $(ARGS)
 
 lock: .venv/.dev ## Write the lock files anew from pyproject.toml
 	@.ci/lock
