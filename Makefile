@@ -4,10 +4,10 @@ PY := .venv/bin/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check style types imports lua compose project bench load mutants lock clean
+.PHONY: help demo test check style types imports lua compose project bench bench-peers load mutants lock clean
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.demo ## Show a simulated city at work (ARGS="--help" lists the options)
 	@$(PY) -m dispatch demo $(ARGS)
@@ -38,6 +38,10 @@ project: .venv/.dev
 
 bench: .venv/.dev ## Measure one thing (ARGS="NAME"; without it: what can be measured)
 	@$(PY) -m bench $(ARGS)
+
+bench-peers: .venv/.dev ## Measure it beside what one would use instead; installs that first, as root or with sudo
+	@.ci/peers
+	@failed=0; for name in match claim push; do PYTHONPATH=.tools/peers $(PY) -m bench peers-$$name $(ARGS) || failed=1; done; exit $$failed
 
 load: .venv/.dev ## Load a running engine with Locust (ARGS="--help" lists the options)
 	@$(PY) -m loadtests $(ARGS)

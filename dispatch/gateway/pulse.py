@@ -15,7 +15,7 @@ from dispatch.gateway.relay import Relay
 from dispatch.messages import CloseCode
 from dispatch.store import Store
 
-EVERY_S: Final = 1.0
+EVERY_MS: Final = 1_000
 SILENCE_MS: Final = 3_000  # after so long without a beat others may have taken our links off the store
 ECHO_MS: Final = 5_000  # how long an echo of our own connecting may take
 OWED_LIMIT: Final = 50_000
@@ -31,6 +31,7 @@ class Pulse:
         self._moments, self._gateway = moments, gateway
         self._owed: deque[Link] = deque(maxlen=OWED_LIMIT)
         self._beat_at = moments.now()
+        self._torn = False  # some links may have been taken off after they were entered again
 
     def owe(self, link: Link) -> None:
         """This link is gone and the store does not know it yet."""
@@ -43,23 +44,33 @@ class Pulse:
                 await self.once(self._moments.now())
             except Unavailable as error:
                 log.warning("store_unavailable", duty="beat", detail=error.detail)
-            await anyio.sleep(EVERY_S)
+            await anyio.sleep(EVERY_MS / 1_000)
 
     async def once(self, now: int) -> None:
         """One beat. Raises Unavailable."""
-        await self._store.links.gateway_alive(self._gateway, self._relay.markets)
-        silence, self._beat_at = now - self._beat_at, now
+        silence = await self._beat(now)
         await self._moments.agree()
         while self._owed:
             await self._entry.leave(self._owed[0])
             self._owed.popleft()
-        if silence > SILENCE_MS:
-            await self._reconnect()
+        if silence > SILENCE_MS or self._torn:
+            self._torn = True
+            self._torn = await self._reconnect() > SILENCE_MS
 
-    async def _reconnect(self) -> None:
-        """We were away: every link is entered into the store again, as if it had just come."""
+    async def _beat(self, now: int) -> int:
+        """The store hears that we live; ms since it last did."""
+        await self._store.links.gateway_alive(self._gateway, self._relay.markets)
+        silence, self._beat_at = now - self._beat_at, now
+        return silence
+
+    async def _reconnect(self) -> int:
+        """We were away: every link is entered into the store again, as if it had just come. Of many that takes longer than others are
+        patient with a gateway that does not beat, so it beats meanwhile; the longest silence (ms)."""
         log.warning("links_entered_again", links=len(self._registry))
+        longest = 0
         for link in self._registry:
+            if (now := self._moments.now()) - self._beat_at >= EVERY_MS:
+                longest = max(longest, await self._beat(now))
             if link.linked and link.closed is None:
                 link.deaf_until = self._moments.now() + ECHO_MS
                 try:
@@ -69,6 +80,7 @@ class Pulse:
                 except DispatchError:
                     link.close(CloseCode.STATE_LOST, "connect again")
         self._relay.want(self._registry.keys())
+        return longest
 
     async def last(self) -> None:
         """The gateway stops: all its links are gone."""

@@ -1,6 +1,7 @@
 """The store goes away and comes back: nobody who stays connected may notice more than a delay. On a real store."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -50,6 +51,27 @@ async def test_links_are_entered_again_after_a_long_silence(store: Store, market
             await running.gateway.pulse.once(running.gateway.moments.now() + 10_000)
             assert (await store.providers.get(market, "p-1")).reachable
             await is_served(running, bare)
+
+
+async def test_the_gateway_beats_while_it_enters_its_links_again(store: Store, market: str, redis_url: str, monkeypatch: Any) -> None:
+    """Entering many takes longer than others are patient: without a beat they would take off what has just been entered, for ever."""
+    async with gate(store, market) as running:
+        pulse, entry, beats = running.gateway.pulse, running.gateway.pulse._entry, []
+        link_up = entry.link_up
+
+        async def in_five_seconds(link: Any) -> None:
+            beats.append(await store.links.silent_gateways(market, 5_000))
+            redis.zincrby(key("gateways", market), -5_001, running.gateway.name)
+            pulse._beat_at -= 5_001
+            await link_up(link)
+
+        await running.provider()
+        async with running.device(), running.device(device="d-2"):
+            with Redis.from_url(redis_url) as redis:
+                monkeypatch.setattr(entry, "link_up", in_five_seconds)
+                pulse._beat_at -= 5_001
+                await pulse.once(running.gateway.moments.now())
+    assert beats[:2] == [[], []]
 
 
 async def test_what_the_stream_has_forgotten_sends_a_device_away_to_take_a_snapshot(store: Store, market: str, redis_url: str) -> None:
