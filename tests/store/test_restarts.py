@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from dispatch.errors import Unavailable
+from dispatch.store import Wake
 from dispatch.store.embedded import Embedded
+from dispatch.store.wakeups import Wakeups
 from tests.store.scene import HOUR, NOON, Scene, play
 from tests.store.soundness import faults
 
@@ -191,3 +193,42 @@ async def test_a_webhook_that_was_lent_is_not_lost_by_a_restart(scene: Scene, ow
     await again(scene.timers)
     await scene.redis.zadd(f"{{{scene.market}}}:wdue", {"1": 0})
     assert await scene.store.outbox.due(5) == [lent]
+
+
+@pytest.mark.parametrize("followed_before", [True, False])
+async def test_wake_ups_are_heard_again_however_long_the_store_was_away(scene: Scene, own_server: Embedded, followed_before: bool) -> None:
+    """Also when it was away for several attempts to reach it, or at the very first one."""
+    tried = 0
+
+    class Counted(Wakeups):
+        async def _renewed(self) -> bool:
+            nonlocal tried
+            tried += 1
+            return await super()._renewed()
+
+    wakeups, heard = Counted(scene.store.links._calls, "gateway_wakes", "gw-1"), asyncio.Queue[Wake]()
+
+    async def listen() -> None:
+        async for wake in wakeups:
+            heard.put_nowait(wake)
+
+    listener = asyncio.create_task(listen())
+    if followed_before:
+        await wakeups.follow(scene.market)
+    own_server.stop()
+    if not followed_before:
+        await wakeups.follow(scene.market)
+    async with asyncio.timeout(20):
+        while tried < 3 and not listener.done():
+            await asyncio.sleep(0.01)
+        own_server.start()
+        first = asyncio.ensure_future(heard.get())
+        await asyncio.wait({first, listener}, return_when=asyncio.FIRST_COMPLETED)
+        assert (await first).lost
+    await again(lambda: scene.connect("ada", gateway="gw-1"))
+    await again(lambda: scene.open("b-9"))
+    async with asyncio.timeout(10):
+        assert (await heard.get()).frames
+    listener.cancel()
+    await asyncio.gather(listener, return_exceptions=True)
+    await wakeups.close()
