@@ -5,13 +5,13 @@ drawn from the seed: mostly he takes it at once, as do all others who hold it.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
 
 from dispatch.client import BookingClient, DeviceClient
 from dispatch.errors import DispatchError, Later
-from dispatch.messages import Accept, Proposal, Result
+from dispatch.messages import Accept, Live, Proposal, Result, ToDevice
 from tests.faults.counts import Fired
 from tests.faults.watched import Watched
 
@@ -21,7 +21,8 @@ LATE_S = (0.2, 3.0)
 ANSWER_S = 60.0
 HANDS_S = 0.15  # within so long all who want a booking take it
 PAUSE_S = 0.4  # longest before a device connects again
-IGNORED = "quiet"  # in the id of a booking that nobody takes
+IGNORED = "quiet"  # in the id of a booking that nobody takes before its deadline
+LAST_MOMENT_S = (-0.2, 0.6)
 
 
 class FaultyDevice(DeviceClient):
@@ -36,9 +37,21 @@ class FaultyDevice(DeviceClient):
         )
         self.who, self.fired, self.chance = who, fired, chance
         self.faults = True
+        self.entered = asyncio.Event()
         self._held: list[bytes] = []  # waits to be overtaken
         self._said: list[bytes] = []  # accepts said before
         self._tasks_of_ours: set[asyncio.Task[None]] = set()
+
+    async def connected_again(self) -> None:
+        """The connection breaks; returns when there is a new one and everything is known."""
+        self.entered.clear()
+        await self.drop()
+        await self.entered.wait()
+
+    def _hand_out(self, messages: tuple[ToDevice, ...]) -> None:
+        super()._hand_out(messages)
+        if any(isinstance(message, Live) for message in messages):
+            self.entered.set()
 
     async def _send(self, frame: bytes | None) -> None:
         if frame is None or not self.faults or not self._is_accept(frame):
@@ -98,10 +111,10 @@ class FaultyDevice(DeviceClient):
 
 
 class Provider:
-    """One who answers what his device shows him."""
+    """One who answers what his device shows him. ``left_s``: wall seconds until a moment of the engine (ms)."""
 
-    def __init__(self, device: FaultyDevice, watched: Watched, seed: str) -> None:
-        self.device, self.watched, self._seed = device, watched, seed
+    def __init__(self, device: FaultyDevice, watched: Watched, left_s: Callable[[int], float], seed: str) -> None:
+        self.device, self.watched, self._left_s, self._seed = device, watched, left_s, seed
         self.who = device.who
         self._known: set[str] = set()
 
@@ -122,8 +135,11 @@ class Provider:
         await asyncio.sleep(chance.uniform(0, HANDS_S))
         kind = chance.random()
         if IGNORED in booking:
-            if kind < 0.3:
+            if kind < 0.2:
                 await self._refuse(proposal, booking)
+            elif kind < 0.4:  # in the last moment, or just too late
+                await asyncio.sleep(self._left_s(proposal.expires_at) + chance.uniform(*LAST_MOMENT_S))
+                await self._accept(proposal, booking, "a")
         elif kind < 0.75:
             await self._accept(proposal, booking, "a")
         elif kind < 0.82:

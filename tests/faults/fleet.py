@@ -1,7 +1,7 @@
 """An engine as an installation of some size runs it: a store, and two processes of each part, that can be killed, paused and started again.
 
-The parts reach their store through a proxy. Whatever dies is started again, as a supervisor would; who dies without having been killed, after
-it was ready, is remembered: no fault may end a part.
+The parts reach their store through a proxy. Whatever dies is started again, as a supervisor would. Who dies without having been killed,
+after it was ready, is remembered: no fault may end a part.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,8 +138,7 @@ class Fleet:
         """Wait for that. Raises AssertionError with what is missing."""
         try:
             async with asyncio.timeout(patience_s):
-                while not self.ready:
-                    await asyncio.sleep(LOOK_S)
+                await until(lambda: self.ready)
         except TimeoutError:
             missing = [part for part in self.parts if not (part.alive and part.ready)]
             told = "\n".join(f"{part.name}:\n{part.last_words()}" for part in missing) or self.store.log_tail()
@@ -187,6 +186,12 @@ class Fleet:
                 part.process.wait(STOP_S)
         self.store.send(signal.SIGCONT)
         self.store.stop()
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for something outside, of which no event tells."""
+    while not true():  # noqa: ASYNC110
+        await asyncio.sleep(LOOK_S)
 
 
 async def _says_ready(client: httpx2.AsyncClient, port: int) -> bool:

@@ -32,7 +32,7 @@ LIVE_S = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How large a run is. ``code``: the copy of the engine that is tried. ``each``: how often each of the ``kinds`` of fault is to happen."""
+    """How large a run is. ``code``: the copy of the engine that is tried. ``each``: how often each kind of fault is to happen."""
 
     seed: int
     bookings: int = 60
@@ -130,14 +130,12 @@ async def _connected(
     """Every provider at work."""
     chances = {who: Random(f"{plan.seed} {who}") for who in people}
     devices = [FaultyDevice(url, service.client, who, fired=fired, chance=chances[who]) for who in people]
-    providers = [Provider(device, watched, str(plan.seed)) for device in devices]
+    providers = [Provider(device, watched, service.left_s, str(plan.seed)) for device in devices]
     async with asyncio.TaskGroup() as tasks:
         working = [tasks.create_task(_at_work(provider, with_faults=not set(FRAMES).isdisjoint(plan.kinds))) for provider in providers]
         async with asyncio.timeout(LIVE_S):
             for device in devices:
-                while not hasattr(device, "_tasks"):
-                    await asyncio.sleep(0)
-                await device.live()
+                await device.entered.wait()
         yield providers
         for task in working:
             task.cancel()
@@ -218,12 +216,9 @@ async def _views(world: World, ends: dict[str, End]) -> list[str]:
     wrong = []
     for provider in world.providers:
         device = provider.device
-        lives = device._lives
-        await device.drop()
         right = sorted(booking for booking, end in ends.items() if end.state == "accepted" and end.booking.provider_id == provider.who)
         async with asyncio.timeout(LIVE_S):
-            while device._lives == lives:
-                await asyncio.sleep(LOOK_S / 10)
+            await device.connected_again()
         if sorted(device.open) != right:
             wrong.append(f"{provider.who} sees {sorted(device.open)}, holds {right}")
     return wrong

@@ -26,7 +26,8 @@ LONG_S = 40_000
 ASK_S = 3.0  # patience with one request
 UNTIL_S = 50.0  # and with all its repeats
 AGAIN_S = (0.05, 0.5)
-READS, QUIET, CANCELLED = 4, 0.08, 0.2
+READS, QUIET, CANCELLED = 4, 0.1, 0.3
+CANCELLED_S = (0.15, 1.5)  # among the first accepts, or later
 SETTINGS = {
     "booking_cutoff_s": 600,
     "travel_gap_s": 0,
@@ -86,13 +87,13 @@ class BookingService:
             return None
         self.watched.read(booking, begun, found.state, found.provider_id)
         if found.deadline is not None:
-            self.watched.deadlines[booking] = self._wall(found.deadline)
+            self.watched.deadlines[booking] = now() + self.left_s(_ms(found.deadline))
             self.watched.windows[booking] = (_ms(found.windows[0].start), _ms(found.windows[0].end))
         return found
 
-    def _wall(self, moment: datetime) -> float:
-        """A moment of the engine on the clock of histories."""
-        return now() + (_ms(moment) - self._engine_ms()) / 1_000 / SPEED
+    def left_s(self, moment: int) -> float:
+        """Wall seconds until a moment of the engine (ms)."""
+        return (moment - self._engine_ms()) / 1_000 / SPEED
 
     async def _open(self, booking: str) -> str:
         start = datetime.fromtimestamp(self._starts(booking) / 1_000, UTC)
@@ -115,7 +116,7 @@ class BookingService:
         return known[0]
 
     async def _cancel(self, booking: str, chance: Random) -> None:
-        await asyncio.sleep(chance.uniform(0, 1.5))
+        await asyncio.sleep(chance.uniform(0, chance.choice(CANCELLED_S)))
         self.watched.ask(booking, "cancel", "", f"{booking}-cancel")
 
         async def ask() -> str:

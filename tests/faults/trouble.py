@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from tests.engine_process import free_port
 from tests.faults.counts import NETWORK, PARTS, STORE, Fired
-from tests.faults.fleet import Fleet
+from tests.faults.fleet import Fleet, until
 from tests.faults.proxy import Fault, Proxy
 
 PATIENCE_S = 8.0  # for something to which a fault can happen
@@ -107,8 +107,7 @@ class Trouble:
     async def _gone(self, gone: Callable[[], bool], patience_s: float = 25.0) -> None:
         """Raises TimeoutError when something does not end that should."""
         async with asyncio.timeout(patience_s):
-            while not gone():
-                await asyncio.sleep(LOOK_S)
+            await until(gone)
 
     # -- the store ----------------------------------------------------------------------------------------------------
 
@@ -146,7 +145,7 @@ class Trouble:
     async def _back(self) -> None:
         """The store answers again."""
         async with asyncio.timeout(BACK_S), Redis.from_url(self._url, socket_timeout=2) as redis:
-            while not await _answers(redis):
+            while not await _answers(redis):  # noqa: ASYNC110
                 await asyncio.sleep(LOOK_S)
 
     async def _fill_disk(self, kind: str) -> None:
@@ -165,8 +164,7 @@ class Trouble:
             undo = await getattr(self, "_" + kind.split(" ", 1)[1].lower().replace(" ", "_"))(redis)
             try:
                 async with asyncio.timeout(PATIENCE_S):
-                    while self._heard(kind) == before:
-                        await asyncio.sleep(LOOK_S)
+                    await until(lambda: self._heard(kind) > before)
                 await asyncio.sleep(self._some(DOWN_S))
             except TimeoutError:
                 pass
