@@ -19,6 +19,7 @@ from redis.exceptions import NoPermissionError, RedisError, ResponseError
 from dispatch.errors import ConfigError, Unavailable
 from dispatch.lifecycle import MOVES
 from dispatch.store import keys
+from dispatch.store.passing import passing
 
 HOUSES = "K, S, MOVES, CLOCK, verbs, clock, read, ledger, event, gauge, outbox, inbox, news, record, slots, geometry"
 ROOMS = "net, fits, find, tally, seats, propose, visits, booking, index"
@@ -121,6 +122,8 @@ async def install(redis: "Redis", lib: Library) -> None:
     except ResponseError as error:
         if "already exists" in str(error):
             return
+        if passing(error):
+            raise Unavailable(f"the store does not answer: {error}") from error
         raise ConfigError(f"cannot load the server functions: {error}; run `dispatch install` with an administrator's URL") from error
     except RedisError as error:
         raise Unavailable(f"the store does not answer: {error}") from error
@@ -132,6 +135,8 @@ async def _probe(redis: "Redis", lib: Library) -> None:
     try:
         await cast("Awaitable[bytes]", redis.fcall(lib.function("receipt"), 1, keys.key("market", "-"), nothing))
     except ResponseError as error:
+        if passing(error):
+            raise Unavailable(f"the store does not answer: {error}") from error
         raise ConfigError(f"this version's server functions are not loaded ({error}); an administrator runs `dispatch install`") from None
 
 

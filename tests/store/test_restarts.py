@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.exceptions import ResponseError
 
 from dispatch.errors import Unavailable
-from dispatch.store import Wake
+from dispatch.settings import read
+from dispatch.store import Store, Wake
+from dispatch.store.calls import make_redis
 from dispatch.store.embedded import Embedded
 from dispatch.store.wakeups import Wakeups
 from tests.store.scene import HOUR, NOON, Scene, play
@@ -219,7 +222,7 @@ async def test_wake_ups_are_heard_again_however_long_the_store_was_away(scene: S
     if not followed_before:
         await wakeups.follow(scene.market)
     async with asyncio.timeout(20):
-        while tried < 3 and not listener.done():
+        while tried < 3 and not listener.done():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         own_server.start()
         first = asyncio.ensure_future(heard.get())
@@ -232,3 +235,48 @@ async def test_wake_ups_are_heard_again_however_long_the_store_was_away(scene: S
     listener.cancel()
     await asyncio.gather(listener, return_exceptions=True)
     await wakeups.close()
+
+
+async def _fill(redis: Any, _: str) -> Callable[[], Awaitable[Any]]:
+    await redis.config_set("maxmemory", 1)
+    return lambda: redis.config_set("maxmemory", 0)
+
+
+async def _occupy(redis: Any, url: str) -> Callable[[], Awaitable[Any]]:
+    await redis.config_set("busy-reply-threshold", 1)
+    other = make_redis(url, answers_within_s=None)
+    spinning = asyncio.create_task(other.eval("while true do end", 0))
+    async with asyncio.timeout(10):
+        while not await _is_busy(redis):
+            await asyncio.sleep(0)
+
+    async def free() -> None:
+        await redis.script_kill()
+        await asyncio.gather(spinning, return_exceptions=True)
+        await other.aclose()
+
+    return free
+
+
+async def _is_busy(redis: Any) -> bool:
+    try:
+        await redis.info()
+    except ResponseError as error:
+        return str(error).startswith("BUSY")
+    return False
+
+
+@pytest.mark.parametrize("trouble", [_fill, _occupy])
+async def test_a_part_that_starts_while_the_store_is_full_or_busy_does_not_call_the_installation_wrong_p15(
+    own_server: Embedded, trouble: Callable[[Any, str], Awaitable[Callable[[], Awaitable[Any]]]]
+) -> None:
+    """It would not be started again: the whole engine would end with it."""
+    settings = read(redis_url=own_server.url)
+    await (await Store.connect(settings)).close()
+    redis = make_redis(own_server.url)
+    over = await trouble(redis, own_server.url)
+    with pytest.raises(Unavailable):
+        await Store.connect(settings)
+    await over()
+    await (await Store.connect(settings)).close()
+    await redis.aclose()
