@@ -2,8 +2,10 @@
 
 import argparse
 import asyncio
+import json
 import sys
 from collections import Counter
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -25,13 +27,24 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--each", type=int, default=3, help="how often each kind of fault is made to happen in a run")
     parser.add_argument("--seconds", type=float, default=60, help="over which the bookings of a run are opened")
     parser.add_argument("--least", type=int, default=None, help="how often each kind must have happened in all (default: --seeds x --each)")
+    parser.add_argument("--json", type=Path, default=None, help="file for the counts of all seeds")
     chosen = parser.parse_args(argv)
     console = Console()
     sizes = {"bookings": chosen.bookings, "devices": chosen.devices, "each": chosen.each, "seconds": chosen.seconds}
     plans = [Plan(seed=chosen.first + number, **sizes) for number in range(chosen.seeds)]
     with Progress(*COLUMNS, console=console) as progress:
         outcomes = [_one(plan, progress, console, bar) for bar in [progress.add_task("seeds", total=len(plans))] for plan in plans]
+    if chosen.json is not None:
+        chosen.json.write_text(json.dumps([_counts(outcome) for outcome in outcomes], indent=1))
     return report(outcomes, console, chosen.seeds * chosen.each if chosen.least is None else chosen.least)
+
+
+def _counts(outcome: Outcome) -> dict[str, object]:
+    findings = outcome.findings
+    return {
+        "seed": outcome.plan.seed, "seconds": round(outcome.seconds), "bookings": findings.bookings, "claims": findings.claims,
+        "told": findings.told, "fired": dict(outcome.fired.by_kind), "wrong": {name: len(found) for name, found in findings.wrong.items()},
+    }  # fmt: skip
 
 
 def _one(plan: Plan, progress: Progress, console: Console, bar: object) -> Outcome:

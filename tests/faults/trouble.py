@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -102,7 +103,9 @@ class Trouble:
                 await asyncio.sleep(LONG_PAUSE_S if role == "gateway" and self.chance.random() < 0.3 else self._some(PAUSE_S))
                 part.send(signal.SIGCONT)
         self.fired.note(f"{what} {role}")
-        await self.fleet.until_ready(BACK_S)
+        with suppress(TimeoutError):  # other faults may keep it from starting; at the end of the run it must be there
+            async with asyncio.timeout(BACK_S):
+                await until(lambda: self.fleet.ready)
 
     async def _gone(self, gone: Callable[[], bool], patience_s: float = 25.0) -> None:
         """Raises TimeoutError when something does not end that should."""
