@@ -4,7 +4,7 @@ PY := .venv/bin/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check style types imports lua compose project bench load lock clean
+.PHONY: help demo test check style types imports lua compose project bench load faults campaign lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ bench: .venv/.dev ## Measure one thing (ARGS="NAME"; without it: what can be mea
 
 load: .venv/.dev ## Load a running engine with Locust (ARGS="--help" lists the options)
 	@$(PY) -m loadtests $(ARGS)
+
+faults: .venv/.dev ## Break everything around an engine and check every history (ARGS="--seeds 20")
+	@$(PY) -m tests.faults $(ARGS)
+
+campaign: .venv/.dev ## Claim a million times while processes are killed; goes on where it stopped (ARGS="--seconds 120")
+	@$(PY) -m campaign $(ARGS)
 
 lock: .venv/.dev ## Write the lock files anew from pyproject.toml
 	@.ci/lock

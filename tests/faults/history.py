@@ -143,18 +143,28 @@ class _Search:
         return None if self.needed else []
 
     def _next(self, done: int, state: State) -> Iterator[tuple[int, int, State]]:
-        """Operations that may come now: nothing that had ended before they began is still to come."""
+        """Operations that may come now: nothing that had ended before they began is still to come.
+
+        One that fits and changes nothing is taken at once and alone: here it is in nobody's way, and every order in which it comes later is
+        still one without it there.
+        """
         waiting = [index for index in range(len(self.ops)) if not done >> index & 1]
         bound = min((self.ops[index].ended for index in waiting if self.ops[index].must), default=inf)
+        fitting: list[tuple[int, int, State]] = []
         for index in waiting:
             op = self.ops[index]
             if op.begun > bound:
-                return
+                break
             after = RULES[op.act](state, op)
-            mark = (done | 1 << index, after)
-            if after is not None and mark not in self.known:
-                self._know(mark)
-                yield index, done | 1 << index, after
+            if after is not None:
+                fitting.append((index, done | 1 << index, after))
+                if after == state:
+                    fitting = fitting[-1:]
+                    break
+        for index, marks, after in fitting:
+            if (marks, after) not in self.known:
+                self._know((marks, after))
+                yield index, marks, after
 
     def _know(self, mark: tuple[int, State]) -> None:
         self.known.add(mark)

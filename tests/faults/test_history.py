@@ -158,6 +158,15 @@ def changed(op: Op) -> Op:
     return history.replace(op, told={"won": "lost", "lost": "won"}[op.told or ""])
 
 
+@pytest.mark.parametrize("second", ["lost", "won"])
+def test_a_race_of_many_is_judged_at_once_right_or_wrong(second: str) -> None:
+    """Fifty who all ask at the same time could be put in more orders than there are atoms."""
+    race = [accept(f"p-{number}", 2, 3, "lost") for number in range(48)]
+    ops = [opened(), *race, accept("a", 2, 3, "won"), accept("b", 2, 3, second), read(4, 5, "accepted", "a")]
+    assert (order(ops) is None) == (second == "won")
+    assert order([*ops, read(6, 7, "searching")]) is None
+
+
 def test_a_history_too_tangled_to_judge_says_so(monkeypatch: Any) -> None:
     monkeypatch.setattr(history, "MOST_LOOKS", 100)
     ops = [opened(), *(accept(f"p-{n}", 2, inf, None) for n in range(12)), *(refuse(f"p-{n}", 2, 9) for n in range(12)), read(8, 9, "gone")]

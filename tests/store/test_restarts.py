@@ -247,7 +247,7 @@ async def _occupy(redis: Any, url: str) -> Callable[[], Awaitable[Any]]:
     other = make_redis(url, answers_within_s=None)
     spinning = asyncio.create_task(other.eval("while true do end", 0))
     async with asyncio.timeout(10):
-        while not await _is_busy(redis):
+        while not await _is_busy(redis):  # noqa: ASYNC110
             await asyncio.sleep(0)
 
     async def free() -> None:
