@@ -6,7 +6,7 @@ the race. A claim in twenty is made twice, by two processes, under one id.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, TypeVar
@@ -165,11 +165,24 @@ class Round:
         for race, record in zip(self.races, records, strict=True):
             for fault, words in race.faults(record, looked):
                 state.blame(fault, f"round {self.number}: {words}")
+        for words in self._free_all_the_time(records):
+            state.blame("wrong overlaps", f"round {self.number}: {words}")
         if thoroughly:
             for words in await again(lambda: self._unsound(url)):
                 state.blame("unsound markets", f"round {self.number}: {words}")
             state.sound += 1
         self._add_to(state, records)
+
+    def _free_all_the_time(self, records: list[Record]) -> Iterator[str]:
+        """Who was told that he is busy has won another visit at that time; the store remembers winners of what was cancelled too."""
+        for race, record in zip(self.races, records, strict=True):
+            visit = record.windows[0]
+            for claim in race.claims:
+                if "overlap" not in claim.told:
+                    continue
+                his = [other for other in records if other.winner == claim.pno and other.no != record.no]
+                if not any(visit.overlaps(other.windows[0]) for other in his):
+                    yield f"booking {record.no}: {claim.pno} was told `overlap`, and holds nothing else"
 
     def _add_to(self, state: State, records: list[Record]) -> None:
         """The sums, all in one step: a state that is written down never holds half a round."""

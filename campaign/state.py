@@ -7,7 +7,10 @@ import msgspec
 from msgspec import Struct, field
 
 KINDS = ("store", "claimant", "worker")  # of processes that are killed
-FAULTS = ("double winners", "lost wins", "stuck bookings", "wrong lost", "impossible histories", "changed answers", "unsound markets")
+FAULTS = (
+    "double winners", "lost wins", "stuck bookings", "wrong lost",
+    "impossible histories", "changed answers", "wrong overlaps", "unsound markets",
+)  # fmt: skip
 EXAMPLES = 50  # findings kept in words; all are counted
 
 
@@ -52,6 +55,7 @@ def load(path: Path, seed: int) -> State:
         raise ValueError(
             f"{path} belongs to the campaign with seed {state.seed}: go on with --seed {state.seed}, or begin anew with --fresh"
         )
+    state.found = dict.fromkeys(FAULTS, 0) | state.found  # an older file may not know all of them
     return state
 
 

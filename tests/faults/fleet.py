@@ -117,13 +117,13 @@ class Part:
 
 @dataclass(slots=True)
 class Fleet:
-    """All processes. ``fallen``: parts that died by themselves after they had been ready, with their last words."""
+    """All processes. ``fallen``: what died by itself, parts after they had been ready, with their last words."""
 
     store: SlowStore
     parts: list[Part]
     fallen: list[str] = field(default_factory=list)
     store_deaths: int = 0
-    minding: bool = True
+    store_excused: bool = False  # somebody of ours ends it
 
     def of(self, role: str) -> list[Part]:
         """The processes of a part."""
@@ -153,8 +153,10 @@ class Fleet:
 
     async def _mind_store(self) -> None:
         while True:
-            if self.minding and not self.store.alive:
+            if not self.store.alive:
                 self.store_deaths += 1
+                if not self.store_excused:
+                    self.fallen.append(f"the store ended by itself:\n{self.store.log_tail()}")
                 await asyncio.sleep(AGAIN_S)
                 await self.start_store()
             await asyncio.sleep(LOOK_S)
@@ -162,6 +164,7 @@ class Fleet:
     async def start_store(self) -> None:
         """The store, after whatever has ended it: launched from this thread, as its death signal demands."""
         self.store.stop()
+        self.store_excused = False
         self.store.launch()
         await asyncio.to_thread(self.store.wait_until_ready)
         self.store.loading_s = 0.0

@@ -141,7 +141,7 @@ class Trouble:
         await asyncio.sleep(self._some((0.0, 0.3)))
 
     async def _end_store(self, how: signal.Signals) -> None:
-        deaths = self.fleet.store_deaths
+        deaths, self.fleet.store_excused = self.fleet.store_deaths, True
         self.fleet.store.send(how)
         await self._gone(lambda: self.fleet.store_deaths > deaths)
 
@@ -153,7 +153,7 @@ class Trouble:
 
     async def _fill_disk(self, kind: str) -> None:
         """The next write that no longer fits ends the server, as it must: it could not keep what it promises."""
-        deaths = self.fleet.store_deaths
+        deaths, self.fleet.store_excused = self.fleet.store_deaths, True
         log = self.fleet.store.folder / "valkey.log"
         self.fleet.store.fill_disk(self.chance.randrange(ROOM))
         await self._gone(lambda: self.fleet.store_deaths > deaths, PATIENCE_S * 2)
