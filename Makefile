@@ -4,7 +4,7 @@ PY := .venv/bin/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check style types imports lua compose project bench bench-peers load lock clean
+.PHONY: help demo test check style types imports lua compose project bench bench-peers load mutants faults campaign lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,15 @@ bench-peers: .venv/.dev ## Measure it beside what one would use instead; install
 
 load: .venv/.dev ## Load a running engine with Locust (ARGS="--help" lists the options)
 	@$(PY) -m loadtests $(ARGS)
+
+mutants: .venv/.dev ## Plant faults one by one: some test must notice each (ARGS="NAME"; ARGS="--list": what they are)
+	@$(PY) -m mutants $(ARGS)
+
+faults: .venv/.dev ## Break everything around an engine and check every history (ARGS="--seeds 20")
+	@$(PY) -m tests.faults $(ARGS)
+
+campaign: .venv/.dev ## Claim a million times while processes are killed; goes on where it stopped (ARGS="--seconds 120")
+	@$(PY) -m campaign $(ARGS)
 
 lock: .venv/.dev ## Write the lock files anew from pyproject.toml
 	@.ci/lock

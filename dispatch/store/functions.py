@@ -20,6 +20,7 @@ from dispatch.errors import ConfigError, Unavailable
 from dispatch.forecast import AGES_MS
 from dispatch.lifecycle import MOVES
 from dispatch.store import keys
+from dispatch.store.passing import passing
 
 HOUSES = "K, S, MOVES, CLOCK, AGES, verbs, clock, read, ledger, event, gauge, outbox, inbox, news, record, slots, geometry"
 ROOMS = "net, fits, find, tally, habits, seats, propose, visits, booking, index"
@@ -125,6 +126,8 @@ async def install(redis: "Redis", lib: Library) -> None:
     except ResponseError as error:
         if "already exists" in str(error):
             return
+        if passing(error):
+            raise Unavailable(f"the store does not answer: {error}") from error
         raise ConfigError(f"cannot load the server functions: {error}; run `dispatch install` with an administrator's URL") from error
     except RedisError as error:
         raise Unavailable(f"the store does not answer: {error}") from error
@@ -136,6 +139,8 @@ async def _probe(redis: "Redis", lib: Library) -> None:
     try:
         await cast("Awaitable[bytes]", redis.fcall(lib.function("receipt"), 1, keys.key("market", "-"), nothing))
     except ResponseError as error:
+        if passing(error):
+            raise Unavailable(f"the store does not answer: {error}") from error
         raise ConfigError(f"this version's server functions are not loaded ({error}); an administrator runs `dispatch install`") from None
 
 

@@ -14,6 +14,7 @@ from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from dispatch.errors import ConfigError, Unavailable
 from dispatch.settings import Profile
+from dispatch.store.passing import passing
 
 log = structlog.get_logger("dispatch.store")
 
@@ -75,6 +76,8 @@ async def _read(asked: Any, command: str, permission: str, profile: Profile) -> 
     try:
         answer: Mapping[str, Any] = await asked
     except ResponseError as error:
+        if passing(error):
+            raise Unavailable(f"the store does not answer: {error}") from error
         raise ConfigError(
             f"the store does not let the engine's user run {command} ({error}), so the profile {profile} cannot be verified. "
             f"Give the user {permission} (`dispatch install` does). On a hosted service without {command}, nobody can vouch for "

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
+from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import RedisError
 
 from dispatch.store.calls import Calls, decode, text
@@ -71,6 +72,8 @@ class Listening:
 
     async def _read(self) -> AsyncIterator[tuple[str, bytes | None]]:
         while True:
+            if self._pubsub.connection is None:  # the last attempt found nobody there; to read now would be a mistake of ours
+                raise NotConnected("no connection yet")
             raw = await self._pubsub.parse_response(block=True)
             if raw and raw[0] == b"smessage":
                 market = self._markets.get(text(raw[1]))

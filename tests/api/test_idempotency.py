@@ -95,6 +95,31 @@ async def test_of_many_at_once_one_runs_and_all_agree(town: Town) -> None:
     assert (await town.store.gauges.read(town.name))["count.opened"] == 1
 
 
+async def test_a_repeat_while_the_first_still_runs_is_told_so_and_runs_nothing(
+    town: Town, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body, opening = json.dumps(town.booking()).encode(), desk.open
+    begun, go_on = anyio.Event(), anyio.Event()
+    first: list[int] = []
+
+    async def slow(*where: Any, **how: Any) -> Any:
+        begun.set()
+        await go_on.wait()
+        return await opening(*where, **how)
+
+    async def ask() -> None:
+        first.append((await town.post("/bookings", body, idempotency_key="one")).status_code)
+
+    monkeypatch.setattr(desk, "open", slow)
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as askers:
+            askers.start_soon(ask)
+            await begun.wait()
+            again = await town.post("/bookings", body, idempotency_key="one")
+            go_on.set()
+    assert (again.status_code, again.json()["code"], first) == (409, "in_progress", [201])
+
+
 async def test_answers_survive_a_restart_of_the_interface(
     desk: Desk, store: Store, settings: Settings, market: str, make_key: MakeKey
 ) -> None:

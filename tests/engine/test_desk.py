@@ -130,6 +130,15 @@ async def test_a_provider_is_told_why_he_was_asked_or_not_r8(
     assert word in found["text"][0]
 
 
+async def test_a_provider_is_told_of_every_filter_that_leaves_him_out_r8(scene: Scene) -> None:
+    await scene.open()
+    await scene.provider("p-8", catalogue=[], hours="Mo-Su 08:00-09:00", reachable=False)
+    await scene.disconnect("p-8")
+    found = await scene.desk.explain(scene.market, "b-1", "p-8")
+    assert found["reasons"] == ["catalogue", "hours", "unreachable"]
+    assert [word in text for word, text in zip(("catalogue", "hours", "connected"), found["text"], strict=True)] == [True] * 3
+
+
 # -- faces ------------------------------------------------------------------------------------------------------------
 
 

@@ -138,14 +138,19 @@ class Gate:
         return DeviceClient(self.url, self.token(provider), device=device, pause=lambda *_: 0.0, **options)
 
 
+async def found(desk: Desk, market: str) -> None:
+    """Makes a market with one service, without quiet hours."""
+    await desk.put_market(market, MarketSettings(quiet_hours=None))
+    catalogue = {"trades": [{"code": "hair"}], "services": [{"code": "cut", "trade": "hair", "minutes": 30}]}
+    await desk.put_catalogue(market, msgspec.convert(catalogue, Catalogue))
+
+
 @asynccontextmanager
 async def gate(store: Store, market: str, limits: Limits | None = None, **settings: Any) -> AsyncIterator[Gate]:
     """A gateway that serves until the block ends."""
     keys = keys_of_test()
     desk = Desk(store, gazetteer(), keys)
-    await desk.put_market(market, MarketSettings(quiet_hours=None))
-    catalogue = {"trades": [{"code": "hair"}], "services": [{"code": "cut", "trade": "hair", "minutes": 30}]}
-    await desk.put_catalogue(market, msgspec.convert(catalogue, Catalogue))
+    await found(desk, market)
     listener = listen("127.0.0.1", 0)
     gateway = Gateway(store, read(dev=True, **settings), keys, limits or Limits())
     running, ready = Gate(store, desk, keys, market, gateway, listener.getsockname()[1]), anyio.Event()

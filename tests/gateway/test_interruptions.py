@@ -1,12 +1,15 @@
 """The store goes away and comes back: nobody who stays connected may notice more than a delay. On a real store."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from redis import Redis
 
-from dispatch.messages import Ping, Pong, Proposal, Resume
+from dispatch.messages import Accept, Error, Ping, Pong, Proposal, Result, Resume
+from dispatch.settings import read
 from dispatch.store import Store
+from dispatch.store.embedded import Embedded
 from dispatch.store.keys import key
 from tests.gateway.gate import Bare, Gate, gate
 
@@ -96,6 +99,31 @@ async def test_a_link_whose_goodbye_the_store_did_not_hear_is_taken_off_later(st
             assert not (await store.providers.get(market, "p-1")).reachable
             await bare.say(Ping())
             assert isinstance(await bare.hear(), Pong)
+
+
+async def test_an_accept_that_meets_a_store_that_is_down_is_not_lost_and_wins_when_it_is_back_p15(short_dir: Path) -> None:
+    with Embedded(short_dir, "dev") as server:
+        store = await Store.connect(read(redis_url=server.url, profile="dev", dev=True))
+        async with gate(store, "paris") as running:
+            await running.provider()
+            async with running.device() as (bare, _):
+                await running.book()
+                offer = await bare.hear()
+                yes = Accept(id="yes", proposal=offer.proposal, version=offer.version)
+                server.stop()
+                await bare.say(yes)
+                down = await bare.hear()
+                assert isinstance(down, Error)
+                assert (down.id, down.code, down.retry) == ("yes", "unavailable", True)
+                server.start()
+                answer = down
+                for _ in range(15):  # connections of the pool that have died in the meantime are found out one by one
+                    await bare.say(yes)
+                    answer = await bare.hear()
+                    if isinstance(answer, Result):
+                        break
+                assert (answer.id, answer.outcome) == ("yes", "won")
+        await store.close()
 
 
 async def is_served(running: Gate, bare: Bare) -> None:

@@ -1,5 +1,8 @@
 """From the store to the devices: waves, withdrawals, reconnections, snapshots, several devices and several gateways. On a real store."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import anyio
 import pytest
 
@@ -9,7 +12,7 @@ from dispatch.gateway import Limits
 from dispatch.messages import Accept, Booking, Live, Proposal, Refuse, Result, Resume, Snapshot, Sync, Welcome, Withdrawn
 from dispatch.store import Store
 from dispatch.wire import JSON, MSGPACK, Codec
-from tests.gateway.gate import PATIENCE_S, Gate, gate
+from tests.gateway.gate import PATIENCE_S, Gate, found, gate
 
 CODECS = pytest.mark.parametrize("codec", [MSGPACK, JSON], ids=lambda codec: codec.name)
 
@@ -213,6 +216,21 @@ async def test_devices_at_several_gateways_hear_the_same(store: Store, market: s
         async with one.device(device="d-1") as (first, _), other.device(device="d-2", codec=JSON) as (second, _):
             await one.book()
             assert await first.hear() == await second.hear()
+
+
+async def test_of_two_markets_at_one_gateway_each_hears_its_own_p13(store: Store, fresh_market: Callable[[], str]) -> None:
+    """Their providers have the same number, and the same id; messages of the one are nothing to the other."""
+    async with gate(store, fresh_market()) as here:
+        there = replace(here, market=fresh_market())
+        await found(there.desk, there.market)
+        assert await here.provider() == await there.provider()
+        async with here.device() as (one, _), there.device() as (other, _):
+            mine, theirs = await here.book(), await there.book()
+            assert [(await bare.hear()).booking.booking_id for bare in (one, other)] == [mine, theirs]
+            await cancel(there, theirs)
+            await cancel(here, mine)
+            heard = [await bare.hear() for bare in (one, other)]
+            assert [(message.reason, message.seq) for message in heard] == [("cancelled", 2)] * 2
 
 
 async def test_a_client_survives_cut_connections_and_knows_exactly_what_is_open(store: Store, market: str) -> None:

@@ -1,7 +1,7 @@
 """What must be true of a market at any moment, whatever has happened to it. Each check names what it found wrong."""
 
 import struct
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import Any
@@ -34,8 +34,9 @@ async def faults(store: Store, market: str, redis_url: str) -> list[str]:
             *_of_timers(client, market, records),
             *_of_queues(client, market, people),
         ]
+        streamed = _streamed(client, market)
         for record in records:
-            found += _of_history(record, await store.bookings.timeline(market, record.no), client, market)
+            found += _of_history(record, await store.bookings.timeline(market, record.no), streamed[record.no])
     return found
 
 
@@ -112,11 +113,19 @@ def diary(client: "Redis", market: str, pno: int) -> dict[int, Span]:
     return {bno: Span(start, end) for bno, start, end in parts}
 
 
-def _of_history(record: Record, timeline: list[dict[str, Any]], client: "Redis", market: str) -> Iterator[str]:
+def _streamed(client: "Redis", market: str) -> dict[int | None, list[events.AnyEvent]]:
+    """The market's stream by booking, in order; read once, as it is long."""
+    found: dict[int | None, list[events.AnyEvent]] = defaultdict(list)
+    for _, fields in client.xrange(key("events", market)):
+        event = events.decode(fields[b"e"])
+        found[getattr(event, "b", None)].append(event)
+    return found
+
+
+def _of_history(record: Record, timeline: list[dict[str, Any]], streamed: list[events.AnyEvent]) -> Iterator[str]:
     """The events of a booking fold into its state (P9), and are those of the market's stream."""
     story = [events.decode(msgspec.msgpack.encode(event)) for event in timeline]
-    streamed = [events.decode(fields[b"e"]) for _, fields in client.xrange(key("events", market))]
-    if story != [event for event in streamed if getattr(event, "b", None) == record.no]:
+    if story != streamed:
         yield f"booking {record.no}: its timeline is not what the stream says"
     told, stored = events.state_of(story), view_of(record)
     for name in told.__struct_fields__:

@@ -389,6 +389,31 @@ async def test_whoever_lost_and_whoever_refused_at_that_instant_stand_the_same_r
     assert faces[0] | {"provider_id": "", "name": ""} == faces[1] | {"provider_id": "", "name": ""}
 
 
+async def test_a_refusal_leaves_nothing_with_him_but_that_he_has_answered_r20(scene: Scene) -> None:
+    """No number anywhere in what the store knows of him says that it was a no."""
+    await scene.open()
+    key = f"{{{scene.market}}}:p:{scene.numbers['ada']}"
+    before = dict.fromkeys((b"answered",), b"0") | pairs(await scene.redis.hgetall(key))
+    await scene.refuse("ada", reason="too far")
+    after = pairs(await scene.redis.hgetall(key))
+    changed = {name: (before.get(name), value) for name, value in after.items() if before.get(name) != value}
+    assert changed == {b"live": (b"1", b"0"), b"seq": (b"1", b"2"), b"answered": (b"0", b"1")}
+
+
+async def test_whoever_refuses_keeps_his_turn_r20(scene: Scene) -> None:
+    """He was asked at the same moment as those who say nothing, and goes on waiting since then."""
+    await scene.open()
+    await scene.later(seconds=5)
+    assert await scene.candidates(lead=12) == ["dan", "ada", "ben", "cleo"]
+    await scene.refuse("ada")
+    assert await scene.candidates(lead=12) == ["dan", "ada", "ben", "cleo"]
+
+
+def pairs(raw: Any) -> dict[bytes, bytes]:
+    """HGETALL in either protocol version."""
+    return dict(raw) if isinstance(raw, dict) else dict(zip(raw[::2], raw[1::2], strict=True))
+
+
 # -- receipts ---------------------------------------------------------------------------------------------------------
 
 

@@ -127,6 +127,16 @@ async def test_a_sign_of_life_ends_a_pause_r40(scene: Scene) -> None:
     assert await scene.redis.hget(f"{{{scene.market}}}:l:{ada}", "phone") == f"{GATEWAY}|1|0".encode()
 
 
+async def test_one_who_is_paused_is_not_asked_until_he_gives_a_sign_of_life_r2_r40(scene: Scene) -> None:
+    ada = scene.numbers["ada"]
+    await scene.redis.hset(f"{{{scene.market}}}:p:{ada}", "paused", 1)
+    await scene.connect("ada", device="tablet")  # whatever happens to him, his pause binds
+    assert "ada" not in await scene.candidates()
+    assert await faults(scene.store, scene.market, scene.redis_url) == []
+    await scene.store.links.status(scene.market, ada, None, None, "phone")
+    assert "ada" in await scene.candidates()
+
+
 async def test_whoever_switches_off_keeps_what_he_was_asked_and_may_accept_it(scene: Scene) -> None:
     await scene.open()
     await scene.store.links.status(scene.market, scene.numbers["ada"], False, None, "phone")

@@ -9,9 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.exceptions import ResponseError
 
 from dispatch.errors import Unavailable
+from dispatch.settings import read
+from dispatch.store import Store, Wake
+from dispatch.store.calls import make_redis
 from dispatch.store.embedded import Embedded
+from dispatch.store.wakeups import Wakeups
 from tests.store.scene import HOUR, NOON, Scene, play
 from tests.store.soundness import faults
 
@@ -191,3 +196,87 @@ async def test_a_webhook_that_was_lent_is_not_lost_by_a_restart(scene: Scene, ow
     await again(scene.timers)
     await scene.redis.zadd(f"{{{scene.market}}}:wdue", {"1": 0})
     assert await scene.store.outbox.due(5) == [lent]
+
+
+@pytest.mark.parametrize("followed_before", [True, False])
+async def test_wake_ups_are_heard_again_however_long_the_store_was_away(scene: Scene, own_server: Embedded, followed_before: bool) -> None:
+    """Also when it was away for several attempts to reach it, or at the very first one."""
+    tried = 0
+
+    class Counted(Wakeups):
+        async def _renewed(self) -> bool:
+            nonlocal tried
+            tried += 1
+            return await super()._renewed()
+
+    wakeups, heard = Counted(scene.store.links._calls, "gateway_wakes", "gw-1"), asyncio.Queue[Wake]()
+
+    async def listen() -> None:
+        async for wake in wakeups:
+            heard.put_nowait(wake)
+
+    listener = asyncio.create_task(listen())
+    if followed_before:
+        await wakeups.follow(scene.market)
+    own_server.stop()
+    if not followed_before:
+        await wakeups.follow(scene.market)
+    async with asyncio.timeout(20):
+        while tried < 3 and not listener.done():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        own_server.start()
+        first = asyncio.ensure_future(heard.get())
+        await asyncio.wait({first, listener}, return_when=asyncio.FIRST_COMPLETED)
+        assert (await first).lost
+    await again(lambda: scene.connect("ada", gateway="gw-1"))
+    await again(lambda: scene.open("b-9"))
+    async with asyncio.timeout(10):
+        assert (await heard.get()).frames
+    listener.cancel()
+    await asyncio.gather(listener, return_exceptions=True)
+    await wakeups.close()
+
+
+async def _fill(redis: Any, _: str) -> Callable[[], Awaitable[Any]]:
+    await redis.config_set("maxmemory", 1)
+    return lambda: redis.config_set("maxmemory", 0)
+
+
+async def _occupy(redis: Any, url: str) -> Callable[[], Awaitable[Any]]:
+    await redis.config_set("busy-reply-threshold", 1)
+    other = make_redis(url, answers_within_s=None)
+    spinning = asyncio.create_task(other.eval("while true do end", 0))
+    async with asyncio.timeout(10):
+        while not await _is_busy(redis):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+    async def free() -> None:
+        await redis.script_kill()
+        await asyncio.gather(spinning, return_exceptions=True)
+        await other.aclose()
+
+    return free
+
+
+async def _is_busy(redis: Any) -> bool:
+    try:
+        await redis.info()
+    except ResponseError as error:
+        return str(error).startswith("BUSY")
+    return False
+
+
+@pytest.mark.parametrize("trouble", [_fill, _occupy])
+async def test_a_part_that_starts_while_the_store_is_full_or_busy_does_not_call_the_installation_wrong_p15(
+    own_server: Embedded, trouble: Callable[[Any, str], Awaitable[Callable[[], Awaitable[Any]]]]
+) -> None:
+    """It would not be started again: the whole engine would end with it."""
+    settings = read(redis_url=own_server.url)
+    await (await Store.connect(settings)).close()
+    redis = make_redis(own_server.url)
+    over = await trouble(redis, own_server.url)
+    with pytest.raises(Unavailable):
+        await Store.connect(settings)
+    await over()
+    await (await Store.connect(settings)).close()
+    await redis.aclose()

@@ -1,0 +1,70 @@
+"""What a campaign knows so far, in a file that a second start reads."""
+
+import os
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct, field
+
+KINDS = ("store", "claimant", "worker")  # of processes that are killed
+FAULTS = (
+    "double winners", "lost wins", "stuck bookings", "wrong lost",
+    "impossible histories", "changed answers", "wrong overlaps", "unsound markets",
+)  # fmt: skip
+EXAMPLES = 50  # findings kept in words; all are counted
+
+
+class State(Struct):
+    """The sums over all rounds that were judged. ``started``: rounds begun, judged or not: their names are used up."""
+
+    seed: int
+    started: int = 0
+    rounds: int = 0
+    bookings: int = 0
+    claims: int = 0
+    repeated: int = 0  # claims asked again under their id
+    outcomes: dict[str, int] = field(default_factory=dict)
+    ends: dict[str, int] = field(default_factory=dict)
+    crashes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+    found: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FAULTS, 0))
+    examples: list[str] = field(default_factory=list)
+    sound: int = 0  # rounds whose market was looked through key by key
+    seconds: float = 0.0
+    starts: int = 0
+    store_mb: float = 0.0  # the most that the store held
+    self_mb: float = 0.0  # and this process
+
+    @property
+    def fine(self) -> bool:
+        """Claims were made, and nothing was wrong."""
+        return self.claims > 0 and not any(self.found.values())
+
+    def blame(self, fault: str, words: str) -> None:
+        """Something was wrong."""
+        self.found[fault] += 1
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(f"{fault}: {words}")
+
+
+def load(path: Path, seed: int) -> State:
+    """The state in a file; a new one when there is none. Raises ValueError when it is another campaign's."""
+    if not path.exists():
+        return State(seed=seed)
+    state = msgspec.json.decode(path.read_bytes(), type=State)
+    if state.seed != seed:
+        raise ValueError(
+            f"{path} belongs to the campaign with seed {state.seed}: go on with --seed {state.seed}, or begin anew with --fresh"
+        )
+    state.found = dict.fromkeys(FAULTS, 0) | state.found  # an older file may not know all of them
+    return state
+
+
+def save(path: Path, state: State) -> None:
+    """Writes it, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    with fresh.open("wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(state)))
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
