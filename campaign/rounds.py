@@ -200,7 +200,7 @@ class Round:
     async def _unsound(self, state: State, url: str) -> list[str]:
         """What is wrong with the market as a whole, and still is when it is looked at again.
 
-        A look takes some time, in which a worker may take links off that were silent while the store was away. Looks made again are counted.
+        A look takes some time, in which a worker may take links off that were silent while the store was away. Second looks are counted.
         """
         found = await again(lambda: asyncio.to_thread(asyncio.run, _look(self.market, url)))
         for _ in range(LOOKS - 1):
