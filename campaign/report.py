@@ -13,7 +13,7 @@ def markdown(state: State) -> str:
         ("claims repeated after a crash", f"{state.repeated:,}"),
         ("answers", ", ".join(f"{number:,} {word}" for word, number in sorted(state.outcomes.items()))),
         ("ends", ", ".join(f"{number:,} {word}" for word, number in sorted(state.ends.items()))),
-        ("markets looked through key by key", f"{state.sound:,}"),
+        ("markets looked through key by key", f"{state.sound:,}, and {state.looked_again:,} times again"),
         ("time", f"{state.seconds:,.0f} s in {state.starts} starts, {rate:,.0f} claims a second"),
         ("most memory", f"store {state.store_mb:.0f} MB, campaign {state.self_mb:.0f} MB"),
         ("seed", str(state.seed)),

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 from redis.asyncio import Redis
 
+from campaign.claimant import connected
 from campaign.claimants import Claimants, Line
 from campaign.race import SLACK_S, Claim, Race
 from campaign.state import State
@@ -38,6 +39,7 @@ AGAIN_S = 0.05
 ENDED_S = 0.25  # between two looks whether all have ended
 SLICE = 500  # keys removed at once
 OPENED = 8  # bookings opened at once
+LOOKS, LOOK_AGAIN_S = 5, 1.0  # at a market in which something seems wrong
 PLACE = {"lat": 48.86, "lng": 2.34}
 SETTINGS = {
     "booking_cutoff_s": 600,
@@ -168,7 +170,7 @@ class Round:
         for words in self._free_all_the_time(records):
             state.blame("wrong overlaps", f"round {self.number}: {words}")
         if thoroughly:
-            for words in await again(lambda: self._unsound(url)):
+            for words in await self._unsound(state, url):
                 state.blame("unsound markets", f"round {self.number}: {words}")
             state.sound += 1
         self._add_to(state, records)
@@ -195,10 +197,19 @@ class Round:
             for outcome, number in race.outcomes().items():
                 state.outcomes[outcome] = state.outcomes.get(outcome, 0) + number
 
-    async def _unsound(self, url: str) -> list[str]:
-        """What is wrong with the market as a whole. Raises Unavailable."""
-        async with answering():
-            return await faults(self._store, self.market, url)
+    async def _unsound(self, state: State, url: str) -> list[str]:
+        """What is wrong with the market as a whole, and still is when it is looked at again.
+
+        A look takes some time, in which a worker may take links off that were silent while the store was away. Second looks are counted.
+        """
+        found = await again(lambda: asyncio.to_thread(asyncio.run, _look(self.market, url)))
+        for _ in range(LOOKS - 1):
+            if not found:
+                break
+            state.looked_again += 1
+            await asyncio.sleep(LOOK_AGAIN_S)
+            found = await again(lambda: asyncio.to_thread(asyncio.run, _look(self.market, url)))
+        return found
 
     async def _ended(self) -> tuple[tuple[float, float], list[Record]]:
         """All bookings once none searches any more, or when a search has gone on for too long; and when they were looked at."""
@@ -217,6 +228,16 @@ class Round:
         names = await again(lambda: _keys(redis, self.market))
         for first in range(0, len(names), SLICE):
             await again(lambda first=first: answered(redis.unlink(*names[first : first + SLICE])))
+
+
+async def _look(market: str, url: str) -> list[str]:
+    """One look at a whole market, on connections of its own, in a thread: the devices go on beating meanwhile. Raises Unavailable."""
+    store = await connected(url, SPEED)
+    try:
+        async with answering():
+            return await faults(store, market, url)
+    finally:
+        await store.close()
 
 
 async def again(call: Callable[[], Awaitable[T]]) -> T:

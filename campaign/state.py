@@ -29,6 +29,7 @@ class State(Struct):
     found: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FAULTS, 0))
     examples: list[str] = field(default_factory=list)
     sound: int = 0  # rounds whose market was looked through key by key
+    looked_again: int = 0  # because something was on its way
     seconds: float = 0.0
     starts: int = 0
     store_mb: float = 0.0  # the most that the store held

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -65,12 +66,12 @@ def test_it_finds_nothing_goes_on_where_it_was_killed_and_says_what_it_did(tmp_p
 
 @pytest.mark.timeout(PATIENCE_S)
 def test_a_naive_claim_is_found_out(tmp_path: Path) -> None:
-    code, output = campaign(tmp_path / "campaign", "--claims", "600", code=naive_copy(tmp_path / "naive"))
+    code, output = campaign(tmp_path / "campaign", "--claims", "1500", code=naive_copy(tmp_path / "naive"))
     found = known(tmp_path / "campaign")["found"]
     assert code == 1, output
-    assert found["double winners"] > 0
-    assert found["impossible histories"] > 0
-    assert "double winners: round 1: booking" in output
+    assert found["double winners"] > 0, output
+    assert found["impossible histories"] > 0, output
+    assert re.search(r"double winners: round \d+: booking", output), output
 
 
 def test_a_campaign_of_another_seed_is_not_gone_on_with(tmp_path: Path) -> None:
