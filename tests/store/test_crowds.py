@@ -1,5 +1,8 @@
 """A step with more than 200 people who fit: everybody's turn comes, in the order of their waiting (R5)."""
 
+import msgspec
+
+from dispatch.engine.requests import MatchRequest
 from tests.store.scene import Scene
 from tests.store.soundness import faults
 
@@ -39,3 +42,12 @@ async def test_who_leaves_the_crowd_or_comes_into_it_takes_his_place_r5(scene: S
     await scene.open("b-3", client_id="c-3", lead=3)
     assert late not in (await scene.record("b-3")).proposals
     assert await faults(scene.store, scene.market, scene.redis_url) == []
+
+
+async def test_of_a_crowd_nearly_all_can_be_wanted_and_their_order_is_exact_r5(scene: Scene) -> None:
+    await crowd(scene)
+    await scene.open(lead=3)
+    found = await scene.desk.match(
+        scene.market, msgspec.convert({**msgspec.to_builtins(scene.request(lead=3)), "limit": 200}, MatchRequest)
+    )
+    assert [one["provider_id"] for one in found["candidates"]] == [f"p-{n}" for n in range(WAVE, WAVE + 200)]

@@ -2,10 +2,10 @@
 local MOST, PIECES = 200, 20
 local TESTS = 1000 -- bits looked up at most, about
 
--- Whether that costs less than to compare all `n` of the net in `size` slots. One is looked at in full for each that is wanted, the others
--- as a bit; a bit costs a seventh of a look.
+-- Whether to do that: with a crowd wherever it can be done, else where it costs less than to compare all `n` of the net in `size` slots.
+-- One is looked at in full for each that is wanted, the others as a bit; a bit costs a seventh of a look.
 local function worth_it(want, n, size)
-  return n > 0 and want * size <= n * TESTS and want * (1.6 * n + 0.15 * size) < n * n
+  return n > 0 and want * size <= n * TESTS and (n >= find.CROWD or want * (1.6 * n + 0.15 * size) < n * n)
 end
 
 -- The runs of slots with the net's bytes, the largest (they come last) first.
