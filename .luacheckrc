@@ -5,13 +5,13 @@ max_cyclomatic_complexity = 20
 
 read_globals = {
   "redis", "server", "cjson", "cmsgpack", "struct", "bit", -- of the server
-  "call", "null", "reply", "K", "S", "CLOCK", "MOVES", "AGES", -- of the prelude, and rendered from Python
+  "call", "null", "reply", "K", "S", "CLOCK", "MOVES", "AGES", "SHELVES", -- of the prelude, and rendered from Python
 }
 
 -- Tables of the prelude, one a file or paragraph of lua/lib; `verbs` holds the functions that are registered.
 globals = {
   "booking", "clock", "event", "find", "fits", "gauge", "geometry", "habits", "inbox", "index", "ledger", "net", "news", "outbox", "propose",
-  "read", "record", "seats", "slots", "tally", "verbs", "visits", "woken", "counted", "told", "learned", "market", "instant",
+  "read", "record", "seats", "shelf", "slots", "tally", "verbs", "visits", "woken", "counted", "told", "learned", "market", "instant",
 }
 
 -- They are defined where the library is put together, or in a file of their own.

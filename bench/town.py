@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.progress import Progress
 
 from dispatch.matcher import Query
 from dispatch.model import AreasZone, CircleZone, DailyRange, InitialRank, MarketSettings, PolygonZone, ProviderSettings, Span, Tier, Zone
 from dispatch.store import Market, Store
 from dispatch.store.calls import Calls
+from dispatch.store.footprint import SHELVES, shelf_of
 from dispatch.store.keys import key
 from dispatch.zones import cells_of
 
@@ -106,10 +108,25 @@ async def _live(store: Store, calls: Calls, town: Town, progress: Progress) -> N
         some = 1 + at + np.flatnonzero(ready[at : at + 2_000])
         await calls.pipeline(*(("HSET", key("provider", market, pno), "push", 1, "askable", 1) for pno in some.tolist()))
         progress.update(bar, completed=at + 2_000)
-    slots = int(await calls.command("HGET", key("numbers", market), "slots"))
+    for shelf in SHELVES:
+        await _live_shelf(calls, town, shelf, ready, rng)
+    for pno in range(1, min(HOLDING, town.size // 10) + 1):
+        visit = window(town.market.now, pno % 5)
+        slot, bucket = (int(value) for value in await calls.command("HMGET", key("provider", market, pno), "slot", "bucket"))
+        taken = range((visit.start - GAP) // 900_000, (visit.end + GAP) // 900_000)
+        held = ("ZADD", key("visits", market, pno), visit.start, f"{pno}:{visit.start}:{visit.end}")
+        await calls.pipeline(held, *(("SETBIT", key("x_quarter", market, shelf_of(bucket), quarter), slot, 0) for quarter in taken))
+    for pno in range(1, BLOCKED + 1):
+        await store.bookings.block(market, "client", pno=pno, on=True)
+
+
+async def _live_shelf(calls: Calls, town: Town, shelf: int, ready: NDArray[np.bool_], rng: np.random.Generator) -> None:
+    """Moments of the last proposal, and who can be asked."""
+    market = town.market.id
+    slots = int(await calls.command("HGET", key("numbers", market), f"slots{shelf}") or 0)
     askable = np.zeros(slots, np.bool_)
     for chunk in range(-(-slots // SLOTS)):
-        name = key("x_records", market, chunk)
+        name = key("x_records", market, shelf, chunk)
         raw = bytearray(await calls.command("GET", name) or b"")
         records = np.frombuffer(raw, np.dtype(RECORD), count=len(raw) // 32)
         held, month = records["pno"] > 0, rng.integers(town.market.now - 30 * 86_400_000, town.market.now, len(records))
@@ -121,14 +138,7 @@ async def _live(store: Store, calls: Calls, town: Town, progress: Progress) -> N
             pno, asked, _, bucket, _ = records[slot].tolist()
             waiting.setdefault(bucket, []).extend((asked, struct.pack(">II", pno, chunk * SLOTS + slot)))
         await calls.pipeline(*(("ZADD", key("x_waiting", market, bucket), *those) for bucket, those in waiting.items()))
-    await calls.command("SETRANGE", key("x_askable", market), 0, np.packbits(askable).tobytes())
-    for pno in range(1, min(HOLDING, town.size // 10) + 1):
-        visit, slot = window(town.market.now, pno % 5), await calls.command("HGET", key("provider", market, pno), "slot")
-        taken = range((visit.start - GAP) // 900_000, (visit.end + GAP) // 900_000)
-        held = ("ZADD", key("visits", market, pno), visit.start, f"{pno}:{visit.start}:{visit.end}")
-        await calls.pipeline(held, *(("SETBIT", key("x_quarter", market, quarter), slot, 0) for quarter in taken))
-    for pno in range(1, BLOCKED + 1):
-        await store.bookings.block(market, "client", pno=pno, on=True)
+    await calls.command("SETRANGE", key("x_askable", market, shelf), 0, np.packbits(askable).tobytes())
 
 
 def window(now: int, days: int = 0) -> Span:

@@ -16,6 +16,7 @@ from dispatch.store.bookings import Bookings, Found, Proposal, Record, Turn, clo
 from dispatch.store.calls import Calls, make_redis, text, wall_ms
 from dispatch.store.claims import Claims
 from dispatch.store.deliveries import Deliveries, Delivery
+from dispatch.store.footprint import SHELVES
 from dispatch.store.functions import Clock
 from dispatch.store.gauges import Gauges
 from dispatch.store.habits import HabitsOf
@@ -112,8 +113,9 @@ class Store:
     async def forget_past(self, market: Market) -> int:
         """Drops index bitmaps of quarter-hours that are over; how many keys."""
         quarter = market.now // 900_000
-        gone = [key(name, market.id, q) for name in ("x_quarter", "x_ragged") for q in range(quarter - 4 * 96, quarter - 4)]
-        return int(await self._calls.command("UNLINK", *gone))
+        past = range(quarter - 4 * 96, quarter - 4)
+        gone = [[key(name, market.id, shelf, q) for q in past] for name in ("x_quarter", "x_ragged") for shelf in SHELVES]
+        return sum(await self._calls.pipeline(*(("UNLINK", *names) for names in gone)))
 
 
 async def _agreed_clock(calls: Calls, speed: float) -> Clock:

@@ -91,6 +91,7 @@ class Found(Struct, frozen=True, kw_only=True):
     count: int
 
 
+Place = Sequence[int]  # where a count goes on: what the verb said, its own affair
 Turn = tuple[str, dict[str, Any]]  # a verb that moves a booking's plan on, and its arguments
 
 
@@ -179,7 +180,7 @@ class Bookings:
         first = [_found(*entry) for entry in zip(flat, flat, flat, flat, flat, strict=True)]
         return Found(first=first, count=await self.tally(market, arguments, reply.get("count", 0), reply.get("from")))
 
-    async def tally(self, market: str, arguments: dict[str, Any], count: int, at: int | None) -> int:
+    async def tally(self, market: str, arguments: dict[str, Any], count: int, at: Place | None) -> int:
         """Finishes a count that was too long for one call."""
         while at is not None:
             reply = await self._calls.verb("tally", market, **arguments, **{"from": at, "limit": TALLY})
@@ -190,16 +191,14 @@ class Bookings:
         """How many are left out under which filter first, and the 50 best-ranked of them."""
         counts: dict[str, int] = {}
         left: list[int] = []
-        extent: int | None = 0
-        slot = 0
-        while extent is not None:
-            reply = await self._calls.verb(
-                "census", market, query=plain(query), minute=minute, client_id=client_id, extent=extent, slot=slot, limit=CENSUS
-            )
+        asked = {"query": plain(query), "minute": minute, "client_id": client_id, "limit": CENSUS}
+        at: Place | None = (0, 0, 0)
+        while at is not None:
+            reply = await self._calls.verb("census", market, **asked, at=at)
             for name, n in (reply["counts"] or {}).items():
                 counts[text(name)] = counts.get(text(name), 0) + n
             left += list(reply["left"] or ())[: 50 - len(left)]
-            extent, slot = reply.get("extent"), reply.get("slot", 0)
+            at = reply.get("at")
         return counts, left
 
     async def timeline(self, market: str, bno: int) -> list[dict[str, Any]]:

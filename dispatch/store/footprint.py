@@ -11,8 +11,8 @@ from zlib import crc32
 import numpy as np
 
 from dispatch.hours import QUARTER, Spans, quarters, spans
-from dispatch.matcher import bucket_of, minute_of
-from dispatch.model import Absence, DailyRange, ExtraOpening, InitialRank, MarketSettings, ProviderSettings, Tier
+from dispatch.matcher import STEPS, bucket_of, minute_of
+from dispatch.model import TIERS, Absence, DailyRange, ExtraOpening, InitialRank, MarketSettings, ProviderSettings, Tier
 from dispatch.zones import Areas, Circle, Grid, Net, Polygon, Shape, from_model, net_of, pack_ring
 
 A_DAY = 96  # quarters
@@ -20,6 +20,7 @@ REGION = 3  # H3 resolution of the coarse map that tells whether a place can bel
 DIGITS = 3 * (15 - REGION)  # bits of an H3 index below those of the coarse cell
 MARGIN_DAYS = 2  # indexed beyond the horizon, so that time zones and the daily extension have room
 STEP = 480  # quarters by which an index reaches further at once
+SHELVES = range(len(TIERS))
 
 Write = tuple[str, int, Sequence[Any]]  # template of bitmaps, bit, and in which of them
 NOWHERE: Grid = np.array([], dtype=np.int64)
@@ -173,6 +174,11 @@ def clearing(old: Footprint, unsure: range) -> list[Write]:
 
 
 # -- ranks, and small questions ---------------------------------------------------------------------------------------
+
+
+def shelf_of(bucket: int) -> int:
+    """The shelf of the index (one a tier, the best first) in which a bucket has its slots."""
+    return bucket // STEPS
 
 
 def rank_of(rank: InitialRank) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The server functions: one library, put together from lua/, loaded under names that carry a hash of its text.
 
 Names of functions are global in the server, so the hash lets two versions run side by side while processes are replaced.
-Key templates (keys.py), moves (lifecycle.py), ages (forecast.py) and the clock are rendered into the text: none has a second copy.
+Key templates (keys.py), moves (lifecycle.py), ages (forecast.py), steps (matcher.py) and the clock are rendered into the text: none has a
+second copy.
 Source: https://valkey.io/topics/functions-intro/
 """
 
@@ -19,10 +20,12 @@ from redis.exceptions import NoPermissionError, RedisError, ResponseError
 from dispatch.errors import ConfigError, Unavailable
 from dispatch.forecast import AGES_MS
 from dispatch.lifecycle import MOVES
+from dispatch.matcher import STEPS
+from dispatch.model import TIERS
 from dispatch.store import keys
 from dispatch.store.passing import passing
 
-HOUSES = "K, S, MOVES, CLOCK, AGES, verbs, clock, read, ledger, event, gauge, outbox, inbox, news, record, slots, geometry"
+HOUSES = "K, S, MOVES, CLOCK, AGES, SHELVES, verbs, clock, read, ledger, event, gauge, outbox, inbox, news, record, shelf, slots, geometry"
 ROOMS = "net, fits, find, tally, habits, seats, propose, visits, booking, index"
 
 
@@ -84,7 +87,8 @@ def _body(clock: Clock) -> str:
         f"local call, woken, counted, told, learned, market, instant\nlocal {HOUSES} = {_tables(HOUSES)}\nlocal {ROOMS} = {_tables(ROOMS)}"
     )
     clock_ = f"CLOCK = {{ base = {clock.base_ms * 1_000}, speed = {clock.speed!r} }}"
-    constants = f"{clock_}\nAGES = {{ {', '.join(map(str, AGES_MS))} }}\nlocal null, reply"
+    shelves = f"SHELVES = {{ count = {len(TIERS)}, steps = {STEPS} }}"
+    constants = f"{clock_}\n{shelves}\nAGES = {{ {', '.join(map(str, AGES_MS))} }}\nlocal null, reply"
     scoped = [f"do\n{text}\nend" for _, text in (*sources("lib"), *sources(""))]
     return "\n".join((locals_, constants, keys.lua(), _moves(), *scoped, _SERVE))
 

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from dispatch.store.calls import Calls, decode, text
+from dispatch.store.footprint import SHELVES
 from dispatch.store.keys import key
 
 PAGE = 200  # events read at once: some 4 ms of our time
@@ -61,8 +62,11 @@ class Gauges:
 
     async def reach(self, market: str, cells: Sequence[str]) -> list[int]:
         """For each cell of a net, how many zones reach it. The server reads an eighth of a byte for each slot of the market and cell."""
-        names = [key("x_reach", market, cell) for cell in cells]
-        return [int(count) for count in await self._calls.pipeline(*(("BITCOUNT", name) for name in names))] if names else []
+        if not cells:
+            return []
+        names = [key("x_reach", market, shelf, cell) for cell in cells for shelf in SHELVES]
+        counts = iter(await self._calls.pipeline(*(("BITCOUNT", name) for name in names)))
+        return [sum(int(next(counts)) for _ in SHELVES) for _ in cells]
 
 
 def _numbers(raw: Any) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """Every key the engine has in the store, and nowhere else.
 
 All keys of a market carry the hash tag ``{market}``: whatever one verb touches lives in one slot. The same templates are
-rendered into the server functions as ``K.name(m, ...)``. A ``%s`` stands for a part; the first part is always the market.
+rendered into the server functions as ``K.name(m, ...)``. A ``%s`` stands for a part; the first part is always the market, and in what
+begins with SHELF the second one is the shelf: those are ``K.name(x, ...)`` there, with ``x = K.shelf(m, number)``.
 """
 
 from collections.abc import Mapping
@@ -10,9 +11,11 @@ MARKETS = "dispatch:markets"  # set of market names
 API_KEYS = "dispatch:keys"  # hash digest -> key record
 BEATS = "dispatch:beats"  # hash role:id -> wall ms of the last beat of that process
 
+SHELF = "{%s}:x:%s"  # how everything begins that belongs to one shelf of the match index
+
 TEMPLATES: Mapping[str, str] = {
     "market": "{%s}:market",  # hash: settings, catalogue, areas, version, epoch, gap, cap, hook
-    "numbers": "{%s}:numbers",  # hash: last number given to a provider, booking, client; end of the slot space
+    "numbers": "{%s}:numbers",  # hash: last number given to a provider, booking, client; slots<shelf>: end of its slot space
     "provider_ids": "{%s}:ids:p",  # hash provider_id -> pno
     "booking_ids": "{%s}:ids:b",  # hash booking_id -> bno
     "client_ids": "{%s}:ids:c",  # hash client_id -> cno
@@ -39,17 +42,17 @@ TEMPLATES: Mapping[str, str] = {
     "blocks": "{%s}:bk:%s",  # set of pno blocked with a client, either side
     "blacklist": "{%s}:blacklist",  # hash cno -> reason
     "regions": "{%s}:regions",  # set of H3 cells (res 3) that some zone reaches
-    "x_reach": "{%s}:x:in:%s",  # bitmap: zone covers the cell or may cover a part of it
-    "x_rim": "{%s}:x:rim:%s",  # bitmap: zone may cover a part of the cell, not all of it
-    "x_area": "{%s}:x:ar:%s",  # bitmap: zone lists this area
-    "x_service": "{%s}:x:s:%s",  # bitmap: catalogue holds the service
-    "x_quarter": "{%s}:x:q:%s",  # bitmap: free during some part of this UTC quarter-hour
-    "x_ragged": "{%s}:x:q:%s:part",  # bitmap: free during some part of this UTC quarter-hour, and not during all of it
-    "x_disturb": "{%s}:x:dnd:%s",  # bitmap: not to be disturbed during this quarter of the local day (0 to 95)
-    "x_stir": "{%s}:x:stir:%s",  # bitmap: not to be disturbed during a part of it
-    "x_askable": "{%s}:x:ask",  # bitmap, as long as the slot space: approved, reachable, available, unpaused, below the cap
-    "x_records": "{%s}:x:rec:%s",  # string: 32 bytes a slot, 4096 slots (see lua/lib/record.lua)
-    "x_extents": "{%s}:x:ext",  # string: 9 bytes an extent, in rank order (bucket, first, end)
+    "x_reach": "{%s}:x:%s:in:%s",  # bitmap: zone covers the cell or may cover a part of it
+    "x_rim": "{%s}:x:%s:rim:%s",  # bitmap: zone may cover a part of the cell, not all of it
+    "x_area": "{%s}:x:%s:ar:%s",  # bitmap: zone lists this area
+    "x_service": "{%s}:x:%s:s:%s",  # bitmap: catalogue holds the service
+    "x_quarter": "{%s}:x:%s:q:%s",  # bitmap: free during some part of this UTC quarter-hour
+    "x_ragged": "{%s}:x:%s:q:%s:part",  # bitmap: free during some part of this UTC quarter-hour, and not during all of it
+    "x_disturb": "{%s}:x:%s:dnd:%s",  # bitmap: not to be disturbed during this quarter of the local day (0 to 95)
+    "x_stir": "{%s}:x:%s:stir:%s",  # bitmap: not to be disturbed during a part of it
+    "x_askable": "{%s}:x:%s:ask",  # bitmap, as long as the slot space: approved, reachable, available, unpaused, below the cap
+    "x_records": "{%s}:x:%s:rec:%s",  # string: 32 bytes a slot, 4096 slots (see lua/lib/record.lua)
+    "x_extents": "{%s}:x:%s:ext",  # string: 9 bytes an extent of the shelf, in rank order (bucket, first, end)
     "x_fill": "{%s}:x:fill",  # hash bucket -> next free slot of its newest extent, and its end
     "x_spare": "{%s}:x:spare:%s",  # list of slots given back, by bucket
     "x_waiting": "{%s}:x:wait:%s",  # sorted set of a bucket: number and slot (big-endian u32), by when he was last asked
@@ -72,12 +75,13 @@ def key(name: str, market: str, *parts: object) -> str:
 
 
 def lua() -> str:
-    """The templates as Lua functions ``K.name(m, ...)``."""
-    return "\n".join(_lua(name, template) for name, template in {**TEMPLATES, **CHANNELS}.items())
+    """The templates as Lua functions ``K.name(m, ...)``, those of a shelf as ``K.name(x, ...)``."""
+    return "\n".join(_lua(name, template) for name, template in {"shelf": SHELF, **TEMPLATES, **CHANNELS}.items())
 
 
 def _lua(name: str, template: str) -> str:
-    pieces = template.split("%s")
-    args = ["m", "a", "b"][: len(pieces) - 1]
-    body = " .. ".join(f"'{piece}' .. {arg}" for piece, arg in zip(pieces, args, strict=False))
+    of_shelf = template.startswith(f"{SHELF}:")
+    pieces = (template.replace(SHELF, "%s", 1) if of_shelf else template).split("%s")
+    args = ["x" if of_shelf else "m", "a", "b"][: len(pieces) - 1]
+    body = " .. ".join(f"'{piece}' .. {arg}" if piece else arg for piece, arg in zip(pieces, args, strict=False))
     return f"function K.{name}({', '.join(args)}) return {body}{f' .. {chr(39)}{pieces[-1]}{chr(39)}' if pieces[-1] else ''} end"

@@ -126,11 +126,11 @@ def runs(placed: Sequence[tuple[int, Footprint]]) -> list[Run]:
     return found
 
 
-async def paint(calls: Calls, market: str, placed: Sequence[tuple[int, Footprint]]) -> None:
-    """Writes the bitmaps of enrolled providers, in bounded calls one after the other."""
+async def paint(calls: Calls, market: str, shelf: int, placed: Sequence[tuple[int, Footprint]]) -> None:
+    """Writes the bitmaps of providers enrolled on one shelf, in bounded calls one after the other."""
     for canvas in canvases(runs(placed)):
         for arguments in canvas.calls():
             at: int | None = 0
             while at is not None:
-                at = (await calls.verb("paint", market, **arguments, **{"from": at})).get("from")
+                at = (await calls.verb("paint", market, shelf=shelf, **arguments, **{"from": at})).get("from")
         await anyio.sleep(0)

@@ -24,6 +24,7 @@ from dispatch.store.footprint import (
     footprint_of,
     last_quarter,
     rank_of,
+    shelf_of,
     work_of,
     worked,
 )
@@ -199,7 +200,7 @@ class Providers:
 
     async def _enroll(self, market: Market, entries: list[tuple[dict[str, Any], Footprint]], until: int) -> list[str]:
         """Slots first, then their bitmaps, then everybody takes part. The ids of those who were there already."""
-        placed: list[tuple[int, Footprint]] = []
+        placed: dict[int, list[tuple[int, Footprint]]] = {}
         done: list[tuple[int, str]] = []
         spare: list[Any] = []
         known: list[str] = []
@@ -214,10 +215,11 @@ class Providers:
                 if slot is False:
                     known.append(entry["id"])
                 else:
-                    placed.append((int(slot), footprint))
+                    placed.setdefault(shelf_of(entry["rank"]["bucket"]), []).append((int(slot), footprint))
                     done.append((pno, entry["status"]))
             spare += reply["spare"] or []
-        await paint(self._calls, market.id, placed)
+        for shelf, some in placed.items():
+            await paint(self._calls, market.id, shelf, some)
         for at in range(0, len(done), ENROLLED):
             await self._calls.verb("admit", market.id, list=done[at : at + ENROLLED], spare=[])
         await self._calls.verb("admit", market.id, list=[], spare=spare)
@@ -237,7 +239,7 @@ class Providers:
             return []
         flat = await self._calls.pipeline(*(command for pno in numbers for command in _reads(market, pno)))
         found = [(pno, flat[i * 4 : i * 4 + 4]) for i, pno in enumerate(numbers) if flat[i * 4][0] is not None and flat[i * 4 + 1]]
-        slots = await self._calls.pipeline(*(_asked(market, int(facts[0][0])) for _, facts in found))
+        slots = await self._calls.pipeline(*(_asked(market, shelf_of(int(facts[0][9])), int(facts[0][0])) for _, facts in found))
         return [_standing(pno, facts, raw) for (pno, facts), raw in zip(found, slots, strict=True)]
 
     async def extend(self, market: Market, numbers: Sequence[int]) -> int:
@@ -269,9 +271,9 @@ def _reads(market: str, pno: int) -> tuple[tuple[Any, ...], ...]:
     )
 
 
-def _asked(market: str, slot: int) -> tuple[Any, ...]:
+def _asked(market: str, shelf: int, slot: int) -> tuple[Any, ...]:
     chunk, place = divmod(slot, 4_096)
-    return ("GETRANGE", key("x_records", market, chunk), place * 32 + 4, place * 32 + 11)
+    return ("GETRANGE", key("x_records", market, shelf, chunk), place * 32 + 4, place * 32 + 11)
 
 
 def _standing(pno: int, facts: list[Any], asked: bytes) -> Standing:

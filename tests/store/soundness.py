@@ -14,6 +14,7 @@ from dispatch.engine.desk import Desk
 from dispatch.engine.requests import MatchRequest
 from dispatch.model import BookingRequest, Span
 from dispatch.store import Record, Store
+from dispatch.store.footprint import shelf_of
 from dispatch.store.keys import key
 from tests.store.recount import askable, recount, said
 
@@ -90,11 +91,12 @@ def _of_provider(client: "Redis", market: str, pno: int, records: list[Record]) 
     if shown != right:
         yield f"provider {pno}: sees {sorted(shown)}, should see {sorted(right)}"
     slot, bucket = int(facts[b"slot"]), int(facts[b"bucket"])
-    (asked,) = struct.unpack("<d", client.getrange(key("x_records", market, slot // 4096), slot % 4096 * 32 + 4, slot % 4096 * 32 + 11))
+    record = key("x_records", market, shelf_of(bucket), slot // 4096)
+    (asked,) = struct.unpack("<d", client.getrange(record, slot % 4096 * 32 + 4, slot % 4096 * 32 + 11))
     waiting = client.zscore(key("x_waiting", market, bucket), struct.pack(">II", pno, slot))
     if waiting != asked:
         yield f"provider {pno}: was asked at {asked}, waits since {waiting}"
-    bit = bool(client.getbit(key("x_askable", market), int(facts[b"slot"])))
+    bit = bool(client.getbit(key("x_askable", market, shelf_of(bucket)), slot))
     should = askable(facts, bool(client.exists(key("links", market, pno))), cap)
     if bit != should or (facts[b"askable"] == b"1") != should:
         yield f"provider {pno}: askable is {bit}, should be {should}"

@@ -67,7 +67,7 @@ ALLOWED = [
     "EXISTS {paris}:a",
     "GETRANGE {paris}:a 0 9",
     "STRLEN {paris}:a",
-    "BITCOUNT {paris}:x:ask",
+    "BITCOUNT {paris}:x:0:ask",
     "HGET {paris}:h f",
     "HMGET {paris}:h f g",
     "HGETALL dispatch:keys",

@@ -23,6 +23,7 @@ from dispatch.model import (
 )
 from dispatch.store import Clock, Market, Store
 from dispatch.store.calls import Calls, make_redis
+from dispatch.store.footprint import shelf_of
 from dispatch.store.functions import Library, install, library
 from dispatch.store.keys import key
 from dispatch.zones import cells_of
@@ -31,7 +32,7 @@ NOW = int(datetime(2026, 10, 21, 9, 41, tzinfo=UTC).timestamp() * 1_000)
 DAY, HOUR = 86_400_000, 3_600_000
 SHORT = MarketSettings(horizon_days=5)
 PARIS, LYON = (48_856_600, 2_352_200), (45_764_000, 4_835_700)
-BITMAPS = ("x:in:", "x:rim:", "x:ar:", "x:s:", "x:q:", "x:dnd:", "x:stir:", "x:ask")
+BITMAPS = ("in:", "rim:", "ar:", "s:", "q:", "dnd:", "stir:", "ask")
 
 
 @dataclass(slots=True)
@@ -97,17 +98,20 @@ async def count(bench: Bench, asked: Query) -> int:
     return (await bench.store.bookings.match(bench.market.id, asked, minute=minute, k=5, client_id=None)).count
 
 
-async def bits(bench: Bench, slot: int) -> set[str]:
-    """The names of the bitmaps in which a slot's bit is set, without the market."""
-    prefix = f"{{{bench.market.id}}}:"
+async def bits(bench: Bench, place: tuple[int, int]) -> set[str]:
+    """The names of the bitmaps in which a slot's bit is set, without the market and the shelf."""
+    prefix, slot = key("x_askable", bench.market.id, place[0]).removesuffix("ask"), place[1]
     kinds = tuple(prefix + kind for kind in BITMAPS)
-    names = [name for name in await bench.calls.command("KEYS", f"{prefix}x:*") if name.decode().startswith(kinds)]
+    names = [name for name in await bench.calls.command("KEYS", f"{prefix}*") if name.decode().startswith(kinds)]
     found = await bench.calls.pipeline(*(("GETBIT", name, slot) for name in names))
     return {name.decode().removeprefix(prefix) for name, bit in zip(names, found, strict=True) if bit}
 
 
-async def slot_of(bench: Bench, provider: str) -> int:
-    return (await bench.store.providers.get(bench.market.id, provider)).slot
+async def place_of(bench: Bench, provider: str) -> tuple[int, int]:
+    """His shelf, and his slot there."""
+    pno = await bench.store.providers.number(bench.market.id, provider)
+    slot, bucket = await bench.calls.command("HMGET", key("provider", bench.market.id, pno), "slot", "bucket")
+    return shelf_of(int(bucket)), int(slot)
 
 
 async def reachable(bench: Bench, provider: str) -> None:
@@ -136,13 +140,13 @@ async def test_a_provider_who_changes_leaves_the_bits_of_his_new_settings_and_no
     for after, wanted in SETTINGS.items():
         changed, fresh = f"c-{after}", f"f-{after}"
         await bench.store.providers.put(bench.market, changed, SETTINGS[before])
-        old = await slot_of(bench, changed)
+        old = await place_of(bench, changed)
         await reachable(bench, changed)
         await bench.store.providers.put(bench.market, changed, wanted)
         await bench.store.providers.put(bench.market, fresh, wanted)
         await reachable(bench, fresh)
-        new = await slot_of(bench, changed)
-        assert await bits(bench, new) == await bits(bench, await slot_of(bench, fresh)), after
+        new = await place_of(bench, changed)
+        assert await bits(bench, new) == await bits(bench, await place_of(bench, fresh)), after
         assert new == old or await bits(bench, old) == set(), after
 
 
@@ -150,13 +154,13 @@ async def test_an_import_leaves_the_same_bits_as_one_by_one(bench: Bench) -> Non
     await bench.store.providers.enroll(bench.market, [(f"i-{name}", one) for name, one in SETTINGS.items()])
     for name, one in SETTINGS.items():
         await bench.store.providers.put(bench.market, f"p-{name}", one)
-        assert await bits(bench, await slot_of(bench, f"i-{name}")) == await bits(bench, await slot_of(bench, f"p-{name}")), name
+        assert await bits(bench, await place_of(bench, f"i-{name}")) == await bits(bench, await place_of(bench, f"p-{name}")), name
 
 
 async def test_a_zone_of_200_km_has_a_net_of_a_few_hundred_cells_and_is_exact(bench: Bench) -> None:
     await bench.store.providers.put(bench.market, "far", SETTINGS["wide"])
     await reachable(bench, "far")
-    cells = [name for name in await bits(bench, await slot_of(bench, "far")) if name.startswith(("x:in:", "x:rim:"))]
+    cells = [name for name in await bits(bench, await place_of(bench, "far")) if name.startswith(("in:", "rim:"))]
     assert len(cells) < 800
     degree = 111_194.9
     inside, outside = (PARIS[0] - round(share * 200_000 / degree * 1e6) for share in (0.9999, 1.0001))
@@ -208,7 +212,7 @@ async def test_writing_that_is_cut_into_many_calls_ends_the_same(
             await reachable(one, f"p{name}")
     for name in SETTINGS:
         for who in (f"p{name}", f"i{name}"):
-            assert await bits(hasty, await slot_of(hasty, who)) == await bits(calm, await slot_of(calm, who)), who
+            assert await bits(hasty, await place_of(hasty, who)) == await bits(calm, await place_of(calm, who)), who
     minute = hours.local_minute("Europe/Paris", NOW)
     answers = []
     for one in (hasty, calm):

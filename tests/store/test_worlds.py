@@ -26,6 +26,7 @@ from dispatch.store import Clock, Market, Store
 from dispatch.store.bookings import plain
 from dispatch.store.calls import Calls, make_redis
 from dispatch.store.embedded import Embedded
+from dispatch.store.footprint import SHELVES, shelf_of
 from dispatch.store.functions import Library, install, library
 from dispatch.store.keys import key
 from tests.store.worlds import Maker, Someone, World, state_of
@@ -48,7 +49,7 @@ function verbs.arrange(m, a)
       if one.p % 2 == 0 then call('HSET', key, 'push', 1) else call('HSET', K.links(m, one.p), 'd', 'g|1|0') end
     end
     for _, v in ipairs(one.visits) do visits.hold(m, one.p, v[1], { v[2], v[3] }, a.gap) end
-    record.asked(m, record.read(m, tonumber(call('HGET', key, 'slot'))), one.asked)
+    record.asked(m, record.read(shelf.place(m, one.p)), one.asked)
     record.refresh(m, one.p)
   end
   for _, turn in ipairs(a.turns) do call('SETRANGE', K.x_turn(m), turn[1] * 4, struct.pack('<I4', turn[2])) end
@@ -60,15 +61,14 @@ function verbs.seek(m, a)
   for _, pno in ipairs(a.asked) do asked[pno] = true end
   q.minute = a.minute
   if a.client_id then q.client = tonumber(call('HGET', K.client_ids(m), a.client_id)) end
-  net.cast(m, fits.prepare(m, q, asked))
-  local count, from = 0, 0
+  fits.prepare(m, q, asked)
+  local count, from = 0, { 0, 0 }
   repeat -- a call on a busy machine counts only some of them
     local some
     some, from = tally.count(m, q, from, 100000)
     count = count + some
   until not from
   for i, r in ipairs(find.first(m, q, a.k)) do out[i] = { r.pno, r.windows, r.far } end
-  net.drop(m, q)
   return reply('FOUND', { first = out, count = count })
 end
 end
@@ -156,8 +156,8 @@ async def settled(store: Store, calls: Calls, world: World) -> tuple[Market, lis
     for one in world.people:
         if one.later is not None:
             await store.providers.put(market, one.id, one.later)
-    span = int(await calls.command("HGET", key("numbers", name), "slots"))
-    turns = [(bucket, span * world.turning // 64 * 8) for bucket in world.buckets()] if world.turning else []
+    spans = [int(span or 0) for span in await calls.command("HMGET", key("numbers", name), *(f"slots{shelf}" for shelf in SHELVES))]
+    turns = [(bucket, spans[shelf_of(bucket)] * world.turning // 64 * 8) for bucket in world.buckets()] if world.turning else []
     states = [state_of(one, numbers[one.id], 1 + 20 * index) for index, one in enumerate(world.people)]
     await calls.verb("arrange", name, list=states, gap=market.settings.travel_gap_s * 1_000, turns=turns)
     if moved := [

@@ -9,8 +9,9 @@ function verbs.extend(m, a)
   for i, one in ipairs(a.list) do
     if i > 1 and index.over(begun) then return reply('DONE', { done = i - 1 }) end
     local key = K.provider(m, one.p)
-    local slot, version, reach = read.numbers(key, 'slot', 'version', 'until')
-    if version == one.version and reach == one.reach and not index.write(m, slot, one.writes, { 1, 1 }, begun + 1) then
+    local slot, bucket, version, reach = read.numbers(key, 'slot', 'bucket', 'version', 'until')
+    local x = shelf.of(m, bucket)
+    if version == one.version and reach == one.reach and not index.write(x, slot, one.writes, { 1, 1 }, begun + 1) then
       if one.spans then call('HSET', K.x_spans(m), one.p, one.spans) end
       call('HSET', key, 'until', one['until'])
     end

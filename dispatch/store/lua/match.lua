@@ -2,7 +2,7 @@
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, query, minute, k, counting (whether to), client_id or nil}
 -- Replies: FOUND {first (five numbers of each, flat: pno, bucket, score x 100, distance in m or -1, windows that fit as bits), count,
---          from (slot at which to go on counting)}
+--          from {shelf, slot} (where to go on counting)}
 -- Source: SPEC.md R2, R5.
 
 local function query_of(m, a)
@@ -25,21 +25,15 @@ local function flat(found)
 end
 
 function verbs.match(m, a)
-  local q, out = query_of(m, a), {}
-  net.cast(m, q)
-  if a.counting then out.count, out.from = tally.at_once(m, q) end
-  local found = find.first(m, q, a.k)
-  net.drop(m, q)
-  out.first = flat(found)
+  local count = a.counting and tally.begin()
+  local out = { first = flat(find.first(m, query_of(m, a), a.k, count)) }
+  if count then out.count, out.from = count.n, count.from end
   return reply('FOUND', out)
 end
 
 -- tally: goes on counting where a count stopped. ARGV {m, query, minute, client_id or nil, from, limit (of doubtful ones to look at)}.
 -- Replies: COUNTED {count, from}
 function verbs.tally(m, a)
-  local q = query_of(m, a)
-  net.cast(m, q)
-  local count, from = tally.count(m, q, a.from, a.limit)
-  net.drop(m, q)
+  local count, from = tally.count(m, query_of(m, a), a.from, a.limit)
   return reply('COUNTED', { count = count, from = from })
 end

@@ -3,7 +3,7 @@
 -- ARGV: 1 msgpack {m, rid, print (of the request), booking_id, client_id, who {what can be erased}, query {..}, windows, ends (of the
 --       search for each window), services, area, face (msgpack pairs every holder sees), face_pairs, price, currency, urgency, start,
 --       deadline, override (ops' word, R10), plan (first wave, or nil when it must wait), due (next time it wants attention), minute}
--- Replies: OPENED {bno, asked, count, from (slot at which an unfinished count goes on), at, deadline, urgency}, DUPLICATE, BLOCKED,
+-- Replies: OPENED {bno, asked, count, from {shelf, slot} (where an unfinished count goes on), at, deadline, urgency}, DUPLICATE, BLOCKED,
 --          MISMATCH; the first is kept under rid for 24 h of wall time.
 -- Source: SPEC.md R10-R12, P4.
 local function number_of(m, name, index, id)

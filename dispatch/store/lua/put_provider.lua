@@ -18,9 +18,10 @@ end
 -- To another bucket when his rank is another; the old slot is left to be swept.
 local function move(m, pno, a)
   local slot, bucket = read.numbers(K.provider(m, pno), 'slot', 'bucket')
-  local asked = record.read(m, slot).asked or 0
+  local x = shelf.of(m, bucket)
+  local asked = record.read(x, slot).asked or 0
   if not a.rank or a.rank.bucket == bucket then return slot, asked end
-  index.leave(m, slot)
+  index.leave(m, x, slot)
   if call('HGET', K.provider(m, pno), 'askable') == '1' then gauge.add(m, 'providers.askable', -1) end
   local new = slots.take(m, a.rank.bucket)
   call('HSET', K.provider(m, pno), 'slot', new, 'bucket', a.rank.bucket, 'askable', 0)
@@ -38,13 +39,13 @@ local function describe(m, a, pno, slot, asked, fresh)
 end
 
 -- Writes on from `at`; he takes part when all is written. Whether more is to be written.
-local function settle(m, pno, slot, todo, at, begun)
-  local key = K.provider(m, pno)
-  at = index.write(m, slot, todo.writes, at, begun)
+local function settle(m, pno, todo, at, begun)
+  local key, x, slot = K.provider(m, pno), shelf.place(m, pno)
+  at = index.write(x, slot, todo.writes, at, begun)
   if at then
     call('HSET', key, 'status', 'loading', 'rest', cmsgpack.pack({ writes = todo.writes, status = todo.status, at = at }))
   else
-    visits.block_all(m, pno, slot, read.market(m).gap)
+    visits.block_all(m, pno, read.market(m).gap)
     call('HSET', key, 'status', todo.status)
     call('HDEL', key, 'rest')
   end
@@ -60,7 +61,7 @@ function verbs.put_provider(m, a)
   pno = pno or create(m, a)
   local slot, asked, left = move(m, pno, a)
   describe(m, a, pno, slot, asked, fresh)
-  local more = settle(m, pno, slot, a, { 1, 1 }, begun)
+  local more = settle(m, pno, a, { 1, 1 }, begun)
   event.note(m, 'ProviderPut', { p = pno, created = fresh })
   if a.status ~= 'approved' then seats.recall(m, pno, 'ops', function() return true end) end
   return reply(fresh and 'CREATED' or 'REPLACED', { p = pno, more = more, left = left })
@@ -68,7 +69,7 @@ end
 
 -- put_rest: ARGV {m, p}: writes on what put_provider or put_rest did not get through. Replies: DONE {more}
 function verbs.put_rest(m, a)
-  local begun, slot, rest = clock.busy(), unpack(call('HMGET', K.provider(m, a.p), 'slot', 'rest'))
+  local begun, rest = clock.busy(), call('HGET', K.provider(m, a.p), 'rest')
   local todo = rest and cmsgpack.unpack(rest)
-  return reply('DONE', { more = todo and settle(m, a.p, slot, todo, todo.at, begun) or false })
+  return reply('DONE', { more = todo and settle(m, a.p, todo, todo.at, begun) or false })
 end

@@ -4,7 +4,7 @@
 -- Replies: DONE {at or nil: where to go on}
 -- Source: DESIGN (match index).
 function verbs.sweep(m, a)
-  local at = index.write(m, a.slot, a.writes, a.at, clock.busy())
+  local at = index.write(shelf.of(m, a.bucket), a.slot, a.writes, a.at, clock.busy())
   if not at then slots.give_back(m, a.bucket, a.slot) end
   return reply('DONE', { at = at })
 end

@@ -1,5 +1,5 @@
--- Joining bitmaps. Every one that meets others is as long as the slot space (q.full bytes).
-local TOGETHER, KNOWN = 12, 4096
+-- Joining bitmaps. Every one that meets others is as long as its shelf's slot space (q.full bytes).
+local TOGETHER, KNOWN = 12, 16384
 
 -- BITOP is some thirty times slower beyond the end of the shortest bitmap, so those that meet are made as long as the slot space (`full`
 -- bytes). The second step copies the bitmap: one that has grown has much spare room.
@@ -44,4 +44,10 @@ function net.join(how, to, keys)
   call('BITOP', how, to, unpack(keys, 1, math.min(#keys, TOGETHER)))
   for i = TOGETHER + 1, #keys, TOGETHER do call('BITOP', how, to, to, unpack(keys, i, math.min(#keys, i + TOGETHER - 1))) end
   return to
+end
+
+-- Nothing is left of a shelf's results.
+function net.drop(q)
+  if #q.scratch > 0 then call('DEL', unpack(q.scratch)) end
+  redis.set_repl(redis.REPL_ALL)
 end

@@ -1,9 +1,9 @@
 -- Extents in rank order: the runs of slots of each bucket (see slots.lua).
 local ENTRY, WIDTH, PIECE = '<BI4I4', 9, 64
 
--- The extents of the market in rank order, as an iterator of bucket and its list of {first, stop}. Read in pieces: most searches need few.
-function slots.buckets(m)
-  local key, map, at = K.x_extents(m), '', 1
+-- The extents of a shelf in rank order, as an iterator of bucket and its list of {first, stop}. Read in pieces: most searches need few.
+function slots.buckets(x)
+  local key, map, at = K.x_extents(x), '', 1
   local function more()
     local piece = call('GETRANGE', key, #map, #map + WIDTH * PIECE - 1)
     map = map .. piece

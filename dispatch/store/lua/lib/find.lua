@@ -1,5 +1,5 @@
--- The first providers that fit, in the order of R5: bucket (tier, score step), longest since last asked, number.
-local MOST, FEW = 200, 32
+-- The first of a shelf that fit, in the order of R5: bucket (tier, score step), longest since last asked, number.
+local FEW = 32
 
 local function earlier(a, b)
   return a[1] < b[1] or a[1] == b[1] and a[2] < b[2]
@@ -46,7 +46,7 @@ end
 
 local function in_rank_order(m, q, s, k, chosen, crowded)
   local turns, best = call('GET', K.x_turn(m)) or '', find.best(m, q)
-  for bucket, runs in slots.buckets(m) do
+  for bucket, runs in slots.buckets(q.x) do
     if net.any(s, runs) then
       local n, size = find.spread(q, runs)
       local want = k - #chosen
@@ -55,7 +55,7 @@ local function in_rank_order(m, q, s, k, chosen, crowded)
         local turn = #turns > bucket * 4 and struct.unpack('<I4', turns, bucket * 4 + 1) or 0
         if turn > 0 then runs = slots.rotated(runs, turn) end
         if n >= find.CROWD and not s.doubt then
-          s = net.steps(m, q, q.net, q.size, net.unsure(m, q)) -- many are to be looked at: those beyond doubt need no look
+          s = net.steps(q, q.net, q.size, net.unsure(m, q)) -- many are to be looked at: those beyond doubt need no look
         end
         list, crowded[bucket] = walked(s, runs, best, want, n >= find.CROWD)
       end
@@ -65,12 +65,8 @@ local function in_rank_order(m, q, s, k, chosen, crowded)
   end
 end
 
--- At most k that fit, in order; and the buckets that were crowded {bucket = slot after the crowd}. The net must be cast.
-function find.first(m, q, k)
-  local chosen, crowded = {}, {}
-  k = math.min(k, MOST)
-  if k < 1 or q.size == 0 then return chosen, crowded end
-  local s = net.steps(m, q, q.net, q.size, q.doubt)
+-- Those of the shelf at hand until there are k; its net must be cast.
+function find.on_shelf(m, q, k, chosen, crowded)
+  local s = net.steps(q, q.net, q.size, q.doubt)
   if q.size <= FEW then among_few(m, q, s, k, chosen) else in_rank_order(m, q, s, k, chosen, crowded) end
-  return chosen, crowded
 end

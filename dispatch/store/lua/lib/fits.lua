@@ -64,13 +64,13 @@ function fits.doubtful(m, q, slot, pno, lat, lng, radius, kind, fray)
   elseif kind % 8 == 2 and not geometry.in_zone(m, q, pno) then return false end
   if fray and not in_part(m, q, slot, pno) then return false end
   if not q.stirs or kind < 8 then return true end
-  local r = record.read(m, slot)
+  local r = record.read(q.x, slot)
   return not fits.disturbed(q, r.dnd_from, r.dnd_to)
 end
 
--- Who stays out: those asked in this round {pno = true}, and those blocked with the client.
+-- A query, ready for its shelves. Who stays out: those asked in this round {pno = true}, and those blocked with the client.
 function fits.prepare(m, q, asked)
-  q.out = asked or {}
+  q.out, q.work, q.plainly = asked or {}, 0, geometry.plainly(q)
   local blocked = q.client and call('SMEMBERS', K.blocks(m, q.client)) or {}
   for i = 1, #blocked do q.out[tonumber(blocked[i])] = true end
   return q

@@ -53,7 +53,7 @@ function geometry.covers(m, q, r)
   if r.kind == 1 then return geometry.distance(r.lat, r.lng, q.lat, q.lng) <= r.radius end
   if r.kind == 2 then return geometry.in_zone(m, q, r.pno) end
   for _, area in ipairs(q.areas) do
-    if call('GETBIT', K.x_area(m, area), r.slot) == 1 then return true end
+    if call('GETBIT', K.x_area(q.x, area), r.slot) == 1 then return true end
   end
   return false
 end

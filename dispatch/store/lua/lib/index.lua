@@ -4,11 +4,11 @@ local DIGITS, LIMIT, LOOK = {}, 0.0015, 16
 for i = 0, 99 do DIGITS[i] = (i < 10 and '0' or '') .. i end
 
 -- K.x_quarter, for many quarters in a row: turning a number into text costs as much as a call.
-local top, market, head
-function index.quarter(m, quarter)
+local top, beside, head
+function index.quarter(x, quarter)
   local two = quarter % 100
   local rest = (quarter - two) / 100
-  if rest ~= top or m ~= market then top, market, head = rest, m, K.x_quarter(m, rest) end
+  if rest ~= top or x ~= beside then top, beside, head = rest, x, K.x_quarter(x, rest) end
   return head .. DIGITS[two]
 end
 
@@ -17,23 +17,23 @@ function index.over(begun)
   return clock.busy() - begun > LIMIT
 end
 
--- Writes from {group, part} `at` on until all is written (nil) or the call has had its time (where to go on).
-function index.write(m, slot, writes, at, begun)
+-- Writes to slot `slot` of shelf `x` from {group, part} `at` on until all is written (nil) or the call has had its time (where to go on).
+function index.write(x, slot, writes, at, begun)
   slot = tostring(slot)
   for g = at[1], #writes do
     local template, bit, parts = writes[g][1], tostring(writes[g][2]), writes[g][3]
     local name = template == 'x_quarter' and index.quarter or K[template]
     for i = g == at[1] and at[2] or 1, #parts do
-      call('SETBIT', name(m, parts[i]), slot, bit)
+      call('SETBIT', name(x, parts[i]), slot, bit)
       if i % LOOK == 0 and index.over(begun) then return { g, i + 1 } end
     end
   end
 end
 
 -- Nobody is at `slot` any more.
-function index.leave(m, slot)
-  call('SETBIT', K.x_askable(m), slot, 0)
-  record.clear(m, slot)
+function index.leave(m, x, slot)
+  call('SETBIT', K.x_askable(x), slot, 0)
+  record.clear(m, x, slot)
 end
 
 -- The record of the slot, and what is too long for it.

@@ -42,7 +42,7 @@ function find.longest(m, q, bucket, runs, k, n, size)
     for i = 1, #members do
       local slot = struct.unpack('>I4', members[i], 5)
       if holds(parts, slot) then
-        local name, from = record.at(m, slot)
+        local name, from = record.at(q.x, slot)
         local text = call('GETRANGE', name, from, from + record.SIZE - 1)
         local pno, asked, lat, lng, radius, kind = struct.unpack(record.ZONED, text)
         local fray = q.frayed and call('GETBIT', q.frayed, slot) == 1

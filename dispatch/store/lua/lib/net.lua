@@ -1,14 +1,14 @@
--- The bitmaps of a query, ANDed into one: the net. It may hold providers who do not fit (rims, quarters free only in part, those asked or
--- blocked), never lack one who does. Scratch results stay out of the append-only file.
+-- The bitmaps of a shelf, ANDed into one: the net of a query there. It may hold providers who do not fit (rims, quarters free only in
+-- part, those asked or blocked), never lack one who does. Scratch results stay out of the append-only file.
 --
 -- A query: cells, areas, lat, lng, services, windows {{start, end}...} (ms), gap (ms), client (number), minute (local minute
 -- of the day, now), asked {pno = true}.
 -- Zones of usual size have a net of the smallest cells; larger cells matter only where somebody's zone is larger.
 local function reaching(m, q)
-  local cells, keys = q.cells, {}
-  q.sizes = call('EXISTS', K.x_reach(m, cells[2]), K.x_reach(m, cells[3]), K.x_reach(m, cells[4])) > 0 and 4 or 1
-  for i = 1, q.sizes do keys[i] = K.x_reach(m, cells[i]) end
-  for _, area in ipairs(q.areas) do keys[#keys + 1] = K.x_area(m, area) end
+  local x, cells, keys = q.x, q.cells, {}
+  q.sizes = call('EXISTS', K.x_reach(x, cells[2]), K.x_reach(x, cells[3]), K.x_reach(x, cells[4])) > 0 and 4 or 1
+  for i = 1, q.sizes do keys[i] = K.x_reach(x, cells[i]) end
+  for _, area in ipairs(q.areas) do keys[#keys + 1] = K.x_area(x, area) end
   keys = net.level(q, keys)
   return #keys > 1 and net.join('OR', net.scratch(m, q, 'reach'), keys) or keys[1]
 end
@@ -17,9 +17,8 @@ end
 -- part, or in one that is partly in their do-not-disturb hours. Only counts and crowds need it.
 function net.unsure(m, q)
   if q.unsure then return q.unsure end
-  local keys = { q.stirs }
-  keys[#keys + 1] = q.frayed
-  for i = 1, q.sizes do keys[#keys + 1] = K.x_rim(m, q.cells[i]) end
+  local keys = { q.frayed or q.stirs, q.frayed and q.stirs }
+  for i = 1, q.sizes do keys[#keys + 1] = K.x_rim(q.x, q.cells[i]) end
   keys = net.level(q, keys)
   q.unsure = #keys == 1 and keys[1] or net.scratch(m, q, 'unsure')
   if #keys > 1 then net.join('OR', q.unsure, keys) end
@@ -39,33 +38,36 @@ local function blemishes(m, q)
   local some = {}
   for _, ragged in ipairs(q.ragged) do for _, key in ipairs(ragged) do some[#some + 1] = key end end
   if #some > 0 then q.frayed = net.join('OR', net.scratch(m, q, 'frayed'), some) end
-  q.stirs = net.level(q, { K.x_stir(m, math.floor(q.minute / 15)) })[1]
+  q.stirs = net.level(q, { K.x_stir(q.x, math.floor(q.minute / 15)) })[1]
 end
 
 -- Everything the net is the AND of; nil when nobody can be in it.
 local function parts(m, q)
-  local reach = q.full > 0 and reaching(m, q)
+  local x, reach = q.x, reaching(m, q)
   local all = reach and net.hours(m, q)
   if not all then return nil end
-  local keys = { K.x_askable(m) }
-  for _, service in ipairs(q.services) do keys[#keys + 1] = K.x_service(m, service) end
+  local keys = { K.x_askable(x) }
+  for i, service in ipairs(q.services) do keys[i + 1] = K.x_service(x, service) end
   local there = net.level(q, keys)
   if #there < #keys then return nil end
+  there[#there + 1] = reach
   for i = 1, #there do all[#all + 1] = there[i] end
-  all[#all + 1] = reach
-  local asleep = K.x_disturb(m, math.floor(q.minute / 15))
+  local asleep = K.x_disturb(x, math.floor(q.minute / 15))
   if net.whole(q, asleep) then all[#all + 1] = net.join('NOT', net.scratch(m, q, 'awake'), { asleep }) end
   return all
 end
 
-function net.begin(m, q)
+-- The query turns to a shelf; false: it has no slots. net.drop must follow in the same call.
+function net.begin(m, q, number)
+  q.x = shelf.at(m, number)
+  q.full, q.scratch, q.size, q.doubts = call('STRLEN', K.x_askable(q.x)), {}, 0, 0
+  q.doubt, q.unsure, q.frayed, q.stirs = nil, nil, nil, nil
   redis.set_repl(redis.REPL_NONE)
-  q.full, q.scratch, q.size, q.doubts, q.work, q.plainly = call('STRLEN', K.x_askable(m)), {}, 0, 0, 0, geometry.plainly(q)
+  return q.full > 0
 end
 
--- Casts the net: q.net and its size (0: nobody). net.drop must follow in the same call.
+-- Casts the net on that shelf: q.net and its size (0: nobody).
 function net.cast(m, q)
-  net.begin(m, q)
   local all = parts(m, q)
   if not all then return end
   q.net = net.join('AND', net.scratch(m, q, 'net'), all)
@@ -73,7 +75,3 @@ function net.cast(m, q)
   if q.size > 0 then blemishes(m, q) end
 end
 
-function net.drop(_, q)
-  if #q.scratch > 0 then call('DEL', unpack(q.scratch)) end
-  redis.set_repl(redis.REPL_ALL)
-end

@@ -47,14 +47,11 @@ end
 
 -- `plan`: wave, size, answer_by, minute, due (when this wave was owed), ready (since when the sender could have sent it),
 -- kind (wave or fill). Returns the numbers of those asked; with `counting`, also the exact count of candidates
--- as {n, slot to go on from}.
+-- and where to go on {shelf, slot}.
 function propose.wave(m, b, plan, counting)
   local now = clock.now()
-  local q, count, from = propose.query(m, b, plan.minute, now), nil, nil
-  net.cast(m, q)
-  if counting then count, from = tally.at_once(m, q) end
-  local chosen, crowded = find.first(m, q, plan.size)
-  net.drop(m, q)
+  local count = counting and tally.begin()
+  local chosen, crowded = find.first(m, propose.query(m, b, plan.minute, now), plan.size, count)
   turn(m, crowded, chosen)
   local asked = {}
   for _, r in ipairs(chosen) do
@@ -64,7 +61,8 @@ function propose.wave(m, b, plan, counting)
     end
   end
   if #asked > 0 then propose.record(m, b, plan, asked, now) end
-  return asked, count, from
+  if count then return asked, count.n, count.from end
+  return asked
 end
 
 function propose.record(m, b, plan, asked, now)

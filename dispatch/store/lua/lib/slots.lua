@@ -1,18 +1,19 @@
 -- Numbers in rank order. A bucket is one tier x score step (0: premier 10.0, the last: limited 0.0); it owns extents of
--- the slot space. A full bucket gets a new extent at the end, so nobody is ever renumbered.
+-- its shelf's slot space. A full bucket gets a new extent at the end, so nobody is ever renumbered.
 local ENTRY, WIDTH = '<BI4I4', 9
 
 -- The slot space in bytes of a bitmap, rounded up by at most an eighth, so that it seldom grows. x_askable always has that length.
-local function widen(m, stop)
+local function widen(x, stop)
   local bytes = math.ceil(stop / 8)
   local step = math.max(64, 2 ^ math.floor(math.log(bytes) / math.log(2)) / 8)
   local full = math.ceil(bytes / step) * step
-  if call('STRLEN', K.x_askable(m)) < full then call('SETBIT', K.x_askable(m), full * 8 - 1, 0) end
+  if call('STRLEN', K.x_askable(x)) < full then call('SETBIT', K.x_askable(x), full * 8 - 1, 0) end
 end
 
 -- A new extent for a bucket, half as large as what it has (so there are few of them, and little is empty), whole words.
 local function grow(m, bucket, want)
-  local owned, map = 0, call('GET', K.x_extents(m)) or ''
+  local x, owned = shelf.of(m, bucket), 0
+  local map = call('GET', K.x_extents(x)) or ''
   local at = #map + 1
   for i = 1, #map, WIDTH do
     local b, first, stop = struct.unpack(ENTRY, map, i)
@@ -20,10 +21,10 @@ local function grow(m, bucket, want)
     if b > bucket and at > i then at = i end
   end
   local size = math.ceil(math.max(64, want, owned / 2) / 64) * 64
-  local stop = call('HINCRBY', K.numbers(m), 'slots', size)
+  local stop = call('HINCRBY', K.numbers(m), 'slots' .. shelf.number(bucket), size)
   local entry = struct.pack(ENTRY, bucket, stop - size, stop)
-  call('SET', K.x_extents(m), string.sub(map, 1, at - 1) .. entry .. string.sub(map, at))
-  widen(m, stop)
+  call('SET', K.x_extents(x), string.sub(map, 1, at - 1) .. entry .. string.sub(map, at))
+  widen(x, stop)
   return stop - size, stop
 end
 

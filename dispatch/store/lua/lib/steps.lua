@@ -4,8 +4,8 @@ local BLOCK, NEAR, RARE, SET = 512, 12, 64, '%Z'
 -- What a walk over bitmap `key` (with `size` bits set) remembers: the bitmaps that tell more of each (`doubt`, where nil means that all
 -- are in doubt; frayed), the block it stands in (bytes s.first to before s.past), and the next byte that is not empty (s.to, seen from
 -- s.from on). Bits are close together when there are fewer than NEAR bytes to each; where there are more than RARE, BITPOS jumps.
-function net.steps(m, q, key, size, doubt)
-  return { m = m, key = key, doubt = doubt, others = doubt and 0 or 255, fray = q.frayed, near = q.full < NEAR * size,
+function net.steps(q, key, size, doubt)
+  return { x = q.x, key = key, doubt = doubt, others = doubt and 0 or 255, fray = q.frayed, near = q.full < NEAR * size,
     full = q.full, rare = q.full > RARE * size,
     first = 0, past = 0, from = 1, to = 0, bytes = '', doubted = '', frayed = '' }
 end

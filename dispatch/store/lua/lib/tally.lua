@@ -1,25 +1,37 @@
--- Counting exactly who in a net fits.
-local AT_ONCE, SMALL = 16, 4096 -- doubtful ones, bytes of a bitmap: a longer count begins with a call of its own
+-- Counting exactly who fits, shelf by shelf.
 
--- All that are beyond doubt, but those blocked or asked.
+-- Where those stand who stay out: {shelf, slot}..
+local function places(m, q)
+  if not q.places then
+    q.places = {}
+    for pno in pairs(q.out) do
+      local found = call('HMGET', K.provider(m, pno), 'slot', 'bucket')
+      if found[1] then q.places[#q.places + 1] = { shelf.of(m, found[2]), found[1] } end
+    end
+  end
+  return q.places
+end
+
+-- All of the shelf at hand that are beyond doubt, but those blocked or asked.
 local function all_sure(m, q)
   local n = q.size - q.doubts
-  for pno in pairs(q.out) do
-    local slot = call('HGET', K.provider(m, pno), 'slot')
-    if slot and call('GETBIT', q.net, slot) == 1 and (q.doubts == 0 or call('GETBIT', q.doubt, slot) == 0) then n = n - 1 end
+  for _, place in ipairs(places(m, q)) do
+    local slot = place[2]
+    if place[1] == q.x and call('GETBIT', q.net, slot) == 1 and (q.doubts == 0 or call('GETBIT', q.doubt, slot) == 0) then n = n - 1 end
   end
   return n
 end
 
--- How many in the net fit: all that are beyond doubt (when from = 0), and the doubtful ones from slot `from` on, until about `limit` of
--- them are looked at or the call has had its time. Returns the number, and the slot to go on from (nil: done).
-function tally.count(m, q, from, limit)
-  if q.size == 0 then return 0 end
+-- How many in the net of the shelf at hand fit: all that are beyond doubt (when from = 0), and the doubtful ones from slot `from` on,
+-- until about `limit` of them are looked at or the call that began at `begun` has had its time. Returns the number, the slot to go on
+-- from (nil: done), and how many it looked at.
+function tally.shelf(m, q, from, limit, begun)
+  if q.size == 0 then return 0, nil, 0 end
   net.doubt(m, q)
-  local n, begun, stop = from == 0 and all_sure(m, q) or 0, clock.busy(), nil
+  local n, stop = from == 0 and all_sure(m, q) or 0, nil
   local looked, read, zoned, out = 0, struct.unpack, record.ZONED, q.out
-  if q.doubts == 0 then return n end
-  net.walk(net.steps(m, q, q.doubt, q.doubts), from - from % 8, q.full * 8, function(slot, text, pos, unsure)
+  if q.doubts == 0 then return n, nil, 0 end
+  net.walk(net.steps(q, q.doubt, q.doubts), from - from % 8, q.full * 8, function(slot, text, pos, unsure)
     if slot < from then return false end
     if looked >= limit or looked % 8 == 7 and index.over(begun) then
       stop = slot
@@ -29,13 +41,23 @@ function tally.count(m, q, from, limit)
     local pno, _, lat, lng, radius, kind = read(zoned, text, pos)
     if not out[pno] and fits.doubtful(m, q, slot, pno, lat, lng, radius, kind, unsure == 2) then n = n + 1 end
   end)
-  return n, stop
+  return n, stop, looked
 end
 
--- A count that is no burden to the call: of a small net with few in doubt. Otherwise nobody yet, from slot 0 on.
-function tally.at_once(m, q)
-  if q.full > SMALL and q.size > 0 then return 0, 0 end
-  net.doubt(m, q)
-  if q.doubts > AT_ONCE then return 0, 0 end
-  return tally.count(m, q, 0, AT_ONCE)
+-- Counts on from {shelf, slot} until about `limit` in doubt are looked at or the call has had its time. Returns the number, and where to
+-- go on (nil: done).
+function tally.count(m, q, from, limit)
+  local n, begun, number, slot = 0, clock.busy(), from[1], from[2]
+  while number < SHELVES.count and limit > 0 and not (slot == 0 and number > from[1] and index.over(begun)) do
+    local some, stop, looked = 0, nil, 0
+    if net.begin(m, q, number) then
+      net.cast(m, q)
+      some, stop, looked = tally.shelf(m, q, slot, limit, begun)
+    end
+    net.drop(q)
+    n, limit, slot = n + some, limit - looked, stop or 0
+    if stop then break end
+    number = number + 1
+  end
+  return n, number < SHELVES.count and { number, slot } or nil
 end

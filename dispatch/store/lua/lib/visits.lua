@@ -6,30 +6,31 @@ local function around(visit_start, visit_end, gap)
 end
 
 -- Quarters that [from, to) fills wholly lose their bit; those that it fills only in part are marked.
-local function block(m, slot, from, to)
-  for quarter = math.ceil(from / QUARTER), math.floor(to / QUARTER) - 1 do call('SETBIT', index.quarter(m, quarter), slot, 0) end
-  if from % QUARTER ~= 0 then call('SETBIT', K.x_ragged(m, math.floor(from / QUARTER)), slot, 1) end
-  if to % QUARTER ~= 0 then call('SETBIT', K.x_ragged(m, math.floor(to / QUARTER)), slot, 1) end
+local function block(x, slot, from, to)
+  for quarter = math.ceil(from / QUARTER), math.floor(to / QUARTER) - 1 do call('SETBIT', index.quarter(x, quarter), slot, 0) end
+  if from % QUARTER ~= 0 then call('SETBIT', K.x_ragged(x, math.floor(from / QUARTER)), slot, 1) end
+  if to % QUARTER ~= 0 then call('SETBIT', K.x_ragged(x, math.floor(to / QUARTER)), slot, 1) end
 end
 
 function visits.hold(m, pno, bno, window, gap)
   call('ZADD', K.visits(m, pno), window[1], bno .. ':' .. window[1] .. ':' .. window[2])
-  local slot = call('HGET', K.provider(m, pno), 'slot')
-  block(m, slot, around(window[1], window[2], gap))
+  local x, slot = shelf.place(m, pno)
+  block(x, slot, around(window[1], window[2], gap))
 end
 
 -- Gives the time back: `working` are the quarters of his own hours around it; what other visits take stays taken.
 function visits.free(m, pno, bno, window, gap, working)
   call('ZREM', K.visits(m, pno), bno .. ':' .. window[1] .. ':' .. window[2])
-  local slot = call('HGET', K.provider(m, pno), 'slot')
-  for _, quarter in ipairs(working) do call('SETBIT', index.quarter(m, quarter), slot, 1) end
-  visits.block_all(m, pno, slot, gap)
+  local x, slot = shelf.place(m, pno)
+  for _, quarter in ipairs(working) do call('SETBIT', index.quarter(x, quarter), slot, 1) end
+  visits.block_all(m, pno, gap)
 end
 
 -- Takes every visit he holds out of the index (after his hours were written anew).
-function visits.block_all(m, pno, slot, gap)
+function visits.block_all(m, pno, gap)
+  local x, slot = shelf.place(m, pno)
   for _, visit in ipairs(call('ZRANGE', K.visits(m, pno), 0, -1)) do
     local from, to = string.match(visit, ':(%d+):(%d+)$')
-    block(m, slot, around(tonumber(from), tonumber(to), gap))
+    block(x, slot, around(tonumber(from), tonumber(to), gap))
   end
 end

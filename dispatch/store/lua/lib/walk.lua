@@ -12,7 +12,7 @@ for byte = 0, 255 do
 end
 
 local function far_apart(s, at, stop, visit)
-  local m, byte_at, find = s.m, string.byte, string.find
+  local x, byte_at, find = s.x, string.byte, string.find
   at = net.seek(s, at)
   while at < stop do
     local first = s.first
@@ -22,7 +22,7 @@ local function far_apart(s, at, stop, visit)
       for j = 1, #list, 2 do
         local slot, mask, unsure = (first + i - 1) * 8 + list[j], list[j + 1], 0
         if doubt % (2 * mask) >= mask then unsure = fray % (2 * mask) >= mask and 2 or 1 end
-        local key, pos = record.at(m, slot)
+        local key, pos = record.at(x, slot)
         if visit(slot, call('GETRANGE', key, pos, pos + SIZE - 1), 1, unsure) then return true end
       end
       i = find(s.bytes, SET, i + 1)
@@ -48,7 +48,7 @@ local function in_block(s, first, past, visit)
       local list, doubt, fray, base = bits[byte], doubted[i], frayed[i], (first + i - 1) * 8
       if base >= stop then
         begin, stop = base, math.min(base - base % CHUNK + CHUNK, past * 8)
-        local key, at = record.at(s.m, begin)
+        local key, at = record.at(s.x, begin)
         text = call('GETRANGE', key, at, at + (stop - begin) * SIZE - 1)
       end
       for j = 1, #list, 2 do
