@@ -1,5 +1,6 @@
 """Upkeep: the index reaches the horizon every day, whatever was changed in between, and what is past is forgotten (R2, R14)."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,7 @@ async def test_bitmaps_of_days_that_are_over_go(scene: Scene) -> None:
 
 async def quarters(scene: Scene) -> list[int]:
     names = everything(scene.redis_url, scene.market)
-    return sorted(int(last) for name in names if name.startswith("x:q:") and (last := name.rpartition(":")[2]).isdigit())
+    return sorted(int(found[1]) for name in names if (found := re.fullmatch(r"x:\d+:q:(\d+)", name)))
 
 
 async def test_a_dead_gateway_is_reaped_in_every_market_r14(scene: Scene) -> None:

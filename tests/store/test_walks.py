@@ -4,6 +4,9 @@ from random import Random
 
 import pytest
 
+from dispatch.matcher import bucket_of
+from dispatch.store.footprint import NEWCOMER, shelf_of
+from dispatch.store.keys import key
 from tests.store.scene import Scene
 from tests.store.soundness import faults, strangers
 from tests.store.walk import Walk
@@ -24,6 +27,7 @@ async def test_a_market_stays_sound_whatever_happens_to_it(scene: Scene, seed: i
             assert await strangers(scene.desk, scene.market, scene.numbers, probe) == [], path[-EVERY:]
 
 
+SHELF = shelf_of(bucket_of(NEWCOMER.tier, NEWCOMER.score))  # that of everybody in a scene
 PLANTED = {
     "a count": ("hincrby", "gauges", "count.opened", 1),
     "a gauge below zero": ("hset", "gauges", "bookings.unfilled", -1),
@@ -38,7 +42,7 @@ PLANTED = {
     "a visit nobody holds": ("zadd", "v:1", {"1:1804863600000:1804867200000": 1_804_863_600_000}),
     "a ghost on his screen": ("hset", "o:1", "p7", "x"),
     "nothing on his screen": ("hdel", "o:1", "p1"),
-    "a bit that lies": ("setbit", "x:ask", 0, 0),
+    "a bit that lies": ("setbit", f"x:{SHELF}:ask", 0, 0),
     "an event only one of them has": ("rpop", "t:1"),
 }
 
@@ -57,5 +61,5 @@ async def test_a_provider_the_index_has_forgotten_is_a_stranger(scene: Scene) ->
     """The control of the comparison with the pure filters."""
     request = scene.request()
     assert await strangers(scene.desk, scene.market, scene.numbers, request) == []
-    await scene.redis.delete(f"{{{scene.market}}}:x:s:cut")
+    await scene.redis.delete(key("x_service", scene.market, SHELF, "cut"))
     assert await strangers(scene.desk, scene.market, scene.numbers, request) == sorted(scene.numbers)
