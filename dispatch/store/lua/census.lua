@@ -24,6 +24,7 @@ end
 local function go_through(m, q, out, at, limit, begun)
   local map = call('GET', K.x_extents(q.x)) or ''
   net.hours(m, q)
+  net.ragged(q)
   while at[2] * 9 < #map and limit > 0 do
     local _, first, stop = struct.unpack('<BI4I4', map, at[2] * 9 + 1)
     local from = first + at[3]
@@ -39,13 +40,13 @@ function verbs.census(m, a)
   local q, out, begun, at, limit = a.query, { counts = {}, left = {} }, clock.busy(), a.at, a.limit
   q.minute, q.apart = a.minute, true
   if a.client_id then q.client = tonumber(call('HGET', K.client_ids(m), a.client_id)) end
-  fits.prepare(m, q)
+  net.begin(fits.prepare(m, q))
   repeat
-    local all = not net.begin(m, q, at[1])
+    local all = not net.turn(m, q, at[1])
     if not all then limit, all = go_through(m, q, out, at, limit, begun) end
-    net.drop(q)
     if all then at = { at[1] + 1, 0, 0 } end
   until not all or at[1] >= SHELVES.count or limit <= 0 or index.over(begun)
+  net.drop(q)
   if at[1] < SHELVES.count then out.at = at end
   return reply('COUNTED', out)
 end

@@ -32,10 +32,19 @@ function net.level(q, keys)
   return out
 end
 
--- The name of a result of BITOP that lasts until net.drop.
+-- Before the first result of a call: they stay out of the append-only file. net.drop must follow in the same call.
+function net.begin(q)
+  q.scratch = {}
+  redis.set_repl(redis.REPL_NONE)
+end
+
+-- The name of a result of BITOP that lasts until net.drop, or until another shelf has the same.
 function net.scratch(m, q, name)
-  local key = K.scratch(m, name)
-  q.scratch[#q.scratch + 1] = key
+  local key = q.scratch[name]
+  if not key then
+    key = K.scratch(m, name)
+    q.scratch[name], q.scratch[#q.scratch + 1] = key, key
+  end
   return key
 end
 
@@ -46,7 +55,6 @@ function net.join(how, to, keys)
   return to
 end
 
--- Nothing is left of a shelf's results.
 function net.drop(q)
   if #q.scratch > 0 then call('DEL', unpack(q.scratch)) end
   redis.set_repl(redis.REPL_ALL)

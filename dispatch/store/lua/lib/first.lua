@@ -6,16 +6,17 @@ local MOST = 200
 function find.first(m, q, k, count)
   local chosen, crowded = {}, {}
   k = math.min(k, MOST)
+  net.begin(q)
   for number = 0, SHELVES.count - 1 do
-    local there, seeking = net.begin(m, q, number), #chosen < k
+    local there, seeking = net.turn(m, q, number), #chosen < k
     local counting = count and tally.goes_on(q, count, number, seeking)
     if there and (seeking or counting) then
       net.cast(m, q)
       if counting then tally.add(m, q, count, number) end
       if seeking and q.size > 0 then find.on_shelf(m, q, k, chosen, crowded) end
     end
-    net.drop(q)
     if not seeking and not counting then break end
   end
+  net.drop(q)
   return chosen, crowded
 end

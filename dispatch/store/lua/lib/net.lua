@@ -36,42 +36,41 @@ end
 -- do-not-disturb hours begin or end in this quarter (nil: nobody).
 local function blemishes(m, q)
   local some = {}
+  net.ragged(q)
   for _, ragged in ipairs(q.ragged) do for _, key in ipairs(ragged) do some[#some + 1] = key end end
   if #some > 0 then q.frayed = net.join('OR', net.scratch(m, q, 'frayed'), some) end
   q.stirs = net.level(q, { K.x_stir(q.x, math.floor(q.minute / 15)) })[1]
 end
 
--- Everything the net is the AND of; nil when nobody can be in it.
-local function parts(m, q)
-  local x, reach = q.x, reaching(m, q)
-  local all = reach and net.hours(m, q)
+-- Those who work then, do all of it and may be asked, as a bitmap; nil when nobody does: most shelves where nobody fits end here.
+local function willing(m, q)
+  local all, keys = net.hours(m, q), { q.askable }
   if not all then return nil end
-  local keys = { K.x_askable(x) }
-  for i, service in ipairs(q.services) do keys[i + 1] = K.x_service(x, service) end
+  for i, service in ipairs(q.services) do keys[i + 1] = K.x_service(q.x, service) end
   local there = net.level(q, keys)
   if #there < #keys then return nil end
-  there[#there + 1] = reach
   for i = 1, #there do all[#all + 1] = there[i] end
-  local asleep = K.x_disturb(x, math.floor(q.minute / 15))
-  if net.whole(q, asleep) then all[#all + 1] = net.join('NOT', net.scratch(m, q, 'awake'), { asleep }) end
-  return all
+  local found = net.join('AND', net.scratch(m, q, 'net'), all)
+  return call('BITPOS', found, 1) >= 0 and found or nil
 end
 
--- The query turns to a shelf; false: it has no slots. net.drop must follow in the same call.
-function net.begin(m, q, number)
+-- The query turns to a shelf; false: it has no slots.
+function net.turn(m, q, number)
   q.x = shelf.at(m, number)
-  q.full, q.scratch, q.size, q.doubts = call('STRLEN', K.x_askable(q.x)), {}, 0, 0
+  q.askable = K.x_askable(q.x)
+  q.full, q.size, q.doubts = call('STRLEN', q.askable), 0, 0
   q.doubt, q.unsure, q.frayed, q.stirs = nil, nil, nil, nil
-  redis.set_repl(redis.REPL_NONE)
   return q.full > 0
 end
 
 -- Casts the net on that shelf: q.net and its size (0: nobody).
 function net.cast(m, q)
-  local all = parts(m, q)
-  if not all then return end
-  q.net = net.join('AND', net.scratch(m, q, 'net'), all)
+  q.net = willing(m, q)
+  local reach = q.net and reaching(m, q)
+  if not reach then return end
+  local all, asleep = { q.net, reach }, K.x_disturb(q.x, math.floor(q.minute / 15))
+  if net.whole(q, asleep) then all[3] = net.join('NOT', net.scratch(m, q, 'awake'), { asleep }) end
+  net.join('AND', q.net, all)
   q.size = call('BITCOUNT', q.net)
   if q.size > 0 then blemishes(m, q) end
 end
-

@@ -48,16 +48,17 @@ end
 -- go on (nil: done).
 function tally.count(m, q, from, limit)
   local n, begun, number, slot = 0, clock.busy(), from[1], from[2]
+  net.begin(q)
   while number < SHELVES.count and limit > 0 and not (slot == 0 and number > from[1] and index.over(begun)) do
     local some, stop, looked = 0, nil, 0
-    if net.begin(m, q, number) then
+    if net.turn(m, q, number) then
       net.cast(m, q)
       some, stop, looked = tally.shelf(m, q, slot, limit, begun)
     end
-    net.drop(q)
     n, limit, slot = n + some, limit - looked, stop or 0
     if stop then break end
     number = number + 1
   end
+  net.drop(q)
   return n, number < SHELVES.count and { number, slot } or nil
 end

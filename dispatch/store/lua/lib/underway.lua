@@ -1,5 +1,5 @@
 -- A count that is no burden to the call that also searches: of small nets with few in doubt, most of them cast anyway.
-local AT_ONCE, SMALL = 16, 4096 -- doubtful ones, bytes of bitmaps: a longer count goes on in a call of its own
+local AT_ONCE, SMALL = 16, 4096 -- doubtful ones, bytes of bitmaps: a count that seems to become longer goes on in a call of its own
 
 -- `n` so far, `from` {shelf, slot}: where another call goes on (nil: nowhere).
 function tally.begin()
@@ -20,7 +20,7 @@ function tally.add(m, q, t, number)
     net.doubt(m, q)
     t.doubts = t.doubts + q.doubts
   end
-  if t.bytes > SMALL or t.doubts > AT_ONCE then
+  if t.bytes > SMALL or t.doubts > AT_ONCE * (number + 1) / SHELVES.count then
     t.from = { number, 0 }
     return
   end
