@@ -233,6 +233,26 @@ async def test_one_whose_change_was_never_finished_is_out_until_somebody_finishe
     assert await count(bench, query()) == 1
 
 
+async def test_a_search_joins_no_bitmaps_of_the_tiers_it_does_not_need(bench: Bench) -> None:
+    """A bitmap becomes as long as its shelf's slot space the first time it is joined; until then it ends with its last bit."""
+    for name, rank in (("best", InitialRank(tier=Tier.PREMIER, score=5)), ("last", InitialRank(tier=Tier.LIMITED, score=5))):
+        await bench.store.providers.put(bench.market, name, settings(initial_rank=rank))
+        await reachable(bench, name)
+    shelves = [(await place_of(bench, name))[0] for name in ("best", "last")]
+
+    async def joined() -> list[bool]:
+        names = [(key("x_service", bench.market.id, shelf, "cut"), key("x_askable", bench.market.id, shelf)) for shelf in shelves]
+        return [len({int(await bench.calls.command("STRLEN", name)) for name in pair}) == 1 for pair in names]
+
+    minute = hours.local_minute(bench.market.settings.time_zone, NOW)
+    asked = {"query": query(), "minute": minute, "client_id": None, "counting": False}
+    assert await joined() == [False, False]
+    assert [no for no, *_ in (await bench.store.bookings.match(bench.market.id, **asked, k=1)).first] == [1]
+    assert await joined() == [True, False]
+    assert [no for no, *_ in (await bench.store.bookings.match(bench.market.id, **asked, k=2)).first] == [1, 2]
+    assert await joined() == [True, True]
+
+
 async def test_matching_leaves_nothing_behind(bench: Bench) -> None:
     await bench.store.providers.put(bench.market, "p", settings())
     await reachable(bench, "p")

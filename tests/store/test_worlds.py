@@ -80,14 +80,16 @@ THIN = (  # for each night: what makes all crowds count as thin there, so that t
     ("local MOST, PIECES = 200, 20", "local MOST, PIECES = 200, 0"),
 )
 
+COUNTING = (None, None, ("local AT_ONCE, SMALL = 16, 4096", "local AT_ONCE, SMALL = 3, 100"), None)  # where counts take several calls
+
 seen: Counter[str] = Counter()
 
 
-def with_verbs(clock: Clock, thin: tuple[str, str] | None) -> Library:
-    """The library as it is, and two verbs more."""
+def with_verbs(clock: Clock, *changes: tuple[str, str] | None) -> Library:
+    """The library as it is but for these changes, and two verbs more."""
     found = library(clock)
     text = found.text
-    for old, new in filter(None, (("\nlocal function serve(verb", BOOST), thin)):
+    for old, new in filter(None, (("\nlocal function serve(verb", BOOST), *changes)):
         assert text.count(old) == 1
         text = text.replace(old, new)
     more = "\n".join(
@@ -112,9 +114,9 @@ class Town:
         self.runner.run(self._open(url))
 
     async def _open(self, url: str) -> None:
-        for (now, night), thin in zip(NIGHTS, THIN, strict=True):
+        for (now, night), *changes in zip(NIGHTS, THIN, COUNTING, strict=True):
             clock = Clock(speed=0.0, base_ms=int(now.timestamp() * 1_000))
-            lib = with_verbs(clock, thin)
+            lib = with_verbs(clock, *changes)
             redis = make_redis(url)
             redis.response_callbacks.clear()
             await redis.config_set("appendonly", "no")
