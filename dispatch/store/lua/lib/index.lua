@@ -3,12 +3,17 @@
 local DIGITS, LIMIT, LOOK = {}, 0.0015, 16
 for i = 0, 99 do DIGITS[i] = (i < 10 and '0' or '') .. i end
 
--- K.x_quarter, for many quarters in a row: turning a number into text costs as much as a call.
-local top, beside, head
+-- K.x_quarter, for many quarters in a row and one shelf after the other: turning a number into text costs as much as a call.
+local top, heads
 function index.quarter(x, quarter)
   local two = quarter % 100
   local rest = (quarter - two) / 100
-  if rest ~= top or x ~= beside then top, beside, head = rest, x, K.x_quarter(x, rest) end
+  if rest ~= top then top, heads = rest, {} end
+  local head = heads[x]
+  if not head then
+    head = K.x_quarter(x, rest)
+    heads[x] = head
+  end
   return head .. DIGITS[two]
 end
 

@@ -3,15 +3,6 @@
 --
 -- A query: cells, areas, lat, lng, services, windows {{start, end}...} (ms), gap (ms), client (number), minute (local minute
 -- of the day, now), asked {pno = true}.
--- Zones of usual size have a net of the smallest cells; larger cells matter only where somebody's zone is larger.
-local function reaching(m, q)
-  local x, cells, keys = q.x, q.cells, {}
-  q.sizes = call('EXISTS', K.x_reach(x, cells[2]), K.x_reach(x, cells[3]), K.x_reach(x, cells[4])) > 0 and 4 or 1
-  for i = 1, q.sizes do keys[i] = K.x_reach(x, cells[i]) end
-  for _, area in ipairs(q.areas) do keys[#keys + 1] = K.x_area(x, area) end
-  keys = net.level(q, keys)
-  return #keys > 1 and net.join('OR', net.scratch(m, q, 'reach'), keys) or keys[1]
-end
 
 -- A bitmap of those who may not fit although they are in the net (and of others): on a rim, in a quarter that they are free in only in
 -- part, or in one that is partly in their do-not-disturb hours. Only counts and crowds need it.
@@ -65,8 +56,9 @@ end
 
 -- Casts the net on that shelf: q.net and its size (0: nobody).
 function net.cast(m, q)
-  q.net = willing(m, q)
-  local reach = q.net and reaching(m, q)
+  local near = net.near(q)
+  q.net = near and willing(m, q)
+  local reach = q.net and net.reach(m, q, near)
   if not reach then return end
   local all, asleep = { q.net, reach }, K.x_disturb(q.x, math.floor(q.minute / 15))
   if net.whole(q, asleep) then all[3] = net.join('NOT', net.scratch(m, q, 'awake'), { asleep }) end
