@@ -42,6 +42,7 @@ TEMPLATES: Mapping[str, str] = {
     "blocks": "{%s}:bk:%s",  # set of pno blocked with a client, either side
     "blacklist": "{%s}:blacklist",  # hash cno -> reason
     "regions": "{%s}:regions",  # set of H3 cells (res 3) that some zone reaches
+    "shelf": SHELF,
     "x_reach": "{%s}:x:%s:in:%s",  # bitmap: zone covers the cell or may cover a part of it
     "x_rim": "{%s}:x:%s:rim:%s",  # bitmap: zone may cover a part of the cell, not all of it
     "x_area": "{%s}:x:%s:ar:%s",  # bitmap: zone lists this area
@@ -76,7 +77,7 @@ def key(name: str, market: str, *parts: object) -> str:
 
 def lua() -> str:
     """The templates as Lua functions ``K.name(m, ...)``, those of a shelf as ``K.name(x, ...)``."""
-    return "\n".join(_lua(name, template) for name, template in {"shelf": SHELF, **TEMPLATES, **CHANNELS}.items())
+    return "\n".join(_lua(name, template) for name, template in {**TEMPLATES, **CHANNELS}.items())
 
 
 def _lua(name: str, template: str) -> str:

@@ -41,11 +41,12 @@ function verbs.census(m, a)
   q.minute, q.apart = a.minute, true
   if a.client_id then q.client = tonumber(call('HGET', K.client_ids(m), a.client_id)) end
   net.begin(fits.prepare(m, q))
-  repeat
+  while at[1] < SHELVES.count and limit > 0 do
     local all = not net.turn(m, q, at[1])
     if not all then limit, all = go_through(m, q, out, at, limit, begun) end
     if all then at = { at[1] + 1, 0, 0 } end
-  until not all or at[1] >= SHELVES.count or limit <= 0 or index.over(begun)
+    if index.over(begun) then break end
+  end
   net.drop(q)
   if at[1] < SHELVES.count then out.at = at end
   return reply('COUNTED', out)
