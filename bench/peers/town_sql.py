@@ -23,6 +23,7 @@ from dispatch.hours import spans
 from dispatch.matcher import Query, minute_of
 from dispatch.model import AreasZone, CircleZone, DailyRange, ProviderSettings
 from dispatch.store.calls import Calls
+from dispatch.store.footprint import SHELVES
 from dispatch.store.keys import key
 
 BATCH = 20_000
@@ -137,14 +138,15 @@ async def live(calls: Calls, town: Town) -> Live:
     """Read from the loaded store."""
     market, size = town.market.id, town.size + 1
     found = Live(await _numbers(calls, market), np.zeros(size, int), np.zeros(size, int), np.zeros(size, bool), {})
-    bits = np.unpackbits(np.frombuffer(await calls.command("GET", key("x_askable", market)), np.uint8))
-    for chunk in range(-(-len(bits) // SLOTS)):
-        raw = await calls.command("GET", key("x_records", market, chunk)) or b""
-        records = np.frombuffer(raw, np.dtype(RECORD), count=len(raw) // 32)
-        held = np.flatnonzero(records["pno"] > 0)
-        who = records["pno"][held]
-        found.bucket[who], found.asked[who] = records["bucket"][held], records["asked"][held]
-        found.askable[who] = bits[chunk * SLOTS + held]
+    for shelf in SHELVES:
+        bits = np.unpackbits(np.frombuffer(await calls.command("GET", key("x_askable", market, shelf)) or b"", np.uint8))
+        for chunk in range(-(-len(bits) // SLOTS)):
+            raw = await calls.command("GET", key("x_records", market, shelf, chunk)) or b""
+            records = np.frombuffer(raw, np.dtype(RECORD), count=len(raw) // 32)
+            held = np.flatnonzero(records["pno"] > 0)
+            who = records["pno"][held]
+            found.bucket[who], found.asked[who] = records["bucket"][held], records["asked"][held]
+            found.askable[who] = bits[chunk * SLOTS + held]
     for pno in range(1, min(HOLDING, town.size) + 1):
         visits = [visit.decode().split(":")[1:] for visit in await calls.command("ZRANGE", key("visits", market, pno), 0, -1)]
         if visits:
