@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+
+from dispatch.settings import free_port
 
 READY_S, STOP_S = 60.0, 30.0
 
@@ -63,13 +64,6 @@ def cpu_seconds(served: Served) -> dict[str, float]:
 def _stat(pid: int) -> list[str]:
     """What the kernel says of a process, from its state on."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
-
-
-def free_port() -> int:
-    """A port of loopback that nobody uses now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

@@ -5,10 +5,9 @@ Exit codes: 0 ended as asked, 1 failed, 2 wrong command or installation, 130 a s
 
 import os
 import secrets
-import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -28,7 +27,7 @@ from dispatch.processes.parts import PARTS
 from dispatch.processes.stopping import Stop, heed_signals
 from dispatch.processes.supervise import Child, mind_store, supervise
 from dispatch.processes.tether import Tether
-from dispatch.settings import Settings, read, reference
+from dispatch.settings import Settings, free_port, read, reference
 from dispatch.store import ApiKey, acl, functions
 from dispatch.store.calls import make_redis, wall_ms
 from dispatch.store.embedded import Embedded, running
@@ -171,16 +170,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 def _with_ports(settings: Settings) -> Settings:
     """The settings with a free port wherever 0 was chosen."""
-    free = _free_ports()
-    return settings.model_copy(update={name: getattr(settings, name) or next(free) for name in ("http_port", "device_port")})
-
-
-def _free_ports() -> Iterator[int]:
-    """Ports below those that the kernel gives to outgoing connections, so that none of them takes one meanwhile."""
-    for port in secrets.SystemRandom().sample(range(20_000, 30_000), 200):
-        with suppress(OSError):
-            socket.create_server(("127.0.0.1", port)).close()
-            yield port
+    return settings.model_copy(update={name: getattr(settings, name) or free_port() for name in ("http_port", "device_port")})
 
 
 def _say_where(settings: Settings) -> None:

@@ -5,8 +5,13 @@ docs/reference/settings.md is written (``python -m dispatch settings-docs``). Un
 """
 
 import ipaddress
+import os
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
@@ -17,6 +22,7 @@ from dispatch.errors import ConfigError
 
 Profile = Literal["durable", "dev"]  # what the store promises about an acknowledged write (DESIGN section 4)
 PREFIX = "DISPATCH_"
+FREE_PORTS = range(20_000, 30_000)  # below those that the kernel gives to outgoing connections
 
 
 def _store_url(url: str) -> str:
@@ -172,6 +178,25 @@ def _kind(annotation: Any) -> str:
     for inner in get_args(annotation):
         return _kind(inner)  # of ``X | None`` and of an annotated X, X stands first
     return {bool: "true or false", int: "integer", float: "number", Path: "path"}.get(annotation, "text")
+
+
+@cache
+def _ports_of(pid: int) -> Iterator[int]:
+    """Each process begins elsewhere, so that two that look at the same time do not find the same."""
+    first = 64 * pid % len(FREE_PORTS)
+    return cycle([*FREE_PORTS[first:], *FREE_PORTS[:first]])
+
+
+def free_port() -> int:
+    """A port of loopback for who asks for port 0, another one each time: nobody listens there, and no outgoing connection will take it.
+
+    Raises ConfigError when a thousand in a row are taken.
+    """
+    for port in islice(_ports_of(os.getpid()), 1000):
+        with suppress(OSError):
+            socket.create_server(("127.0.0.1", port)).close()
+            return port
+    raise ConfigError(f"no free port between {FREE_PORTS[0]} and {FREE_PORTS[-1]}: name one that may be used")
 
 
 def reference() -> str:

@@ -7,7 +7,6 @@ which then shares the machine with the load. Everything else goes to Locust; ``-
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from dispatch.settings import free_port
 
 HERE = Path(__file__).resolve().parent
 REPORTS = Path("build") / "load"
@@ -60,12 +61,6 @@ def wait_ready(host: str, engine: "subprocess.Popen[bytes]") -> None:
             return
         time.sleep(0.1)
     raise RuntimeError(f"the engine was not ready within {READY_S:g} s")
-
-
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import http.client
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from dispatch.settings import free_port
 
 ROOT = Path(__file__).parent.parent
 READY_S = 30.0
@@ -92,13 +93,6 @@ def survivors_of(mark: str) -> dict[int, str]:
         except OSError:  # ended meanwhile, or not ours
             continue
     return {pid: command for pid, command in found.items() if command}  # one without a command has ended
-
-
-def free_port() -> int:
-    """A port of loopback that nobody uses now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

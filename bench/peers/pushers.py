@@ -11,7 +11,8 @@ from pathlib import Path
 from bench.peers import Absent
 from bench.peers.children import folder, program, running, unprivileged, wait_for_port
 from bench.peers.machine import version
-from bench.serving import free_port, serving
+from bench.serving import serving
+from dispatch.settings import free_port
 from dispatch.store.embedded import running as store_of
 
 NCHAN = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")

@@ -1,7 +1,6 @@
 """The engine as a child process: `dispatch serve --dev` with a fast clock, a fresh data folder and ports of its own."""
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from anyio.abc import Process
 
 from dispatch.client import BookingClient
 from dispatch.demo.options import Options
+from dispatch.settings import free_port
 
 KEY = "dev-key"  # what `serve --dev` lets in
 READY_S = 45.0
@@ -49,7 +49,7 @@ class Engine:
 async def running(options: Options) -> AsyncIterator[Engine]:
     """Starts an engine, waits until it is ready, and stops it at the end: first kindly, then not."""
     with _folder(options.data_dir) as folder:
-        ports = [options.port or _free_port(), options.device_port or _free_port()]
+        ports = [options.port or free_port(), options.device_port or free_port()]
         log = folder / "engine.log"
         process = await _start(ports, folder, options.speed, log)
         engine = Engine(f"http://127.0.0.1:{ports[0]}", f"ws://127.0.0.1:{ports[1]}/v1/device", log, process)
@@ -100,8 +100,3 @@ def _folder(chosen: Path | None) -> Iterator[Path]:
         chosen.mkdir(parents=True, exist_ok=True)
     with nullcontext(str(chosen)) if chosen else tempfile.TemporaryDirectory(prefix="dispatch-demo-") as name:
         yield Path(name)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

@@ -12,7 +12,6 @@ import os
 import platform
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -28,7 +27,7 @@ from redis.exceptions import BusyLoadingError, RedisError
 from redis.retry import Retry
 
 from dispatch.errors import ConfigError
-from dispatch.settings import Profile
+from dispatch.settings import Profile, free_port
 from dispatch.store.child import end, with_parent
 from dispatch.store.lock import locked, owners_word, sign
 
@@ -206,7 +205,7 @@ class Embedded:
             path = str(self._socket_path())
             self.url = f"unix://{quote(path)}"
         else:
-            self._port = self._port or _free_port()  # kept for a second start: clients know the address
+            self._port = self._port or free_port()  # kept for a second start: clients know the address
             self.url = f"redis://127.0.0.1:{self._port}"
         text = CONFIGURATION.format(
             folder=_quoted(str(self.folder)),
@@ -258,12 +257,6 @@ def _spawn(command: list[str], folder: Path, lock: int) -> "subprocess.Popen[byt
             pass_fds=(lock,),
             preexec_fn=with_parent(signal.SIGTERM),
         )
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _quoted(text: str) -> str:

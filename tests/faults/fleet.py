@@ -18,9 +18,9 @@ from pathlib import Path
 import httpx2
 
 from dispatch.errors import ConfigError
+from dispatch.settings import free_port
 from dispatch.store.child import with_parent
 from dispatch.store.embedded import Embedded, find_binary
-from tests.engine_process import free_port
 from tests.faults.counts import ROLES
 
 EACH = 2  # processes of each part

@@ -10,7 +10,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from tests.engine_process import free_port
+from dispatch.settings import free_port
 from tests.faults.counts import NETWORK, PARTS, STORE, Fired
 from tests.faults.fleet import Fleet, until
 from tests.faults.proxy import Fault, Proxy

@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from dispatch.settings import free_port
 from dispatch.store import keys
 from dispatch.store.embedded import Embedded
-from tests.engine_process import MARK, EngineProcess, engine, free_port, survivors_of
+from tests.engine_process import MARK, EngineProcess, engine, survivors_of
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 30.0

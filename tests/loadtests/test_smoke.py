@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from loadtests.__main__ import free_port, wait_ready
+from dispatch.settings import free_port
+from loadtests.__main__ import wait_ready
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--devices", "60", "--booking-users", "4", "--booking-rate", "6", "--seconds", "20", "--rest", "4", "--drops-per-minute", "6"]

@@ -1,5 +1,6 @@
 """The settings of an installation: read once, refused when wrong, and all of them in the reference."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,20 @@ def test_loopback_is_what_only_this_machine_reaches(host: str, loopback: bool) -
 
 def test_under_dev_any_clock_speed_goes_on_loopback() -> None:
     assert read(dev=True, clock_speed=60).clock_speed == 60
+
+
+def test_a_free_port_is_another_one_each_time_and_none_that_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "FREE_PORTS", range(31_000, 31_004))
+    settings._ports_of.cache_clear()
+    with socket.create_server(("127.0.0.1", 31_002)):
+        given = [settings.free_port() for _ in range(3)]
+    settings._ports_of.cache_clear()
+    assert sorted(given) == [31_000, 31_001, 31_003]
+
+
+def test_when_all_ports_are_taken_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "FREE_PORTS", range(31_004, 31_005))
+    settings._ports_of.cache_clear()
+    with socket.create_server(("127.0.0.1", 31_004)), pytest.raises(ConfigError, match="between 31004 and 31004"):
+        settings.free_port()
+    settings._ports_of.cache_clear()
