@@ -1,5 +1,5 @@
 -- What a walk over a bitmap remembers, and its next step.
-local BLOCK, NEAR, RARE, SET = 512, 12, 64, '%Z'
+local BLOCK, NEAR, RARE, SET = 2048, 12, 64, '%Z'
 
 -- What a walk over bitmap `key` (with `size` bits set) remembers: the bitmaps that tell more of each (`doubt`, where nil means that all
 -- are in doubt; frayed), the block it stands in (bytes s.first to before s.past), and the next byte that is not empty (s.to, seen from
@@ -7,7 +7,7 @@ local BLOCK, NEAR, RARE, SET = 512, 12, 64, '%Z'
 function net.steps(q, key, size, doubt)
   return { x = q.x, key = key, doubt = doubt, others = doubt and 0 or 255, fray = q.frayed, near = q.full < NEAR * size,
     full = q.full, rare = q.full > RARE * size,
-    first = 0, past = 0, from = 1, to = 0, bytes = '', doubted = '', frayed = '' }
+    first = 0, past = 0, from = 1, to = 0, bytes = '' }
 end
 
 -- Reads the block that begins with byte `at`, or (`jump`) with the next byte that is not empty; false: there is none.
@@ -19,9 +19,17 @@ local function read_on(s, at, jump)
   if at >= s.full then return false end
   s.first, s.past = at, at + BLOCK
   s.bytes = call('GETRANGE', s.key, s.first, s.past - 1)
-  if s.doubt then s.doubted = call('GETRANGE', s.doubt, s.first, s.past - 1) end
-  if s.fray then s.frayed = call('GETRANGE', s.fray, s.first, s.past - 1) end
+  s.doubted, s.frayed = nil, nil
   return true
+end
+
+-- What is known of those in the block at hand.
+function net.known(s)
+  if not s.doubted then
+    s.doubted = s.doubt and call('GETRANGE', s.doubt, s.first, s.past - 1) or ''
+    s.frayed = s.fray and call('GETRANGE', s.fray, s.first, s.past - 1) or ''
+  end
+  return s.doubted, s.frayed
 end
 
 -- The next byte with a bit from `at` on (math.huge: none); the block that it is in has been read then.

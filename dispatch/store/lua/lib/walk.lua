@@ -18,7 +18,8 @@ local function far_apart(s, at, stop, visit)
     local first = s.first
     local i, last = at - first + 1, math.min(stop, s.past) - first
     while i and i <= last do
-      local list, doubt, fray = bits[byte_at(s.bytes, i)], byte_at(s.doubted, i) or s.others, byte_at(s.frayed, i) or 0
+      local doubted, frayed = net.known(s)
+      local list, doubt, fray = bits[byte_at(s.bytes, i)], byte_at(doubted, i) or s.others, byte_at(frayed, i) or 0
       for j = 1, #list, 2 do
         local slot, mask, unsure = (first + i - 1) * 8 + list[j], list[j + 1], 0
         if doubt % (2 * mask) >= mask then unsure = fray % (2 * mask) >= mask and 2 or 1 end
