@@ -40,12 +40,13 @@ function booking.face(m, b, window)
     'price_cents', tonumber(b.price), 'currency', b.currency, 'note', who.note or '' }
 end
 
--- Tells the devices of the holder how his booking stands; while it stands it is among what is open for him.
+-- Tells the devices of the holder how his booking stands; while it stands it is among what is open for him. Returns its face.
 function booking.tell(m, b, pno, window)
   local face = booking.face(m, b, window)
   local frame = inbox.push(m, pno, 1 + #face / 2, inbox.body('type', 'booking', unpack(face)))
   if b.state == 'accepted' then call('HSET', K.open(m, pno), 'b' .. b.no, frame)
   else call('HDEL', K.open(m, pno), 'b' .. b.no) end
+  return face
 end
 
 function booking.as_map(face)

@@ -9,10 +9,11 @@ end
 
 -- Brings what was written to each gateway that holds one of the providers: one message a verb, whatever their number.
 function news.wake_gateways(m)
-  local by_gateway = {}
+  local by_gateway, links = {}, {}
   for i = 1, #woken do
     local pno, frame = woken[i][1], woken[i][2]
-    for _, link in ipairs(call('HVALS', K.links(m, pno))) do
+    links[pno] = links[pno] or call('HVALS', K.links(m, pno))
+    for _, link in ipairs(links[pno]) do
       local gateway = string.match(link, '^[^|]+')
       local to = by_gateway[gateway] or { p = {}, n = {}, frames = {} }
       if to.last ~= i then -- he may have several devices there
