@@ -15,9 +15,9 @@ ProviderNo = NewType("ProviderNo", int)  # internal number of a provider in his 
 BookingNo = NewType("BookingNo", int)  # internal number of a booking in its market
 ClientNo = NewType("ClientNo", int)  # internal number of a client in his market
 
-Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]*$")]
-Code = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-Clock = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]*$(?!\n)")]
+Code = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$(?!\n)")]
+Clock = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$(?!\n)")]
 Lat = Annotated[float, Meta(ge=-90, le=90)]
 Lng = Annotated[float, Meta(ge=-180, le=180)]
 Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
@@ -155,7 +155,7 @@ class WebhookTarget(Strict, frozen=True, kw_only=True):
     """Where events of a market are sent, and the Standard Webhooks secret that signs them."""
 
     url: Annotated[str, Meta(max_length=2_000, pattern=r"^https?://")]
-    secret: Annotated[str, Meta(pattern=r"^whsec_[A-Za-z0-9+/=]{16,}$")]
+    secret: Annotated[str, Meta(pattern=r"^whsec_[A-Za-z0-9+/=]{16,}$(?!\n)")]
 
 
 class MarketSettings(Strict, frozen=True, kw_only=True):
@@ -277,7 +277,7 @@ class BookingRequest(Strict, frozen=True, kw_only=True):
     services: Annotated[tuple[Code, ...], Meta(min_length=1, max_length=20)]
     windows: Annotated[tuple[Window, ...], Meta(min_length=1, max_length=5)]
     price_cents: Natural = 0
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")] = "EUR"
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")] = "EUR"
     preferred_provider_id: Id | None = None
     link: Annotated[str, Meta(max_length=64)] | None = None
     note: Annotated[str, Meta(max_length=1_000)] = ""

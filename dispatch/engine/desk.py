@@ -19,11 +19,12 @@ from dispatch.matcher import Fit, Person, Query, fits, to_query
 from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderSettings, Tier
 from dispatch.store import Market, Record, Standing, Store
 from dispatch.store.bookings import plain
+from dispatch.store.calls import wall_ms
 from dispatch.store.footprint import working_quarters
 from dispatch.zones import from_model
 
 TRIES = 8
-INDEXED = ("travel_gap_s", "time_zone", "horizon_days", "open_proposals_cap")  # settings that the match index depends on
+AT_ONCE_MS = 10_000  # for a change of settings to reach every provider; workers go on with a larger market
 
 
 class Desk:
@@ -48,12 +49,12 @@ class Desk:
         return market
 
     async def put_market(self, name: str, settings: MarketSettings) -> bool:
-        """Creates or replaces a market's settings; whether it is new."""
+        """Creates or replaces a market's settings; whether it is new. What the match index says of providers follows them."""
         checks.check_settings(settings)
-        before = await self._store.markets.get(name)
         created = await self._store.markets.put_settings(name, settings)
-        if before and any(getattr(before.settings, field) != getattr(settings, field) for field in INDEXED):
-            await self._enrolment.reindex(await self.market(name))
+        market = await self.market(name)
+        if await self._store.renewal.owed(market):
+            await self._store.renewal.run(market, wall_ms() + AT_ONCE_MS)
         return created
 
     async def put_catalogue(self, name: str, catalogue: Catalogue) -> bool:

@@ -54,13 +54,6 @@ class Enrolment:
         report["refused"].sort(key=itemgetter("line"))
         return report
 
-    async def reindex(self, market: Market) -> None:
-        """Writes every provider anew: what the index says of them depends on a setting that has changed."""
-        highest = await self._store.providers.count(market.id)
-        for first in range(1, highest + 1, 100):
-            for standing in await self._store.providers.standings(market.id, range(first, min(first + 100, highest + 1))):
-                await self._store.providers.put(market, standing.id, standing.settings_without_rank())
-
     async def _take(self, market: Market, line: bytes, number: int, batch: Batch, report: dict[str, Any], allow_rank: bool) -> None:
         try:
             parsed = read_line(line)

@@ -1,6 +1,10 @@
-"""Upkeep: links of gateways that died, the index's next day, events that are old enough to go. Small steps, nobody waits."""
+"""Upkeep: links of gateways that died, what the match index owes, its next day. Small steps, nobody waits."""
+
+import structlog
 
 from dispatch.store import Store
+
+log = structlog.get_logger("dispatch.upkeep")
 
 SILENT_MS = 5_000  # a gateway beats every second
 SLICE = 40
@@ -17,6 +21,18 @@ class Upkeep:
         for market in await self._store.markets.names():
             for gateway in await self._store.links.silent_gateways(market, SILENT_MS):
                 await self._store.links.gateway_gone(gateway, [market], SILENT_MS)
+
+    async def renew(self) -> None:
+        """The index says of everybody what his settings and those of his market say, whoever died while he wrote it."""
+        for name in await self._store.markets.names():
+            market = await self._store.markets.get(name)
+            if market is None:
+                continue
+            done = await self._store.renewal.finish(market)
+            if await self._store.renewal.owed(market):
+                done += await self._store.renewal.run(market)
+            if done:
+                log.info("index_renewed", market=name, providers=done)
 
     async def look_ahead(self) -> None:
         """The index reaches the horizon again, and forgets what is past."""

@@ -11,7 +11,7 @@ from dispatch.engine.upkeep import Upkeep
 from dispatch.settings import Settings
 from dispatch.store import Listening, Store
 
-REAP_S, FOLLOW_S = 1.0, 1.0
+REAP_S, RENEW_S, FOLLOW_S = 1.0, 1.0, 1.0
 LOOK_AHEAD_MS = 6 * 3_600_000  # of engine time: the index reaches two days beyond the horizon
 
 
@@ -30,7 +30,7 @@ async def run(store: Store, settings: Settings, stop: anyio.Event, ready: anyio.
         tasks.start_soon(on_time, store, rounds.once, due, stop)
         tasks.start_soon(every, NAP_S, outbox.once, stop, owed)  # apart: no wave waits for a webhook
         ahead = store.clock.wall_seconds(LOOK_AHEAD_MS)
-        for pace, duty in ((FOLLOW_S, follow), (REAP_S, upkeep.reap), (ahead, upkeep.look_ahead)):
+        for pace, duty in ((FOLLOW_S, follow), (REAP_S, upkeep.reap), (RENEW_S, upkeep.renew), (ahead, upkeep.look_ahead)):
             tasks.start_soon(every, pace, duty, stop)
         ready.set()
         await stop.wait()

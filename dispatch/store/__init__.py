@@ -27,6 +27,7 @@ from dispatch.store.links import Linked, Links
 from dispatch.store.markets import Market, Markets
 from dispatch.store.profile import verify
 from dispatch.store.providers import Providers, Standing
+from dispatch.store.renewal import Renewal
 from dispatch.store.wakeups import Listening, Wake, Wakeups, gateway_wakeups
 
 __all__ = [
@@ -45,6 +46,7 @@ class Store:
         self.clock = calls.clock
         self.markets = Markets(calls)
         self.providers = Providers(calls)
+        self.renewal = Renewal(calls, self.providers)
         self.bookings = Bookings(calls)
         self.claims = Claims(calls)
         self.links = Links(calls)

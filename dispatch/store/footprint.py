@@ -57,8 +57,8 @@ def last_quarter(now: int, horizon_days: int) -> int:
 
 
 def basis_of(settings: MarketSettings) -> int:
-    """A number that changes when the hours of all providers have to be written anew."""
-    return crc32(f"{settings.time_zone} {settings.travel_gap_s}".encode())
+    """A number that changes when every provider has to be written anew: what of the market his place in the index depends on."""
+    return crc32(f"{settings.time_zone} {settings.travel_gap_s} {settings.horizon_days} {settings.open_proposals_cap}".encode())
 
 
 def footprint_of(settings: ProviderSettings, time_zone: str, first: int, until: int) -> Footprint:

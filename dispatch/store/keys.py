@@ -20,6 +20,7 @@ TEMPLATES: Mapping[str, str] = {
     "booking_ids": "{%s}:ids:b",  # hash booking_id -> bno
     "client_ids": "{%s}:ids:c",  # hash client_id -> cno
     "provider": "{%s}:p:%s",  # hash: operational state of a provider (codes and numbers)
+    "unwritten": "{%s}:unwritten",  # sorted set pno -> wall ms from which anybody may finish what was begun for him in the index
     "profile": "{%s}:pw:%s",  # string: his settings and outside id (erasable)
     "links": "{%s}:l:%s",  # hash device -> gateway|connection|background: his open sockets
     "inbox": "{%s}:i:%s",  # stream: his last messages, id = seq

@@ -9,6 +9,7 @@ import msgspec
 
 from dispatch.model import Catalogue, MarketSettings
 from dispatch.store.calls import Calls, text
+from dispatch.store.footprint import basis_of
 from dispatch.store.keys import MARKETS, key
 
 NAMES_S = 0.2  # how long the list of markets is good for
@@ -87,7 +88,12 @@ class Markets:
 
     async def put_settings(self, market: str, settings: MarketSettings) -> bool:
         """Creates or replaces the settings; whether the market is new."""
-        numbers = {"gap": settings.travel_gap_s * 1_000, "cap": settings.open_proposals_cap, "hook": int(settings.webhook is not None)}
+        numbers = {
+            "gap": settings.travel_gap_s * 1_000,
+            "cap": settings.open_proposals_cap,
+            "hook": int(settings.webhook is not None),
+            "basis": basis_of(settings),
+        }
         return await self._put(market, {"settings": msgspec.json.encode(settings), **numbers})
 
     async def put_catalogue(self, market: str, catalogue: Catalogue) -> bool:

@@ -62,10 +62,6 @@ class Standing(Struct, frozen=True, kw_only=True):
     visits: tuple[Span, ...]
     devices: int
 
-    def settings_without_rank(self) -> ProviderSettings:
-        """His settings, such that writing them again leaves his rank alone."""
-        return msgspec.structs.replace(self.settings, initial_rank=UNSET)
-
 
 class Seen(Struct, frozen=True, kw_only=True):
     """A provider as someone who wants to replace him saw him. ``rest``: his last change is not written yet."""
@@ -143,6 +139,29 @@ class Providers:
             bucket, slot = reply["left"]
             await self._sweep(market.id, bucket, int(slot), clearing(old, range(first, max(until, seen.until))))
         return reply
+
+    async def renew(self, market: Market, provider_id: str) -> bool:
+        """Writes his place in the index anew, unless it is whole and written under these settings of the market; whether it was not.
+
+        His settings stay as they are: whoever replaces him meanwhile wins.
+        """
+        for _ in range(TRIES):
+            seen = await self._seen(market.id, provider_id)
+            if seen is None or seen.settings is None:
+                return False
+            if seen.rest:
+                await self._write_rest(market.id, seen.no)
+            elif not seen.loading and seen.basis == basis_of(market.settings):
+                return False
+            elif await self._rewrite(market, provider_id, seen, seen.settings) != "STALE":
+                return True
+        return True  # others who write him all the time do the same
+
+    async def _rewrite(self, market: Market, provider_id: str, seen: Seen, settings: ProviderSettings) -> str:
+        first, until = first_quarter(market.now), last_quarter(market.now, market.settings.horizon_days)
+        footprint = footprint_of(settings, market.settings.time_zone, first, until)
+        kept = msgspec.structs.replace(settings, initial_rank=UNSET)
+        return str((await self._put(market, provider_id, kept, footprint, seen))["word"])
 
     async def _write_rest(self, market: str, pno: int) -> None:
         """Finishes what one call could not write."""
@@ -243,7 +262,7 @@ class Providers:
         return [_standing(pno, facts, raw) for (pno, facts), raw in zip(found, slots, strict=True)]
 
     async def extend(self, market: Market, numbers: Sequence[int]) -> int:
-        """Lets the index of some providers reach the horizon again, and finishes changes that somebody left half written; how many."""
+        """Lets the index of some providers reach the horizon again; how many."""
         until = last_quarter(market.now, market.settings.horizon_days)
         flat = await self._calls.pipeline(*(command for pno in numbers for command in _reads(market.id, pno)[:2]))
         found = [(pno, facts, _decoded(raw)) for pno, facts, raw in zip(numbers, flat[::2], flat[1::2], strict=True) if raw]
@@ -252,10 +271,7 @@ class Providers:
         at = 0
         while at < len(steps):
             at += (await self._calls.verb("extend", market.id, list=steps[at : at + EXTENDED]))["done"]
-        torn = [(pno, facts, profile) for pno, facts, profile in found if facts[3] == b"loading"]
-        for _, _, profile in torn:
-            await self.put(market, profile.id, msgspec.structs.replace(profile.settings, initial_rank=UNSET))
-        return len(due) + len(torn)
+        return len(due)
 
     async def count(self, market: str) -> int:
         """The highest number given to a provider so far."""

@@ -22,7 +22,7 @@ from dispatch.model import (
     Tier,
 )
 from dispatch.store import Clock, Market, Store
-from dispatch.store.calls import Calls, make_redis
+from dispatch.store.calls import Calls, make_redis, wall_ms
 from dispatch.store.footprint import shelf_of
 from dispatch.store.functions import Library, install, library
 from dispatch.store.keys import key
@@ -91,6 +91,17 @@ def settings(**changed: Any) -> ProviderSettings:
 def query(place: tuple[int, int] = PARIS, start: int = NOW // DAY * DAY + DAY + 10 * HOUR, **changed: Any) -> Query:
     usual = {"cells": cells_of(*place), "areas": (), "services": ("cut",), "windows": (Span(start, start + HOUR),), "gap": 1_800_000}
     return Query(lat=place[0], lng=place[1], **{**usual, **changed})
+
+
+def without_time() -> Library:
+    """The library with no time at all for a call."""
+    usual = library(Clock(speed=0.0, base_ms=NOW))
+    digest = usual.name.rpartition("_")[2]
+    text = usual.text.replace("local DIGITS, LIMIT, LOOK = {}, 0.0015, 16", "local DIGITS, LIMIT, LOOK = {}, -1, 16").replace(
+        digest, "hasty"
+    )
+    assert "LIMIT, LOOK = {}, -1" in text
+    return Library("dispatch_hasty", text, usual.verbs)
 
 
 async def count(bench: Bench, asked: Query) -> int:
@@ -195,14 +206,7 @@ async def test_writing_that_is_cut_into_many_calls_ends_the_same(
     at: Callable[..., Awaitable[Bench]], market: str, fresh_market: Any
 ) -> None:
     """With no time at all for a call, each writes a few bits; nobody who is half written can be asked."""
-    clock = Clock(speed=0.0, base_ms=NOW)
-    usual = library(clock)
-    digest = usual.name.rpartition("_")[2]
-    text = usual.text.replace("local DIGITS, LIMIT, LOOK = {}, 0.0015, 16", "local DIGITS, LIMIT, LOOK = {}, -1, 16").replace(
-        digest, "hasty"
-    )
-    assert "LIMIT, LOOK = {}, -1" in text
-    hasty = await at(market, lib=Library("dispatch_hasty", text, usual.verbs), settings=SHORT)
+    hasty = await at(market, lib=without_time(), settings=SHORT)
     calm = await at(fresh_market(), settings=SHORT)
     for one in (hasty, calm):
         await one.store.providers.enroll(one.market, [(f"i{name}", kind) for name, kind in SETTINGS.items()])
@@ -229,8 +233,30 @@ async def test_one_whose_change_was_never_finished_is_out_until_somebody_finishe
     await bench.calls.command("HSET", name, "status", "loading")  # what a process leaves that dies while it imports
     await bench.store.links.status(bench.market.id, 1, None, None, "d")
     assert await count(bench, query()) == 0
-    assert await bench.store.providers.extend(bench.market, [1]) == 1
+    assert await bench.store.providers.renew(bench.market, "p")
     assert await count(bench, query()) == 1
+    assert not await bench.store.providers.renew(bench.market, "p")
+
+
+async def test_a_change_cut_short_between_two_calls_is_finished_by_a_worker(
+    at: Callable[..., Awaitable[Bench]], market: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hasty = await at(market, lib=without_time(), settings=SHORT)
+    await hasty.store.providers.put(hasty.market, "p", settings())
+    await reachable(hasty, "p")
+
+    async def dies(*_: object) -> None:
+        raise ConnectionResetError
+
+    monkeypatch.setattr(hasty.store.providers, "_write_rest", dies)
+    with pytest.raises(ConnectionResetError):
+        await hasty.store.providers.put(hasty.market, "p", settings(hours="Mo-Su 07:00-21:00"))
+    monkeypatch.undo()
+    assert await count(hasty, query()) == 0
+    assert await hasty.store.renewal.finish(hasty.market) == 0  # whoever puts him may still be at it
+    monkeypatch.setattr("dispatch.store.renewal.wall_ms", lambda: wall_ms() + 6_000)
+    await hasty.store.renewal.finish(hasty.market)
+    assert await count(hasty, query()) == 1
 
 
 async def test_a_search_joins_no_bitmaps_of_the_tiers_it_does_not_need(bench: Bench) -> None:

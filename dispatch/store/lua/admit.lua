@@ -8,6 +8,7 @@ function verbs.admit(m, a)
     local key = K.provider(m, one[1])
     if call('HGET', key, 'status') == 'loading' then
       call('HSET', key, 'status', one[2])
+      call('ZREM', K.unwritten(m), one[1])
       record.refresh(m, one[1])
       event.note(m, 'ProviderPut', { p = one[1], created = true })
     end

@@ -5,6 +5,8 @@
 -- Replies: DONE {slots {slot or false for those already known..}, pnos, spare {{bucket, first, stop}..}}
 -- Source: SPEC.md R5; PROTOCOL.md (import).
 
+local LATER = 600000 -- ms after which whoever imports them must have ended
+
 -- How many entries from `i` on share its bucket and are new.
 local function run_length(m, list, i)
   local n = 0
@@ -17,7 +19,9 @@ local function admit(m, a, e, slot)
   local pno = call('HINCRBY', K.numbers(m), 'provider', 1)
   call('HSET', K.provider_ids(m), e.id, pno)
   call('HSET', K.provider(m, pno), 'slot', slot, 'bucket', e.rank.bucket, 'seq', 0, 'live', 0, 'version', 1, 'askable', 0,
-    'status', 'loading', 'trade', e.trade, 'tier', e.rank.tier, 'score', e.rank.score, 'until', a['until'], 'basis', a.basis)
+    'status', 'loading', 'trade', e.trade, 'tier', e.rank.tier, 'score', e.rank.score, 'until', a['until'])
+  call('ZADD', K.unwritten(m), clock.wall() + LATER, pno)
+  index.based(m, pno, a.basis)
   call('SET', K.profile(m, pno), e.settings)
   index.facts(m, slot, pno, e.facts, 0, e.rank, true)
   return pno

@@ -6,6 +6,8 @@
 -- Replies: CREATED or REPLACED {p, more (put_rest must follow), left {bucket, slot} or nil (a slot for `sweep`)}, STALE (another version
 --          is there, or one not yet written)
 -- Source: SPEC.md R2-R5, R15; PROTOCOL.md section 1.
+local SOON = 5000 -- ms after which a worker goes on with what is not written yet
+
 local function create(m, a)
   local pno = call('HINCRBY', K.numbers(m), 'provider', 1)
   call('HSET', K.provider_ids(m), a.id, pno)
@@ -33,7 +35,8 @@ local function describe(m, a, pno, slot, asked, fresh)
   if rank then call('HSET', key, 'tier', rank.tier, 'score', rank.score)
   else rank = { bucket = tonumber(call('HGET', key, 'bucket')), score = tonumber(call('HGET', key, 'score')) } end
   index.facts(m, slot, pno, a.facts, asked, rank, fresh)
-  call('HSET', key, 'trade', a.trade, 'until', a['until'], 'basis', a.basis)
+  call('HSET', key, 'trade', a.trade, 'until', a['until'])
+  index.based(m, pno, a.basis)
   call('HINCRBY', key, 'version', 1)
   call('SET', K.profile(m, pno), a.settings)
 end
@@ -44,10 +47,12 @@ local function settle(m, pno, todo, at, begun)
   at = index.write(x, slot, todo.writes, at, begun)
   if at then
     call('HSET', key, 'status', 'loading', 'rest', cmsgpack.pack({ writes = todo.writes, status = todo.status, at = at }))
+    call('ZADD', K.unwritten(m), clock.wall() + SOON, pno)
   else
     visits.block_all(m, pno, read.market(m).gap)
     call('HSET', key, 'status', todo.status)
     call('HDEL', key, 'rest')
+    call('ZREM', K.unwritten(m), pno)
   end
   record.refresh(m, pno)
   return at ~= nil

@@ -39,11 +39,11 @@ function read.numbers(key, ...)
   return unpack(values)
 end
 
--- What verbs need of the market: gap (ms), cap, hook ('1': it has somewhere to send webhooks), epoch. Read once a call.
+-- What verbs need of the market: gap (ms), cap, hook ('1': it has somewhere to send webhooks), epoch, basis (of its index); read once.
 function read.market(m)
   if not market then
-    local f = call('HMGET', K.market(m), 'gap', 'cap', 'hook', 'epoch')
-    market = { gap = tonumber(f[1]), cap = tonumber(f[2]), hook = f[3], epoch = f[4] }
+    local f = call('HMGET', K.market(m), 'gap', 'cap', 'hook', 'epoch', 'basis')
+    market = { gap = tonumber(f[1]), cap = tonumber(f[2]), hook = f[3], epoch = f[4], basis = tonumber(f[5]) }
   end
   return market
 end

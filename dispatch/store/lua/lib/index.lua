@@ -51,6 +51,12 @@ function index.facts(m, slot, pno, facts, asked, rank, fresh)
   if #facts.regions > 0 then call('SADD', K.regions(m), unpack(facts.regions)) end
 end
 
+-- What the index says of a provider depends on settings of the market; written under any but today's, it is no longer whole.
+function index.based(m, pno, basis)
+  call('HSET', K.provider(m, pno), 'basis', basis)
+  if read.market(m).basis ~= basis then call('HDEL', K.market(m), 'indexed') end
+end
+
 local READ, TYPE = { '>I1', '>I2', '>I3', '>I4' }, { 'u8', 'u16', 'u24', 'u32' }
 
 -- Writes a row of bytes where its pieces {byte in the row, byte of the bitmap, length} belong, where nothing is yet: one of any length,
