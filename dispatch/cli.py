@@ -282,6 +282,21 @@ async def _list_keys(settings: Settings) -> None:
     out.print(table)
 
 
+@app.command()
+def vapid(
+    subject: Annotated[str, typer.Option(help="Whom push services may ask: mailto:somebody@example.com, or an https URL.")],
+    file: Annotated[Path | None, typer.Option(help="Where to keep them. Default: `vapid.json` in the data folder.")] = None,
+) -> None:
+    """Make the keys of Web Push, once for an installation. Browsers subscribe with the public one, which is printed."""
+    from dispatch.push.vapid import VapidKeys
+
+    settings, keys = read(), VapidKeys.make(subject)
+    path = file or settings.push_vapid_file or settings.data_dir / "vapid.json"
+    keys.write(path)
+    err.print(f"{path}: keep it safe, and the same for every api and worker; they read it when they start")
+    out.print(keys.public_key, soft_wrap=True)
+
+
 # -- the rest -------------------------------------------------------------------------------------------------------
 
 

@@ -63,6 +63,15 @@ class Seen(BookingEvent, frozen=True, kw_only=True, tag=True):
     p: int
 
 
+class Pushed(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """What became of a push to one of his devices. ``kind``: proposal or withdrawn; ``outcome``: sent, failed (given up), gone (its address
+    is none, and dropped), expired (it would have come too late)."""
+
+    p: int
+    kind: str
+    outcome: str
+
+
 class Faded(BookingEvent, frozen=True, kw_only=True, tag=True):
     """His proposal went stale: still open, without a seat (R12b). ``delivered``: whether a device had confirmed it."""
 
@@ -152,7 +161,7 @@ class Unblocked(Event, frozen=True, kw_only=True, tag=True):
 
 
 OfBooking = (
-    Opened | WaveSent | Received | Seen | Faded | Replaced | Refused | Accepted | AcceptedTooLate | Withdrawn | WindowsDropped
+    Opened | WaveSent | Received | Seen | Pushed | Faded | Replaced | Refused | Accepted | AcceptedTooLate | Withdrawn | WindowsDropped
     | Unfilled | Cancelled | Reopened
 )  # fmt: skip
 AnyEvent = OfBooking | ProviderPut | Blocked | Unblocked
@@ -247,6 +256,7 @@ _FOLDS: Mapping[type[Event], Callable[[BookingView, Any], BookingView]] = {
     WaveSent: _sent,
     Received: _mark(received=True),
     Seen: _mark(seen=True),
+    Pushed: lambda view, _: view,
     Faded: _mark(live=False, seated=False),
     Replaced: _mark(seated=False),
     Refused: lambda view, event: _ended(view, event.p, "refused"),

@@ -51,7 +51,8 @@ class Resume(Part, frozen=True, kw_only=True):
 
 
 class PushAddress(Part, frozen=True, kw_only=True):
-    """Where a device is reached without a socket; ``kind`` names the push service."""
+    """Where a device is reached without a socket. ``kind`` names the push service: webpush, fcm or apns; ``token`` is what that gave the
+    device: of webpush the browser's subscription as JSON. A hello without an address says that there is none (any more)."""
 
     kind: Annotated[str, Meta(min_length=1, max_length=16)]
     token: Annotated[str, Meta(min_length=1, max_length=2_048)]

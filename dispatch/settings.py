@@ -41,8 +41,15 @@ def _origin(text: str) -> str:
     return text
 
 
+def _http_url(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("a URL begins with https:// (or http://, on a machine of your own)")
+    return url
+
+
 Port = Annotated[int, Field(ge=0, le=65_535)]
 StoreUrl = Annotated[str, AfterValidator(_store_url)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)]
 
@@ -89,7 +96,19 @@ class Settings(BaseSettings):
         (), description="Browser origins that may open a device socket, comma separated, each exactly as a browser sends it."
     )
     allow_private_webhooks: bool = Field(
-        False, description="Let webhooks go to private and loopback addresses. Always true with DISPATCH_DEV."
+        False, description="Let webhooks and Web Push go to private and loopback addresses. Always true with DISPATCH_DEV."
+    )
+    push_vapid_file: Path | None = Field(
+        None, description="Keys of Web Push, made by `dispatch vapid`. Default: `vapid.json` in the data folder, when it is there."
+    )
+    push_fcm_file: Path | None = Field(None, description="Key of the Google service account that may send through Firebase (JSON).")
+    push_fcm_url: HttpUrl = Field("https://fcm.googleapis.com", description="Where Firebase listens.")
+    push_apns_file: Path | None = Field(None, description="Key for APNs as Apple gives it out (`.p8`); the next three belong to it.")
+    push_apns_key: str | None = Field(None, description="Id of that key.")
+    push_apns_team: str | None = Field(None, description="Id of the team at Apple.")
+    push_apns_topic: str | None = Field(None, description="Bundle id of the app.")
+    push_apns_url: HttpUrl = Field(
+        "https://api.push.apple.com", description="Where APNs listens; apps in development: `https://api.sandbox.push.apple.com`."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
     gateway_id: str | None = Field(
@@ -108,6 +127,20 @@ class Settings(BaseSettings):
         elif self.clock_speed != 1.0:
             raise ValueError(f"{PREFIX}CLOCK_SPEED: only 1 is allowed without --dev")
         return self
+
+    @model_validator(mode="after")
+    def _all_of_apns(self) -> Self:
+        """Apple must know which key, whose, and for which app."""
+        missing = [name for name in ("push_apns_key", "push_apns_team", "push_apns_topic") if not getattr(self, name)]
+        if self.push_apns_file and missing:
+            raise ValueError(f"{PREFIX}PUSH_APNS_FILE needs {', '.join(PREFIX + name.upper() for name in missing)} beside it")
+        return self
+
+    @property
+    def vapid_file(self) -> Path | None:
+        """Where the keys of Web Push are; None: it is not set up."""
+        made = self.data_dir / "vapid.json"
+        return self.push_vapid_file or (made if made.exists() else None)
 
     @property
     def keys_file(self) -> Path:

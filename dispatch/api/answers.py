@@ -20,6 +20,7 @@ __all__ = [
     "Opened",
     "Problem",
     "ProviderState",
+    "PushKey",
     "Readiness",
     "Timeline",
 ]
@@ -198,6 +199,12 @@ class Inbox(Answer, frozen=True):
     seq: int
     items: tuple[dict[str, Any], ...]
     more: bool
+
+
+class PushKey(Answer, frozen=True):
+    """With what a browser subscribes to Web Push: an uncompressed point of P-256 in base64url."""
+
+    public_key: str
 
 
 class Readiness(Answer, frozen=True):

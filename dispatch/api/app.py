@@ -19,6 +19,7 @@ from dispatch.api.security import Doorkeeper
 from dispatch.api.stream import Feed, Streams
 from dispatch.api.table import CALLS, ops_stream
 from dispatch.engine.desk import Desk
+from dispatch.push.services import public_key
 from dispatch.settings import Settings
 from dispatch.store import Store
 
@@ -33,7 +34,8 @@ def make_app(desk: Desk, store: Store, settings: Settings, feed: Feed | None = N
     streams = Streams(feed) if feed else None
     table = tuple(_open_in_development(route) if settings.dev else route for route in CALLS) + ((ops_stream(streams),) if streams else ())
     app = Starlette(
-        routes=_routes(table, Engine(desk=desk, store=store, settings=settings)), exception_handlers={HTTPException: _elsewhere}
+        routes=_routes(table, Engine(desk=desk, store=store, settings=settings, push_key=public_key(settings))),
+        exception_handlers={HTTPException: _elsewhere},
     )
     app.router.redirect_slashes = False  # a redirect would repeat whatever name the caller gave us in Host
     app.state.table, app.state.streams = table, streams

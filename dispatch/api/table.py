@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from dispatch.api import answers, bookings, markets, operations, providers
+from dispatch.api import answers, bookings, markets, operations, providers, push
 from dispatch.api.call import METRICS, NOBODY, OPS, READ, SET_UP, WORK, Handler, Route
 from dispatch.api.stream import Streams
 from dispatch.engine.requests import BlockRequest, CancelRequest, MatchRequest, TokenRequest
@@ -83,6 +83,7 @@ CALLS: tuple[Route, ...] = (
     _post(f"{BOOKING}/cancel", bookings.cancel, CancelRequest, answers.Cancelled, "Cancel a booking"),
     _put(f"{MARKET}/blocks/{{client_id}}", providers.put_block, BlockRequest, "Blacklist a client", WORK),
     _delete(f"{MARKET}/blocks/{{client_id}}", providers.delete_block, "Take a client off the blacklist"),
+    _get("/v1/push-key", push.get_push_key, answers.PushKey, "The key with which a browser subscribes to Web Push", NOBODY),
     _get("/livez", operations.livez, dict[str, bool], "Whether this process answers", NOBODY),
     _get("/readyz", operations.readyz, answers.Readiness, "Whether store, worker and device port work (else 503)", NOBODY),
     _get("/metrics", operations.get_metrics, str, "Everything counted, in Prometheus' text format", frozenset({METRICS}), "text/plain"),

@@ -13,9 +13,12 @@ from dispatch.gateway.registry import Registry
 from dispatch.gateway.relay import Relay
 from dispatch.gateway.session import Entered
 from dispatch.identity import Claims, DeviceKeys
-from dispatch.messages import Hello, PushAddress
+from dispatch.messages import Hello
+from dispatch.push import unfit
 from dispatch.store import Resumed, Store
-from dispatch.wire import encode_msgpack
+from dispatch.wire import encode_json
+
+NO_ADDRESS = b""
 
 
 class Entry:
@@ -30,8 +33,9 @@ class Entry:
         claims = self._keys.verify(hello.token)
         if claims.device_id not in (None, hello.device):
             raise Unauthorized("the token names another device")
+        wrong = unfit(hello.push) if hello.push else None
         async with self._room:
-            await self._register(link, hello, claims)
+            await self._register(link, hello, claims, encode_json(hello.push) if hello.push and not wrong else NO_ADDRESS)
             known = await self._missed(link, hello)
         link.epoch = known.epoch
         RESUMES.labels("resumed" if known.resumed else known.reason).inc()
@@ -45,23 +49,23 @@ class Entry:
             reason=known.reason,
             items=[Frame(item) for item in known.items],
             missed=[Frame(message) for _, message in known.missed],
+            unfit=wrong,
         )
 
-    async def _register(self, link: Link, hello: Hello, claims: Claims) -> None:
+    async def _register(self, link: Link, hello: Hello, claims: Claims, push: bytes) -> None:
         pno = await self._store.providers.number(claims.market, claims.provider_id)
         if pno is None:
             raise Unauthorized("no such provider")
         link.market, link.pno, link.name, link.background = claims.market, pno, hello.device, hello.background
         self._registry.add(link)
         await self._relay.follow(link.market)
-        await self.link_up(link, hello.push)
+        await self.link_up(link, push)
 
-    async def link_up(self, link: Link, push: PushAddress | None = None) -> None:
-        """Tell the store that this device has its socket here: its provider can be asked from now on."""
-        address = encode_msgpack(push) if push else None
+    async def link_up(self, link: Link, push: bytes | None = None) -> None:
+        """Tell the store that this device has its socket here: its provider can be asked from now on. ``push`` None: as it was."""
         link.linked = True  # as far as we know: should the answer be lost, the link is taken off again all the same
         linked = await self._store.links.connect(
-            link.market, link.pno, link.name, self._gateway, link.number, background=link.background, push=address
+            link.market, link.pno, link.name, self._gateway, link.number, background=link.background, push=push
         )
         if not linked.allowed:
             link.linked = False

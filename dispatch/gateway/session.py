@@ -108,7 +108,8 @@ Effect = Say | Forward | Close | Enter | Ask | Confirm | Rest
 
 
 class Entered(Struct, frozen=True, kw_only=True):
-    """What the store knows of a link that has just been registered. ``expires_at``: of its token, wall ms."""
+    """What the store knows of a link that has just been registered. ``expires_at``: of its token, wall ms; ``unfit``: what is wrong with
+    its push address, if anything is."""
 
     session: str
     pno: int
@@ -119,6 +120,7 @@ class Entered(Struct, frozen=True, kw_only=True):
     reason: str | None
     items: Sequence[Frame]
     missed: Sequence[Frame]
+    unfit: str | None = None
 
 
 class Delivery(Struct, frozen=True):
@@ -277,7 +279,10 @@ class Session:
         )  # fmt: skip
         effects: list[Effect] = [Say(welcome), *_continued(None, entered.epoch, entered.seq, rest)]
         effects += self.deliver(entered.missed, now).effects
-        return [*effects, Say(Live(seq=self.told))]
+        effects.append(Say(Live(seq=self.told)))
+        if entered.unfit:
+            effects.append(Say(Error(id=None, code="bad_request", message=f"the push address is not taken: {entered.unfit}")))
+        return effects
 
     def refused(self, error: DispatchError) -> list[Effect]:
         """He may not enter, or cannot now."""

@@ -27,11 +27,12 @@ from dispatch.store.links import Linked, Links
 from dispatch.store.markets import Market, Markets
 from dispatch.store.profile import verify
 from dispatch.store.providers import Providers, Standing
+from dispatch.store.pushes import Push, Pushes
 from dispatch.store.renewal import Renewal
 from dispatch.store.wakeups import Listening, Wake, Wakeups, gateway_wakeups
 
 __all__ = [
-    "ApiKey", "Clock", "Delivery", "Found", "Items", "Kept", "Linked", "Listening", "Market", "Proposal", "Record", "Resumed",
+    "ApiKey", "Clock", "Delivery", "Found", "Items", "Kept", "Linked", "Listening", "Market", "Proposal", "Push", "Record", "Resumed",
     "Standing", "Store", "Turn", "Wake", "Wakeups", "closing", "sending",
 ]  # fmt: skip
 
@@ -56,6 +57,7 @@ class Store:
         self.gauges = Gauges(calls)
         self.habits = HabitsOf(calls)
         self.outbox = Deliveries(calls, self.markets)
+        self.pushes = Pushes(calls, self.markets)
 
     @classmethod
     async def connect(cls, settings: Settings, *, install: bool = True) -> Self:
@@ -91,7 +93,7 @@ class Store:
         return gateway_wakeups(self._blocking, gateway)
 
     def timers(self) -> Listening:
-        """The wake-ups of workers: a timer, or a webhook, is due sooner than expected."""
+        """The wake-ups of workers: a timer, a webhook or a push is due sooner than expected."""
         return Listening(self._blocking, "due_wakes")
 
     async def beat(self, role: str, name: str) -> None:

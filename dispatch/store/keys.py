@@ -40,6 +40,10 @@ TEMPLATES: Mapping[str, str] = {
     "outbox": "{%s}:w:%s",  # list: events of a booking that the booking service has yet to get
     "outbox_due": "{%s}:wdue",  # sorted set bno -> wall ms of the next delivery
     "dead": "{%s}:wdead",  # stream: deliveries given up
+    "addresses": "{%s}:pa:%s",  # hash device -> when it was named, push address: where a provider's devices are reached without a socket
+    "address_owners": "{%s}:pown",  # hash digest of a push address -> pno:device
+    "pushes": "{%s}:ps:%s",  # hash bno -> which devices of a provider are owed, or were sent, a push of that proposal
+    "push_due": "{%s}:psdue",  # sorted set pno.bno -> wall ms at which one of them is owed
     "blocks": "{%s}:bk:%s",  # set of pno blocked with a client, either side
     "blacklist": "{%s}:blacklist",  # hash cno -> reason
     "regions": "{%s}:regions",  # set of H3 cells (res 3) that some zone reaches
@@ -66,7 +70,7 @@ TEMPLATES: Mapping[str, str] = {
 
 CHANNELS: Mapping[str, str] = {
     "gateway_wakes": "{%s}:gw:%s",  # a gateway's providers have new messages
-    "due_wakes": "{%s}:wake",  # a timer (t) or a webhook (h) became due earlier than anyone sleeps
+    "due_wakes": "{%s}:wake",  # a timer (t), a webhook (h) or a push (p) became due earlier than anyone sleeps
 }
 
 

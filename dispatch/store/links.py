@@ -29,7 +29,10 @@ class Links:
     async def connect(
         self, market: str, pno: int, device: str, gateway: str, conn: int, *, background: bool = False, push: bytes | None = None
     ) -> Linked:
-        """A socket is open: its provider can be asked from now on. An older socket of the device is told to close (4503)."""
+        """A socket is open: its provider can be asked from now on. An older socket of the device is told to close (4503).
+
+        ``push`` is the device's address there; empty: it has none (any more); None: nothing is known of that, and nothing changes.
+        """
         reply = await self._calls.verb(
             "connect", market, p=pno, device=device, gateway=gateway, conn=conn, background=background, push=push, most=DEVICES
         )

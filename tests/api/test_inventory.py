@@ -27,6 +27,7 @@ GET /v1/markets/{market}/bookings/{booking_id}/explain/{provider_id}
 POST /v1/markets/{market}/bookings/{booking_id}/cancel
 PUT /v1/markets/{market}/blocks/{client_id}
 DELETE /v1/markets/{market}/blocks/{client_id}
+GET /v1/push-key
 GET /livez
 GET /readyz
 GET /metrics

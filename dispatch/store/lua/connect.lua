@@ -1,6 +1,6 @@
 -- connect: a device's socket is open at a gateway; it replaces an older one of the same device.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, p, device, gateway, conn, background, push or nil, most (devices a provider)}
+-- ARGV: 1 msgpack {m, p, device, gateway, conn, background, push (its address; '': it has none; nil: as it was), most (devices a provider)}
 -- Replies: LINKED {seq, epoch, devices, replaced {gateway, conn} or nil}, TOO_MANY, UNKNOWN
 -- Source: SPEC.md R2, R14; PROTOCOL.md section 2.
 function verbs.connect(m, a)
@@ -11,7 +11,7 @@ function verbs.connect(m, a)
   call('HSET', links, a.device, a.gateway .. '|' .. a.conn .. '|' .. (a.background and 1 or 0))
   call('SADD', K.gateway(m, a.gateway), a.p)
   call('ZADD', K.gateways(m), 'NX', clock.wall(), a.gateway) -- one that dies before its first beat is reaped too
-  if a.push then call('HSET', key, 'push', 1) end
+  if a.push == '' then pushes.forget(m, a.p, a.device) elseif a.push then pushes.learn(m, a.p, a.device, a.push, a.most) end
   if first then gauge.add(m, 'providers.online', 1) end
   record.refresh(m, a.p)
   local out = { seq = tonumber(call('HGET', key, 'seq')), epoch = read.market(m).epoch, devices = call('HLEN', links) }

@@ -36,6 +36,7 @@ local function send(m, b, r, plan, now)
     plan.urgency })
   record.asked(m, r, now)
   seats.count(m, r.pno, 1)
+  pushes.ask(m, b, r.pno)
 end
 
 -- Buckets that were crowded begin their next search where this crowd ended.
