@@ -9,7 +9,7 @@ from dispatch.store.calls import Calls, text, wall_ms
 from dispatch.store.keys import key
 from dispatch.store.markets import Markets
 
-LENT_MS = 30_000  # longer than any attempt takes
+LENT_MS = 15_000  # longer than any attempt takes
 ATTEMPTS = 12  # of one push: with the pauses between them some half an hour
 
 _address = msgspec.json.Decoder(PushAddress)
@@ -40,7 +40,7 @@ class Pushes:
         self._calls, self._markets = calls, markets
 
     async def due(self, limit: int) -> list[Push]:
-        """The next pushes to send, each lent for half a minute. A few more than ``limit`` may come: a provider's devices go together."""
+        """The next pushes to send, each lent for a while. A few more than ``limit`` may come: a provider's devices go together."""
         found: list[Push] = []
         for market in await self._waiting():
             if len(found) < limit:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import inspect
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -123,6 +124,20 @@ def test_install_twice_changes_nothing_and_prunes_what_is_old(run: Run, monkeypa
         assert (first[0], second[0]) == (0, 0)
         assert "removed: dispatch_old" in second[1]
         assert len(admin.function_list()) == 1
+
+
+def test_keys_of_web_push_are_made_once_and_their_public_part_is_printed(run: Run, short_dir: Path) -> None:
+    code, printed = run("vapid", "--subject", "mailto:ops@example.org")
+    kept = json.loads((short_dir / "data" / "vapid.json").read_text())
+    assert (code, kept["subject"]) == (0, "mailto:ops@example.org")
+    assert kept["public_key"] in printed
+    assert kept["private_key"] not in printed
+    code, printed = run("vapid", "--subject", "mailto:ops@example.org")
+    assert (code, "is there already" in printed) == (2, True)
+    assert json.loads((short_dir / "data" / "vapid.json").read_text()) == kept
+    assert run("vapid", "--subject", "mailto:ops@example.org", "--file", str(short_dir / "other.json"))[0] == 0
+    code, printed = run("vapid", "--subject", "somebody", "--file", str(short_dir / "third.json"))
+    assert (code, "mailto:somebody@example.com" in printed, (short_dir / "third.json").exists()) == (2, True, False)
 
 
 def test_the_reference_of_settings_is_printed(run: Run) -> None:
