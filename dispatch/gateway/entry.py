@@ -8,13 +8,13 @@ from dispatch.errors import Forbidden, Unauthorized
 from dispatch.gateway.frames import Frame
 from dispatch.gateway.limits import Limits
 from dispatch.gateway.link import Link
-from dispatch.gateway.metrics import RESUMES
+from dispatch.gateway.metrics import ADDRESSES, RESUMES
 from dispatch.gateway.registry import Registry
 from dispatch.gateway.relay import Relay
 from dispatch.gateway.session import Entered
 from dispatch.identity import Claims, DeviceKeys
-from dispatch.messages import Hello
-from dispatch.push import unfit
+from dispatch.messages import Hello, PushAddress
+from dispatch.push import KINDS, unfit
 from dispatch.store import Resumed, Store
 from dispatch.wire import encode_json
 
@@ -33,7 +33,7 @@ class Entry:
         claims = self._keys.verify(hello.token)
         if claims.device_id not in (None, hello.device):
             raise Unauthorized("the token names another device")
-        wrong = unfit(hello.push) if hello.push else None
+        wrong = _looked_at(hello.push) if hello.push else None
         async with self._room:
             await self._register(link, hello, claims, encode_json(hello.push) if hello.push and not wrong else NO_ADDRESS)
             known = await self._missed(link, hello)
@@ -80,3 +80,10 @@ class Entry:
         if link.linked:
             await self._store.links.disconnect(link.market, link.pno, link.name, self._gateway, link.number)
             link.linked = False
+
+
+def _looked_at(address: PushAddress) -> str | None:
+    """What is wrong with a push address, if anything is; counted."""
+    wrong = unfit(address)
+    ADDRESSES.labels(address.kind if address.kind in KINDS else "other", "unfit" if wrong else "taken").inc()
+    return wrong

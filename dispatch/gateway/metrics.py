@@ -17,6 +17,9 @@ RECEIPTS: Final = Histogram(
     "From the sending of a proposal to its first receipt by a device.",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120),
 )
+ADDRESSES: Final = Counter(
+    "dispatch_gateway_push_addresses", "Push addresses that devices named, by service and result: taken, or unfit.", ["service", "result"]
+)
 LAG: Final = Histogram(
     "dispatch_gateway_loop_lag_seconds",
     "How late the event loop woke up.",

@@ -3,8 +3,8 @@
 A notification says id, kind and expiry of a proposal and nothing else: whoever carries it learns nothing of anybody.
 """
 
-from dispatch.push.addresses import unfit
+from dispatch.push.addresses import KINDS, unfit
 from dispatch.push.sender import ATTEMPT_S, Notification, Outcome, PushSender, Verdict
 from dispatch.push.services import Services
 
-__all__ = ["ATTEMPT_S", "Notification", "Outcome", "PushSender", "Services", "Verdict", "unfit"]
+__all__ = ["ATTEMPT_S", "KINDS", "Notification", "Outcome", "PushSender", "Services", "Verdict", "unfit"]

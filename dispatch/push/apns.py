@@ -92,8 +92,8 @@ def envelope(notification: Notification) -> dict[str, str]:
 
 
 def letter(notification: Notification) -> dict[str, Any]:
-    """The payload. The app has the words: the alert names their key, ``DISPATCH_PROPOSAL`` or ``DISPATCH_WITHDRAWN``."""
-    alert = {"loc-key": f"DISPATCH_{notification.kind.value.upper()}"}
+    """The payload. The app has the words: the alert names their key, ``dispatch.proposal`` or ``dispatch.withdrawn``."""
+    alert = {"loc-key": f"dispatch.{notification.kind.value}"}
     aps: dict[str, Any] = {"alert": alert, "mutable-content": 1}
     if sound := SOUND[notification.kind]:
         aps |= {"sound": sound, "interruption-level": "time-sensitive"}

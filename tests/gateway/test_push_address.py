@@ -5,6 +5,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
+from prometheus_client import REGISTRY
 
 from dispatch.gateway.limits import Limits
 from dispatch.gateway.session import Entered, Say, Session
@@ -69,6 +70,8 @@ async def test_an_address_that_cannot_be_used_is_told_after_live_and_not_kept(st
             error = await bare.hear()
             assert (error.id, error.code, error.retry) == (None, "bad_request", False)
             assert error.message.startswith("the push address is not taken: ")
+        labels = {"service": {"pigeon": "other"}.get(push.kind, push.kind), "result": "unfit"}
+        assert REGISTRY.get_sample_value("dispatch_gateway_push_addresses_total", labels)
         await left(running)
         assert not await reachable(store, market)
 

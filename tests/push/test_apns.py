@@ -34,7 +34,7 @@ async def test_a_proposal_arrives_with_what_it_is_and_nothing_more(sender: Apns,
     assert (request.headers[":method"], request.path) == ("POST", f"/3/device/{DEVICE}")
     assert request.json == {
         "aps": {
-            "alert": {"loc-key": "DISPATCH_PROPOSAL"}, "mutable-content": 1, "sound": "default", "interruption-level": "time-sensitive",
+            "alert": {"loc-key": "dispatch.proposal"}, "mutable-content": 1, "sound": "default", "interruption-level": "time-sensitive",
         },
         **FACTS,
     }  # fmt: skip
@@ -46,7 +46,7 @@ async def test_a_proposal_arrives_with_what_it_is_and_nothing_more(sender: Apns,
 async def test_its_end_takes_its_place_silently(sender: Apns, service: Service) -> None:
     await sender.send(DEVICE, told(Kind.WITHDRAWN))
     [request] = service.requests
-    assert request.json["aps"] == {"alert": {"loc-key": "DISPATCH_WITHDRAWN"}, "mutable-content": 1, "interruption-level": "passive"}
+    assert request.json["aps"] == {"alert": {"loc-key": "dispatch.withdrawn"}, "mutable-content": 1, "interruption-level": "passive"}
     assert (request.json["kind"], request.json["expires_at"]) == ("withdrawn", EXPIRES_AT)
     assert (request.headers["apns-collapse-id"], request.headers["apns-priority"]) == ("7.1.42", "5")
 
