@@ -19,7 +19,7 @@ from dispatch.webhooks import next_attempt_ms
 
 log = structlog.get_logger("dispatch.push")
 
-SEATS = 64  # pushes under way at once
+SEATS = 256  # pushes under way at once: a service that hangs takes many, and the others still have theirs
 ATTEMPTS = Counter("dispatch_push_attempts", "Attempts to push, by service (log: nobody was reached) and verdict.", ["service", "verdict"])
 SECONDS = Histogram(
     "dispatch_push_seconds",

@@ -54,7 +54,7 @@ def _check_endpoint(endpoint: str) -> None:
     """https; http only on the own machine, as browsers have it."""
     parts = urlsplit(endpoint)
     secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
-    if not secure or not parts.hostname or not endpoint.isascii() or not endpoint.isprintable():
+    if not secure or not parts.hostname or "@" in parts.netloc or not endpoint.isascii() or not endpoint.isprintable():
         raise ValueError("the endpoint of a subscription is an https URL")
 
 

@@ -6,6 +6,7 @@ from hashlib import sha256
 import aiohttp
 import anyio
 from pywebpush import WebPusher
+from yarl import URL
 
 from dispatch.push.addresses import Subscription, subscription
 from dispatch.push.sender import ATTEMPT_S, Kind, Notification, Outcome, Verdict, passing, put_off_ms
@@ -28,12 +29,12 @@ class WebPush:
         """One POST of some two hundred encrypted bytes."""
         try:
             to = subscription(token)
-            body, headers = encrypted(to, notification.body), self._headers(to, notification)
+            body, headers, url = encrypted(to, notification.body), self._headers(to, notification), URL(to.endpoint, encoded=True)
         except ValueError:
             return Outcome(Verdict.GONE, None, "malformed")
         try:
             with anyio.fail_after(ATTEMPT_S):
-                return await self._post(to.endpoint, body, headers)
+                return await self._post(url, body, headers)
         except TimeoutError:
             return Outcome(Verdict.RETRY, None, "timeout")
         except aiohttp.ClientError as broken:
@@ -51,7 +52,7 @@ class WebPush:
             "urgency": "high" if notification.kind is Kind.PROPOSAL else "normal",
         }
 
-    async def _post(self, endpoint: str, body: bytes, headers: dict[str, str]) -> Outcome:
+    async def _post(self, endpoint: URL, body: bytes, headers: dict[str, str]) -> Outcome:
         async with self._http.post(endpoint, data=body, headers=headers, allow_redirects=False) as response:
             await response.content.read(MOST_ANSWER)
             status = response.status

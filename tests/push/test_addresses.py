@@ -44,6 +44,7 @@ def test_an_address_that_can_be_used_is_taken(kind: str, token: str) -> None:
         ("webpush", subscribed(keys=None), "a subscription as JSON"),
         ("webpush", subscribed(endpoint="http://push.example/x"), "an https URL"),
         ("webpush", subscribed(endpoint="https://"), "an https URL"),
+        ("webpush", subscribed(endpoint="https://push.example@other.example/"), "an https URL"),
         ("webpush", subscribed(endpoint="ftp://push.example"), "an https URL"),
         ("webpush", subscribed(endpoint="https://push.example/\r\nx"), "an https URL"),
         ("webpush", subscribed(endpoint="https://[push.example"), ""),

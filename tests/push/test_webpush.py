@@ -60,6 +60,13 @@ async def test_a_service_is_told_how_long_how_urgent_what_it_replaces_and_who_we
     assert heads[0]["authorization"] == heads[1]["authorization"]  # signed once
 
 
+@pytest.mark.parametrize("path", ["/w/?token=BQY%2fab%2B%3d%3D", "/fcm/send/e:APA91b_-", "/%7Euser/a%20b"])
+async def test_an_endpoint_is_used_to_the_letter(http: aiohttp.ClientSession, endpoint: Receiver, path: str) -> None:
+    await WebPush(http, KEYS).send(Browser(f"http://127.0.0.1:{endpoint.port}{path}").token, told())
+    [(headers, _)] = endpoint.requests
+    assert f"post {path} http/1.1".lower() in headers
+
+
 def _answer(line: str, *headers: str) -> bytes:
     return "\r\n".join([f"HTTP/1.1 {line}", "content-length: 0", *headers, "", ""]).encode()
 

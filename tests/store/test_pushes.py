@@ -135,6 +135,17 @@ async def test_a_tablet_left_on_does_not_silence_the_phone_in_the_pocket(scene: 
     assert short(await due(scene)) == ["ada-phone proposal"]  # lent again, as nobody said what became of it; not the tablet
 
 
+async def test_what_is_owed_at_once_is_needless_when_the_app_was_opened_meanwhile(scene: Scene) -> None:
+    await named(scene, "ada")
+    await named(scene, "ben")
+    await scene.open()
+    for name in ("ada", "ben"):
+        await scene.receive(name)
+    await scene.connect("ada")  # his app confirmed it; Ben's did too, and is closed again
+    assert short(await due(scene)) == ["ben-phone proposal"]
+    assert await sound(scene)
+
+
 async def test_who_has_no_address_is_owed_nothing(scene: Scene) -> None:
     await scene.open()
     assert (await due(scene), await remembered(scene), await looks(scene)) == ([], 0, [])

@@ -20,16 +20,18 @@ function pushes.put(m, pno, bno, r)
   woken.push = woken.push or (due and due <= clock.wall())
 end
 
-local function on_screen(link)
-  return link ~= nil and string.sub(link, -2) == '|0'
+-- Whether a device has a socket, and its app is not in the background.
+function pushes.on_screen(m, pno, device)
+  local link = call('HGET', K.links(m, pno), device)
+  return link and string.sub(link, -2) == '|0'
 end
 
 -- A proposal was sent. Devices without a socket, or in the background, are owed a push at once; the others when they do not confirm it.
 function pushes.ask(m, b, pno)
   if call('HGET', K.provider(m, pno), 'push') ~= '1' then return end
-  local links, to = read.hash(K.links(m, pno)), {}
+  local to = {}
   for _, device in ipairs(call('HKEYS', K.addresses(m, pno))) do
-    local listens = on_screen(links[device])
+    local listens = pushes.on_screen(m, pno, device)
     to[device] = { state = 'owed', due = clock.wall() + (listens and PATIENCE or 0), tries = 0, kind = 'proposal', listens = listens }
   end
   pushes.put(m, pno, b.no, { id = seats.id(b.no, b.round, pno), expires = b.deadline, to = to })
@@ -47,10 +49,10 @@ end
 function pushes.replace(m, b, pno, p)
   local r = pushes.get(m, pno, b.no)
   if not r then return end
-  local links, late = read.hash(K.links(m, pno)), clock.now() >= r.expires
+  local late, heard = clock.now() >= r.expires, p[S.received] ~= 0
   r.gone = true
   for device, one in pairs(r.to) do
-    if late or one.tries == 0 or (on_screen(links[device]) and p[S.received] ~= 0) then r.to[device] = nil
+    if late or one.tries == 0 or (heard and pushes.on_screen(m, pno, device)) then r.to[device] = nil
     elseif one.state ~= 'lent' then one.state, one.due = 'owed', clock.wall() end
   end
   pushes.put(m, pno, b.no, r)
