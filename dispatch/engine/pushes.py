@@ -11,8 +11,8 @@ from prometheus_client import Counter, Histogram
 from dispatch import webhooks
 from dispatch.engine.courier import Courier
 from dispatch.errors import Unavailable
-from dispatch.push import Notification, Outcome, PushSender, Services, Verdict
-from dispatch.push.sender import Kind
+from dispatch.push import Kind, Notification, Outcome, PushSender, Verdict
+from dispatch.push.services import Services
 from dispatch.settings import Settings
 from dispatch.store import Push, Store
 from dispatch.webhooks import next_attempt_ms

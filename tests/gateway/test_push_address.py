@@ -1,5 +1,7 @@
 """The push address in a hello: kept while the socket is away, taken off when the device says so, told when it cannot be used (R14)."""
 
+import subprocess
+import sys
 from typing import Any
 
 import anyio
@@ -13,6 +15,7 @@ from dispatch.messages import Error, Hello, Live, PushAddress
 from dispatch.store import Store
 from dispatch.wire import JSON, MSGPACK
 from tests.gateway.gate import PATIENCE_S, Bare, Gate, gate
+from tests.project.tree import ROOT
 
 PHONE = PushAddress(kind="fcm", token="bk3RNwTe3H0:CI2k_HHwgIpoDKCIZvvDMExUdFQ3P1")
 
@@ -84,6 +87,13 @@ async def test_what_is_pushed_is_lent_with_the_address_as_it_was_said(store: Sto
         await left(running)
         await running.book()
         assert [(push.device, push.address) for push in await store.pushes.due(100) if push.market == market] == [("d-1", PHONE)]
+
+
+def test_a_gateway_carries_no_http_client_along() -> None:
+    """Each costs it some megabytes, and it pushes nothing itself."""
+    code = "import sys, dispatch.gateway; print(sorted({'aiohttp', 'httpx2', 'pywebpush', 'requests'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
 
 
 def test_a_session_complains_once_and_after_live() -> None:

@@ -2,8 +2,7 @@
 
 import time
 
-from dispatch.push import Notification
-from dispatch.push.sender import Kind
+from dispatch.push import Kind, Notification
 
 EXPIRES_AT = 1_804_849_200_000  # of the engine's time; in a demo that is another time than the wall's
 

@@ -10,9 +10,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from dispatch.push import Outcome, Verdict, apns
+from dispatch.push import Kind, Outcome, Verdict, apns
 from dispatch.push.apns import Apns, ProviderToken
-from dispatch.push.sender import Kind
 from dispatch.push.services import _client
 from tests.push.h2_service import Answer, Service
 from tests.push.said import EXPIRES_AT, FACTS, told

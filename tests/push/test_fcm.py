@@ -13,9 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from dispatch.errors import ConfigError
-from dispatch.push import Outcome, Verdict, fcm
+from dispatch.push import Kind, Outcome, Verdict, fcm
 from dispatch.push.fcm import Fcm, ServiceAccount
-from dispatch.push.sender import Kind
 from dispatch.push.services import _client
 from tests.push.h2_service import Answer, Request, Service
 from tests.push.said import EXPIRES_AT, told

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from dispatch.errors import ConfigError
-from dispatch.push import Outcome, Services, Verdict
-from dispatch.push.services import public_key
+from dispatch.push import Outcome, Verdict
+from dispatch.push.services import Services, public_key
 from dispatch.push.vapid import VapidKeys
 from dispatch.settings import Settings, read
 from tests.push.said import told

@@ -9,8 +9,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from dispatch import webhooks
-from dispatch.push import Outcome, Verdict, webpush
-from dispatch.push.sender import Kind
+from dispatch.push import Kind, Outcome, Verdict, webpush
 from dispatch.push.vapid import VapidKeys
 from dispatch.push.webpush import WebPush, topic
 from tests.push.browser import Browser, sender, unb64
