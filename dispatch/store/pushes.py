@@ -10,6 +10,7 @@ from dispatch.store.keys import key
 from dispatch.store.markets import Markets
 
 LENT_MS = 15_000  # longer than any attempt takes
+PAGE = 32  # records looked at in one call: a millisecond of the store's time at most
 ATTEMPTS = 12  # of one push: with the pauses between them some half an hour
 
 _address = msgspec.json.Decoder(PushAddress)
@@ -43,9 +44,11 @@ class Pushes:
         """The next pushes to send, each lent for a while. A few more than ``limit`` may come: a provider's devices go together."""
         found: list[Push] = []
         for market in await self._waiting():
-            if len(found) < limit:
-                reply = await self._calls.verb("notify", market, limit=limit - len(found), lend=LENT_MS, most=ATTEMPTS)
+            more = True
+            while more and len(found) < limit:
+                reply = await self._calls.verb("notify", market, limit=min(PAGE, limit - len(found)), lend=LENT_MS, most=ATTEMPTS)
                 found += [self._push(market, int(reply["at"]), *entry) for entry in reply["list"] or ()]
+                more = reply["more"]
         return found
 
     async def _waiting(self) -> list[str]:

@@ -200,6 +200,26 @@ async def test_of_several_workers_one_gets_it(scene: Scene) -> None:
     assert short([push for some in taken for push in some]) == ["ada-phone proposal", "ben-phone proposal", "cleo-phone proposal"]
 
 
+async def test_however_many_are_due_all_are_taken_a_page_at_a_time(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that turn out to be needless hold up nobody behind them."""
+    monkeypatch.setattr("dispatch.store.pushes.PAGE", 2)
+    for name in ("ada", "ben", "cleo"):
+        await named(scene, name, online=True)
+    await named(scene, "dan")
+    for number in range(4):
+        await scene.open(f"b-{number}", lead=3 + number / 2)
+        for name in (await scene.states(f"b-{number}")).keys() - {"dan"}:
+            await scene.receive(name, f"b-{number}")
+    await ripe(scene)
+    await scene.open("b-last", lead=12)
+    await scene.only("dan", "b-last")
+    assert [wait < -1_000 for wait in await looks(scene)].count(True) == 12
+    his = [booking_id for booking_id in ("b-0", "b-1", "b-2", "b-3", "b-last") if "dan" in await scene.states(booking_id)]
+    assert short(await due(scene)) == ["dan-phone proposal"] * len(his)
+    assert await remembered(scene) == len(his)
+    assert await sound(scene)
+
+
 async def test_a_worker_takes_no_more_than_it_has_seats(scene: Scene) -> None:
     for name in ("ada", "ben", "cleo"):
         await named(scene, name)

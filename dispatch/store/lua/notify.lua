@@ -1,7 +1,8 @@
 -- notify: the next pushes to send; each is lent for a while, so that a dead worker loses nothing.
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, limit, lend (ms of wall time), most (attempts of one)}
--- Replies: DONE {list {{pno, bno, device, address, proposal id, kind (proposal, withdrawn), expires (engine ms), tries}..}, at (engine ms)}
+-- Replies: DONE {list {{pno, bno, device, address, proposal id, kind (proposal, withdrawn), expires (engine ms), tries}..}, at (engine ms),
+--          more (to be looked at now)}
 -- Source: SPEC.md R14; PROTOCOL.md section 2 (push: no socket, background, or no ack in 3 s).
 
 -- What keeps a push that is due from being sent: a word to count, `needless`, or nil.
@@ -31,12 +32,12 @@ local function lend(m, pno, bno, a, list)
 end
 
 function verbs.notify(m, a)
-  local list = {}
-  for _, member in ipairs(call('ZRANGEBYSCORE', K.push_due(m), '-inf', clock.wall(), 'LIMIT', 0, a.limit)) do
+  local list, members = {}, call('ZRANGEBYSCORE', K.push_due(m), '-inf', clock.wall(), 'LIMIT', 0, a.limit)
+  for _, member in ipairs(members) do
     local pno, bno = string.match(member, '^(%d+)%.(%d+)$')
     if #list < a.limit then lend(m, tonumber(pno), tonumber(bno), a, list) end
   end
-  return reply('DONE', { list = list, at = clock.now() })
+  return reply('DONE', { list = list, at = clock.now(), more = #members == a.limit })
 end
 
 -- The record of what was lent, and its device; nil when it is lent no more.
