@@ -104,7 +104,7 @@ class Scene:
         for name, number in self.numbers.items():  # the index reaches as far as it did at the moment before
             found = await self.store.providers.get(self.market, name)
             assert found.no == number
-            await self.desk.put_provider(self.market, name, found.settings_without_rank())
+            await self.desk.put_provider(self.market, name, msgspec.structs.replace(found.settings, initial_rank=msgspec.UNSET))
 
     async def settings(self, **changes: Any) -> None:
         """The market's settings, anew."""
