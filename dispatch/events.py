@@ -137,6 +137,13 @@ class ProviderPut(Event, frozen=True, kw_only=True, tag=True):
     created: bool
 
 
+class TokensRevoked(Event, frozen=True, kw_only=True, tag=True):
+    """What a device of a provider was given to connect with is worth nothing any more; with ``all``: what each of them was given."""
+
+    p: int
+    all: bool
+
+
 class Blocked(Event, frozen=True, kw_only=True, tag=True):
     """A client may not book any more; with ``p``: not with that provider."""
 
@@ -155,7 +162,7 @@ OfBooking = (
     Opened | WaveSent | Received | Seen | Faded | Replaced | Refused | Accepted | AcceptedTooLate | Withdrawn | WindowsDropped
     | Unfilled | Cancelled | Reopened
 )  # fmt: skip
-AnyEvent = OfBooking | ProviderPut | Blocked | Unblocked
+AnyEvent = OfBooking | ProviderPut | TokensRevoked | Blocked | Unblocked
 TYPES: Mapping[str, type[Event]] = {kind.__name__: kind for kind in AnyEvent.__args__}
 
 _events: "msgspec.msgpack.Decoder[AnyEvent]" = msgspec.msgpack.Decoder(AnyEvent)

@@ -41,10 +41,18 @@ def _origin(text: str) -> str:
     return text
 
 
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        raise ValueError(f"an address or a network such as 10.0.0.0/8 (no bits set behind the slash), this is not: {text}") from None
+
+
 Port = Annotated[int, Field(ge=0, le=65_535)]
 StoreUrl = Annotated[str, AfterValidator(_store_url)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)]
+Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
@@ -87,6 +95,21 @@ class Settings(BaseSettings):
     )
     origins: Origins = Field(
         (), description="Browser origins that may open a device socket, comma separated, each exactly as a browser sends it."
+    )
+    trusted_proxies: Networks = Field(
+        (),
+        description="Addresses or networks of your proxies, comma separated. Of a connection from there the last address in its "
+        "`X-Forwarded-For` that is none of them counts.",
+    )
+    address_links: int = Field(
+        1_000, ge=0, description="Most device sockets of one address (of one /64 network with IPv6) at a gateway; 0: no cap. "
+        "Under DISPATCH_DEV loopback is exempt."
+    )  # fmt: skip
+    address_upgrades: int = Field(1_200, ge=0, description="Most attempts of one address to open a device socket in a minute; 0: no cap.")
+    limits: Literal["enforce", "watch"] = Field(
+        "enforce",
+        description="Limits on commands of devices and on addresses: `watch` counts what goes over them "
+        "(`dispatch_gateway_over_limit_total`) and refuses nothing.",
     )
     allow_private_webhooks: bool = Field(
         False, description="Let webhooks go to private and loopback addresses. Always true with DISPATCH_DEV."

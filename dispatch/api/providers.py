@@ -41,6 +41,19 @@ async def make_token(call: Call[TokenRequest]) -> Reply:
     return Reply(201, await call.desk.device_token(call.market, body.provider_id, body.device_id, body.ttl_s))
 
 
+async def delete_device(call: Call[None]) -> Reply:
+    """The tokens of one device of a provider open nothing any more; its socket ends."""
+    device_id = bodies.id_from_path(call.path("device_id"), "device_id")
+    await call.desk.revoke_tokens(call.market, call.path("provider_id"), device_id)
+    return Reply(204)
+
+
+async def delete_devices(call: Call[None]) -> Reply:
+    """The tokens of every device of a provider open nothing any more; their sockets end."""
+    await call.desk.revoke_tokens(call.market, call.path("provider_id"), None)
+    return Reply(204)
+
+
 async def put_block(call: Call[BlockRequest]) -> Reply:
     """Blacklists a client in the market."""
     return stored(await call.desk.put_block(call.market, bodies.id_from_path(call.path("client_id"), "client_id"), call.body.reason))

@@ -32,8 +32,8 @@ def _put(path: str, handler: Handler, takes: Any, summary: str, roles: frozenset
     )
 
 
-def _delete(path: str, handler: Handler, summary: str) -> Route:
-    return Route(method="DELETE", path=path, handler=handler, roles=WORK, summary=summary, success=(204,))
+def _delete(path: str, handler: Handler, summary: str, roles: frozenset[str] = WORK) -> Route:
+    return Route(method="DELETE", path=path, handler=handler, roles=roles, summary=summary, success=(204,))
 
 
 def _post(path: str, handler: Handler, takes: Any, gives: Any, summary: str, roles: frozenset[str] = WORK, status: int = 200) -> Route:
@@ -75,6 +75,8 @@ CALLS: tuple[Route, ...] = (
     _put(f"{PROVIDER}/blocks/{{client_id}}", providers.put_provider_block, None, "This provider and this client shall not meet", WORK),
     _delete(f"{PROVIDER}/blocks/{{client_id}}", providers.delete_provider_block, "They may meet again"),
     _free(_post(f"{MARKET}/device-tokens", providers.make_token, TokenRequest, answers.DeviceToken, "A token for one device", SET_UP, 201)),
+    _delete(f"{PROVIDER}/devices/{{device_id}}", providers.delete_device, "Revoke the tokens of one device; its socket ends", SET_UP),
+    _delete(f"{PROVIDER}/devices", providers.delete_devices, "Revoke the tokens of all his devices; their sockets end", SET_UP),
     _free(_post(f"{MARKET}/match", bookings.match, MatchRequest, answers.Match, "Dry run: who would be asked, and when", READ)),
     _post(f"{MARKET}/bookings", bookings.open_booking, BookingRequest, answers.Opened, "Open a booking", status=201),
     _get(BOOKING, bookings.get_booking, answers.BookingState, "A booking as it stands"),

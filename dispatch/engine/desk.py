@@ -91,9 +91,15 @@ class Desk:
     async def device_token(self, name: str, provider_id: str, device_id: str, ttl_s: int) -> dict[str, Any]:
         """A token with which a device says hello."""
         market = await self.market(name)
-        await self._store.providers.get(name, provider_id)
-        token, expires = self._keys.issue(name, provider_id, device_id, ttl_s)
+        number = await self._number(name, provider_id)
+        generation = await self._store.rights.generation(name, number)
+        token, expires = self._keys.issue(name, provider_id, device_id, ttl_s, generation)
         return {"token": token, "expires_at": faces.clock_of(market.settings.time_zone)(expires)}
+
+    async def revoke_tokens(self, name: str, provider_id: str, device_id: str | None) -> None:
+        """What a device of a provider (None: each of them) was given to connect with opens nothing any more; the sockets it opened end."""
+        await self.market(name)
+        await self._store.rights.revoke(name, await self._number(name, provider_id), device_id)
 
     # -- bookings -------------------------------------------------------------------------------------------------
 

@@ -3,11 +3,12 @@
 import structlog
 
 from dispatch.errors import DispatchError
+from dispatch.gateway.entry import Entry
 from dispatch.gateway.frames import Frame
 from dispatch.gateway.link import Link
 from dispatch.gateway.moments import Moments
 from dispatch.gateway.session import Effect, Question
-from dispatch.messages import Accept, Refuse, Status, Sync
+from dispatch.messages import Accept, Refresh, Refuse, Status, Sync
 from dispatch.store import Store
 
 log = structlog.get_logger("dispatch.gateway")
@@ -16,8 +17,8 @@ log = structlog.get_logger("dispatch.gateway")
 class Answers:
     """Asks the store on behalf of links."""
 
-    def __init__(self, store: Store, moments: Moments) -> None:
-        self._store, self._moments = store, moments
+    def __init__(self, store: Store, moments: Moments, entry: Entry) -> None:
+        self._store, self._moments, self._entry = store, moments, entry
 
     async def to(self, link: Link, question: Question) -> list[Effect]:
         """What a command has to be answered. Whatever goes wrong is an ``error`` message; the link lives."""
@@ -42,6 +43,8 @@ class Answers:
                 return await self._status(link, question)
             case Sync():
                 return await self._sync(link, question)
+            case Refresh():
+                return link.session.refreshed(question, await self._entry.renew(link, question.token), self._moments.now())
 
     async def _status(self, link: Link, status: Status) -> list[Effect]:
         await self._store.links.status(link.market, link.pno, status.available, status.background, link.name)

@@ -4,29 +4,34 @@ between reading and listening: a message that arrives meanwhile finds the link r
 
 import anyio
 
-from dispatch.errors import Forbidden, Unauthorized
+from dispatch.errors import DispatchError, Forbidden, Unauthorized
 from dispatch.gateway.frames import Frame
 from dispatch.gateway.limits import Limits
 from dispatch.gateway.link import Link
 from dispatch.gateway.metrics import RESUMES
+from dispatch.gateway.moments import Moments
 from dispatch.gateway.registry import Registry
 from dispatch.gateway.relay import Relay
+from dispatch.gateway.rights import error_of
 from dispatch.gateway.session import Entered
 from dispatch.identity import Claims, DeviceKeys
 from dispatch.messages import Hello, PushAddress
-from dispatch.store import Resumed, Store
+from dispatch.store import Linked, Resumed, Store
 from dispatch.wire import encode_msgpack
 
 
 class Entry:
     """The door of one gateway."""
 
-    def __init__(self, store: Store, keys: DeviceKeys, registry: Registry, relay: Relay, gateway: str, limits: Limits) -> None:
+    def __init__(
+        self, store: Store, keys: DeviceKeys, registry: Registry, relay: Relay, moments: Moments, gateway: str, limits: Limits
+    ) -> None:
         self._store, self._keys, self._registry, self._relay, self._gateway = store, keys, registry, relay, gateway
+        self._moments = moments
         self._room = anyio.CapacityLimiter(limits.entering)
 
     async def enter(self, link: Link, hello: Hello) -> Entered:
-        """Let a device in. Raises Unauthorized, Forbidden (``too_many_devices``) or Unavailable."""
+        """Let a device in. Raises Unauthorized, Forbidden (blocked, or ``too_many_devices``) or Unavailable."""
         claims = self._keys.verify(hello.token)
         if claims.device_id not in (None, hello.device):
             raise Unauthorized("the token names another device")
@@ -38,7 +43,7 @@ class Entry:
         return Entered(
             session=f"{self._gateway}.{link.number}",
             pno=link.pno,
-            expires_at=claims.expires_s * 1_000,
+            expires_at=self._moments.at_wall(claims.expires_s * 1_000),
             epoch=known.epoch,
             seq=known.seq,
             resumed=known.resumed,
@@ -52,6 +57,7 @@ class Entry:
         if pno is None:
             raise Unauthorized("no such provider")
         link.market, link.pno, link.name, link.background = claims.market, pno, hello.device, hello.background
+        link.generation = claims.generation
         self._registry.add(link)
         await self._relay.follow(link.market)
         await self.link_up(link, hello.push)
@@ -61,11 +67,26 @@ class Entry:
         address = encode_msgpack(push) if push else None
         link.linked = True  # as far as we know: should the answer be lost, the link is taken off again all the same
         linked = await self._store.links.connect(
-            link.market, link.pno, link.name, self._gateway, link.number, background=link.background, push=address
-        )
+            link.market, link.pno, link.name, self._gateway, link.number,
+            generation=link.generation, background=link.background, push=address,
+        )  # fmt: skip
         if not linked.allowed:
             link.linked = False
-            raise Forbidden(f"{linked.devices} devices of this provider are connected; close one first", "too_many_devices")
+            raise _refusal(linked)
+
+    async def renew(self, link: Link, token: str) -> int:
+        """A newer token for a link that stands; until when it is good (ms of our clock). Raises Unauthorized (it opens nothing), Forbidden
+        (it opens something else) or Unavailable; the older token counts then, as before."""
+        claims = self._keys.verify(token)
+        if claims.market != link.market or claims.device_id not in (None, link.name):
+            raise Forbidden("the token is another device's")
+        if await self._store.providers.number(claims.market, claims.provider_id) != link.pno:
+            raise Forbidden("the token is another provider's")
+        (fault,) = await self._store.rights.faults(link.market, [(link.pno, link.name, claims.generation)])
+        if fault is not None:
+            raise error_of(fault)
+        link.generation = claims.generation
+        return self._moments.at_wall(claims.expires_s * 1_000)
 
     async def _missed(self, link: Link, hello: Hello) -> Resumed:
         resume = hello.resume
@@ -76,3 +97,16 @@ class Entry:
         if link.linked:
             await self._store.links.disconnect(link.market, link.pno, link.name, self._gateway, link.number)
             link.linked = False
+
+
+def _refusal(linked: Linked) -> DispatchError:
+    """Why the store did not take a link."""
+    match linked.why:
+        case "TOO_MANY":
+            return Forbidden(f"{linked.devices} devices of this provider are connected; close one first", "too_many_devices")
+        case "BLOCKED":
+            return error_of("blocked")
+        case "REVOKED":
+            return error_of("revoked")
+        case _:
+            return Unauthorized("no such provider")

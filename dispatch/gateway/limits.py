@@ -15,10 +15,15 @@ class Limits(Struct, frozen=True, kw_only=True):
     fresh_every_ms: int = 5_000  # the same while a proposal is fresh
     fresh_ms: int = 120_000  # how long it is
     spread: float = 0.2
+    renew_ms: int = 60_000  # before its token runs out a device is asked for the next one
     dead_ms: int = 45_000  # without any frame: one unanswered ping, and time enough to answer it
     burst: int = 20  # commands at once
     per_minute: int = 120  # commands, lastingly
     patience: int = 200  # commands refused in a row before the link is cut
+    enforced: bool = True  # False: what goes over a limit on commands or addresses is counted, and refused nothing
+    fragments: int = 64  # of one message
+    controls: int = 60  # websocket pings and pongs at once; the protocol has its own, which are not counted
+    controls_per_s: int = 5
     frames_burst: int = 400  # frames of any kind at once; faster than that they are read more slowly, never refused
     frames_per_s: int = 100
     queue_messages: int = 64  # unsent

@@ -12,21 +12,22 @@ from typing import Any, Final
 
 import anyio
 from msgspec import Struct
-from websockets.asyncio.server import ServerConnection, broadcast
+from websockets.asyncio.server import broadcast
 from websockets.protocol import State
 
 from dispatch.gateway.frames import Frame
+from dispatch.gateway.guard import Guarded
 from dispatch.gateway.limits import NEVER, Limits
-from dispatch.gateway.metrics import FRAMES
-from dispatch.gateway.session import Close, Confirm, Effect, Forward, Phase, Rest, Say, Session
+from dispatch.gateway.metrics import FRAMES, OVER
+from dispatch.gateway.session import Close, Confirm, Effect, Forward, Over, Phase, Rest, Say, Session
 from dispatch.messages import CloseCode, ToDevice
 
 WRITE_HIGH: Final = 16 * 1024  # bytes in the transport above which we queue
 WRITE_LOW: Final = 4 * 1024  # and below which we go on
 
 
-class Device(ServerConnection):
-    """A websocket whose link hears when there is room again, and when the connection is gone."""
+class Device(Guarded):
+    """A websocket whose link hears when there is room again, and when the connection is gone or failed."""
 
     link: "Link | None" = None
 
@@ -41,6 +42,11 @@ class Device(ServerConnection):
         super().connection_lost(exc)
         if self.link is not None:
             self.link.gone()
+
+    def failed(self, code: int, reason: str) -> None:
+        """The other side broke the rules of websockets, and was told so."""
+        if self.link is not None:
+            self.link.close(code, reason)
 
 
 class Waiting(Struct, frozen=True):
@@ -58,7 +64,7 @@ class Links(Struct, frozen=True):
     now: Callable[[], int]
     engine: Callable[[int], int]
     confirm: Callable[[str, int, tuple[str, ...], tuple[str, ...]], None]
-    part: Callable[["Link", CloseCode, str], None]  # say goodbye, in a task
+    part: Callable[["Link", int, str], None]  # say goodbye, in a task
 
 
 class Link:
@@ -70,7 +76,8 @@ class Link:
         self.background, self.linked = False, False  # as the store knows it
         self.held, self.behind, self.gaps = True, False, 0
         self.deaf_until = 0  # until then the store's word that this link was replaced is an echo of our own
-        self.closed: CloseCode | None = None
+        self.generation = 0  # of its token
+        self.closed: int | None = None  # close code
         self.armed = NEVER
         self._shared = shared
         self._queue: deque[Waiting] = deque()
@@ -92,6 +99,8 @@ class Link:
                     self.close(effect.code, effect.reason)
                 case Confirm():
                     self._shared.confirm(self.market, self.pno, effect.received, effect.seen)
+                case Over():
+                    OVER.labels(effect.limit).inc()
                 case Rest():
                     pass
                 case _:
@@ -186,7 +195,7 @@ class Link:
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
-    def close(self, code: CloseCode, reason: str) -> None:
+    def close(self, code: int, reason: str) -> None:
         """End the link: what waits is dropped, a goodbye is said if it still can be."""
         if self.closed is None:
             self.closed = code
@@ -196,7 +205,7 @@ class Link:
             self._room.set()
             self._shared.part(self, code, reason)
 
-    async def goodbye(self, code: CloseCode, reason: str) -> None:
+    async def goodbye(self, code: int, reason: str) -> None:
         """The closing handshake; then the transport is cut, whether it worked or not."""
         with anyio.move_on_after(self._shared.limits.goodbye_ms / 1_000, shield=True):
             await self.device.close(code, reason)

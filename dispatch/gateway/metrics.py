@@ -10,6 +10,7 @@ LINKS: Final = Gauge("dispatch_gateway_links", "Devices connected now, by encodi
 FRAMES: Final = Counter("dispatch_gateway_frames", "Frames by direction (in, out) and type of message.", ["direction", "type"])
 CLOSES: Final = Counter("dispatch_gateway_closes", "Links that ended, by close code.", ["code"])
 REFUSALS: Final = Counter("dispatch_gateway_refused_upgrades", "Upgrades refused, by HTTP status.", ["status"])
+OVER: Final = Counter("dispatch_gateway_over_limit", "What went over a limit: commands, links or upgrades of an address.", ["limit"])
 RESUMES: Final = Counter("dispatch_gateway_resumes", "Links that became live, by what they were told: resumed, or why not.", ["result"])
 REREADS: Final = Counter("dispatch_gateway_rereads", "Times that every inbox was read again because wake-ups may have been lost.")
 RECEIPTS: Final = Histogram(

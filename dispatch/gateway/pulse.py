@@ -77,10 +77,17 @@ class Pulse:
                     await self._entry.link_up(link)
                 except Unavailable:
                     raise
-                except DispatchError:
-                    link.close(CloseCode.STATE_LOST, "connect again")
+                except DispatchError as error:
+                    self._parted(link, error)
         self._relay.want(self._registry.keys())
         return longest
+
+    def _parted(self, link: Link, error: DispatchError) -> None:
+        """It may not come in again: others took its place meanwhile, or its right to be here was taken away."""
+        if error.code == "too_many_devices":
+            link.close(CloseCode.STATE_LOST, "connect again")
+        else:
+            link.act(link.session.refused(error))
 
     async def last(self) -> None:
         """The gateway stops: all its links are gone."""

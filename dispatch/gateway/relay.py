@@ -17,6 +17,7 @@ from dispatch.gateway.link import Link
 from dispatch.gateway.metrics import REREADS
 from dispatch.gateway.moments import Moments
 from dispatch.gateway.registry import Key, Registry
+from dispatch.gateway.rights import Rights
 from dispatch.messages import CloseCode
 from dispatch.store import Store, Wake, Wakeups
 
@@ -29,8 +30,8 @@ GAPS = 2  # reads in a row that begin too late: the stream has forgotten what th
 class Relay:
     """Carries messages of the stream to the links of one gateway."""
 
-    def __init__(self, store: Store, registry: Registry, moments: Moments, gateway: str) -> None:
-        self._store, self._registry, self._moments, self._gateway = store, registry, moments, gateway
+    def __init__(self, store: Store, registry: Registry, moments: Moments, rights: Rights, gateway: str) -> None:
+        self._store, self._registry, self._moments, self._rights, self._gateway = store, registry, moments, rights, gateway
         self._wanted: dict[Key, None] = {}  # a set that keeps its order: first woken, first served
         self._some = anyio.Event()
         self._wakeups: Wakeups | None = None
@@ -43,6 +44,7 @@ class Relay:
         assert self._wakeups is not None, "the relay runs before the first device connects"
         async with self._subscribing:
             if market not in self.markets:
+                await self._rights.follow(market)
                 await self._wakeups.follow(market)
                 self.markets.append(market)
 
@@ -64,6 +66,8 @@ class Relay:
             REREADS.inc()
             self._doubt = True
             self.want(self._registry.keys())
+        if wake.rights or wake.lost:
+            self._rights.wake()
         for pno, data in wake.frames:
             self._bring((wake.market, pno), data)
         for pno, number in wake.closes:

@@ -8,9 +8,11 @@ Timers -> Session -> Link        Receipts, Pulse -> store
 import logging
 import secrets
 import socket
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import anyio
+import msgspec
 import structlog
 from anyio.abc import TaskGroup
 from websockets.asyncio.server import ServerConnection
@@ -19,6 +21,7 @@ from websockets.exceptions import ConnectionClosed
 
 from dispatch.errors import DispatchError, Unavailable
 from dispatch.gateway.answers import Answers
+from dispatch.gateway.door import Door
 from dispatch.gateway.entry import Entry
 from dispatch.gateway.limits import Limits
 from dispatch.gateway.link import WRITE_HIGH, WRITE_LOW, Device, Link, Links
@@ -28,6 +31,7 @@ from dispatch.gateway.pulse import Pulse
 from dispatch.gateway.receipts import Receipts
 from dispatch.gateway.registry import Registry
 from dispatch.gateway.relay import Relay
+from dispatch.gateway.rights import Rights
 from dispatch.gateway.session import Ask, Effect, Enter, Phase, Rest, Session
 from dispatch.gateway.timers import Timers
 from dispatch.gateway.upgrade import Upgrade, listen, select
@@ -70,16 +74,18 @@ class Gateway:
 
     def __init__(self, store: Store, settings: Settings, keys: DeviceKeys, limits: Limits) -> None:
         self.name = settings.gateway_id or secrets.token_hex(6)
-        self._limits = limits
+        self._limits = limits = msgspec.structs.replace(limits, enforced=limits.enforced and settings.limits == "enforce")
         self.moments = Moments(store)
         self.registry = Registry()
         self._timers = Timers(self.moments.now)
         self._receipts = Receipts(store)
-        self.relay = Relay(store, self.registry, self.moments, self.name)
-        self._entry = Entry(store, keys, self.registry, self.relay, self.name, limits)
+        self.rights = Rights(store, self.registry)
+        self.relay = Relay(store, self.registry, self.moments, self.rights, self.name)
+        self._entry = Entry(store, keys, self.registry, self.relay, self.moments, self.name, limits)
         self.pulse = Pulse(store, self.registry, self.relay, self._entry, self.moments, self.name)
-        self._answers = Answers(store, self.moments)
-        self._upgrade = Upgrade(settings.origins)
+        self._answers = Answers(store, self.moments, self._entry)
+        self._door = Door(limits, settings)
+        self._upgrade = Upgrade(settings.origins, self._door, self.moments.now)
         self._everyone: set[Link] = set()
         self._left = anyio.Event()  # somebody did
         self._last = 0  # number of the youngest link
@@ -95,19 +101,15 @@ class Gateway:
             with listener:
                 await self.moments.agree()
                 await self._tasks.start(self.relay.run)
-                for duty in (self._timers.run, self._receipts.run, self.pulse.run):
+                for duty in (self._timers.run, self._receipts.run, self.pulse.run, self.rights.run):
                     self._tasks.start_soon(duty)
                 await self._listen(listener, ready, stop)
             self._tasks.cancel_scope.cancel()
 
     async def _listen(self, listener: socket.socket, ready: anyio.Event | None, stop: anyio.Event) -> None:
-        limits = self._limits
         async with serve_websockets(
-            self._handle, sock=listener, create_connection=Device, logger=_websockets_log,
-            process_request=self._upgrade.check, select_subprotocol=select, server_header=None,
-            compression=None, ping_interval=None, max_size=4 * INBOUND_LIMIT, max_queue=READ_AHEAD, write_limit=(WRITE_HIGH, WRITE_LOW),
-            open_timeout=limits.hello_ms / 1_000, close_timeout=limits.goodbye_ms / 1_000,
-        ) as server:  # fmt: skip
+            self._handle, sock=listener, process_request=self._upgrade.check, select_subprotocol=select, **websocket_options(self._door)
+        ) as server:
             if ready is not None:
                 ready.set()
             await stop.wait()
@@ -212,5 +214,22 @@ class Gateway:
             except Unavailable:
                 self.pulse.owe(link)
 
-    def _part(self, link: Link, code: CloseCode, reason: str) -> None:
+    def _part(self, link: Link, code: int, reason: str) -> None:
         self._tasks.start_soon(link.goodbye, code, reason)
+
+
+def websocket_options(door: Door, *, largest: int | None = INBOUND_LIMIT) -> dict[str, Any]:
+    """How our websockets are: guarded, uncompressed, bounded (``largest``: bytes of a message), and pinged by nobody but us."""
+    limits = door.limits
+    return {
+        "create_connection": partial(Device, door=door),
+        "logger": _websockets_log,
+        "server_header": None,
+        "compression": None,
+        "ping_interval": None,
+        "max_size": largest,
+        "max_queue": READ_AHEAD,
+        "write_limit": (WRITE_HIGH, WRITE_LOW),
+        "open_timeout": limits.hello_ms / 1_000,
+        "close_timeout": limits.goodbye_ms / 1_000,
+    }

@@ -18,10 +18,12 @@ from msgspec import Raw, Struct
 from dispatch.errors import BadRequest, DispatchError, Forbidden, Unauthorized
 from dispatch.gateway.frames import Frame, paged
 from dispatch.gateway.limits import NEVER, Bucket, Limits
+from dispatch.gateway.tenure import Tenure
 from dispatch.wire import (
     OUTBOUND_LIMIT,
     Accept,
     Ack,
+    AuthNeeded,
     BadMessage,
     CloseCode,
     Codec,
@@ -32,6 +34,8 @@ from dispatch.wire import (
     Malformed,
     Ping,
     Pong,
+    Refresh,
+    Refreshed,
     Refuse,
     Result,
     Snapshot,
@@ -45,7 +49,7 @@ from dispatch.wire import (
 ENVELOPE: Final = 1_024  # bytes kept free beside the items of a ``welcome`` or ``snapshot``
 REASON_LIMIT: Final = 123  # bytes; what a close frame has room for
 UNCONFIRMED_LIMIT: Final = 128  # proposals written and not yet acknowledged; as many as an inbox keeps
-Question = Accept | Refuse | Status | Sync  # what the store must answer
+Question = Accept | Refuse | Status | Sync | Refresh  # what the store must answer
 
 
 class Phase(Enum):
@@ -86,7 +90,7 @@ class Enter(Struct, frozen=True):
 
 
 class Ask(Struct, frozen=True):
-    """Ask the store; then ``answered``, ``listed`` or ``failed``."""
+    """Ask the store; then ``answered``, ``listed``, ``refreshed`` or ``failed``."""
 
     question: Question
 
@@ -104,11 +108,17 @@ class Rest(Struct, frozen=True):
     ms: int
 
 
-Effect = Say | Forward | Close | Enter | Ask | Confirm | Rest
+class Over(Struct, frozen=True):
+    """Count that he went over a limit, whether it is enforced or only watched."""
+
+    limit: str
+
+
+Effect = Say | Forward | Close | Enter | Ask | Confirm | Rest | Over
 
 
 class Entered(Struct, frozen=True, kw_only=True):
-    """What the store knows of a link that has just been registered. ``expires_at``: of its token, wall ms."""
+    """What the store knows of a link that has just been registered. ``expires_at``: when its token runs out."""
 
     session: str
     pno: int
@@ -139,7 +149,7 @@ class Session:
         self._written = 0  # the last one written
         self._limits, self._engine, self._chance = limits, engine, chance
         self._opened = self._heard_at = now
-        self._expires, self._fresh_until, self._ping_at = NEVER, 0, NEVER
+        self._tenure, self._fresh_until, self._ping_at = Tenure(), 0, NEVER
         self._asking = False
         self._refused = 0
         self._commands = Bucket(limits.burst, limits.per_minute / 60, now)
@@ -157,27 +167,28 @@ class Session:
             case Phase.SILENT:
                 return self._opened + self._limits.hello_ms
             case Phase.LIVE:
-                return min(self._ping_at, self._expires, self._heard_at + self._limits.dead_ms)
+                return min(self._ping_at, self._tenure.due, self._heard_at + self._limits.dead_ms)
             case _:
                 return NEVER
 
     def tick(self, now: int) -> list[Effect]:
-        """What is due now: a ping, or an end."""
+        """What is due now: a ping, a word that the token runs out, or an end."""
         limits = self._limits
         if now < self.due:
             return []
         if self.phase is Phase.SILENT:
             return self.close(CloseCode.NO_HELLO, f"no hello within {limits.hello_ms // 1_000} s")
-        if now >= self._expires:
+        if now >= self._tenure.ends:
             return self.close(CloseCode.TOKEN_EXPIRED, "the token has run out; connect with a new one")
         if now >= self._heard_at + limits.dead_ms:
             if not self._asking:
                 return self.close(CloseCode.NO_PONG, f"nothing heard for {limits.dead_ms} ms")
             self._heard_at = now  # we are not listening: the store is slow, not he
-        if now < self._ping_at:
-            return []
-        self._schedule_ping(now)
-        return [Say(Ping(seq=self._written, now=self._engine(now)))]
+        effects: list[Effect] = [Say(AuthNeeded(by=self._engine(self._tenure.ends)))] if self._tenure.asks(now) else []
+        if now >= self._ping_at:
+            self._schedule_ping(now)
+            effects.append(Say(Ping(seq=self._written, now=self._engine(now))))
+        return effects
 
     def _schedule_ping(self, now: int) -> None:
         self._chance = (self._chance + 0.618034) % 1  # evenly spread without a source of chance: the golden section
@@ -220,7 +231,7 @@ class Session:
     def _misread(self, error: BadMessage, now: int) -> list[Effect]:
         if self.phase is Phase.SILENT:
             return self.close(CloseCode.MALFORMED, error.detail)
-        return self._limited(error.id, now) or [Say(Error(id=error.id, code="bad_request", message=error.detail))]
+        return self._within(error.id, now, lambda: [Say(Error(id=error.id, code="bad_request", message=error.detail))])
 
     def _heed(self, message: ToServer, now: int) -> list[Effect]:
         match message:
@@ -232,26 +243,30 @@ class Session:
                 return [Say(Pong(seq=self._written, now=self._engine(now)))]
             case Hello():
                 return [Say(Error(id=None, code="bad_request", message="`hello` comes once, as the first frame"))]
-            case Accept() | Refuse() | Status() | Sync():
-                return self._limited(message.id, now) or self._question(message)
+            case Accept() | Refuse() | Status() | Sync() | Refresh():
+                return self._within(message.id, now, lambda: self._question(message))
             case _:
                 text = f"`{message.__struct_config__.tag}` is not offered by this server yet"
-                return self._limited(message.id, now) or [Say(Error(id=message.id, code="bad_request", message=text))]
+                return self._within(message.id, now, lambda: [Say(Error(id=message.id, code="bad_request", message=text))])
 
     def _question(self, question: Question) -> list[Effect]:
         self._asking = True
         return [Ask(question)]
 
-    def _limited(self, command_id: str | None, now: int) -> list[Effect]:
-        """Nothing while he keeps to the limits; an error beyond, and the end of the link far beyond."""
+    def _within(self, command_id: str | None, now: int, effects: Callable[[], list[Effect]]) -> list[Effect]:
+        """The effects of a command while he keeps to the limits; an error beyond, and the end of the link far beyond. Limits that are only
+        watched count and refuse nothing."""
         wait = self._commands.take(now)
-        self._refused = self._refused + 1 if wait else 0
-        if self._refused > self._limits.patience:
-            return self.close(CloseCode.TOO_MANY_COMMANDS, f"{self._refused} commands over the limit in a row")
         if not wait:
-            return []
+            self._refused = 0
+            return effects()
+        if not self._limits.enforced:
+            return [Over("commands"), *effects()]
+        self._refused += 1
+        if self._refused > self._limits.patience:
+            return [Over("commands"), *self.close(CloseCode.TOO_MANY_COMMANDS, f"{self._refused} commands over the limit in a row")]
         text = f"more than {self._limits.burst} commands at once or {self._limits.per_minute} a minute"
-        return [Say(Error(id=command_id, code="rate_limited", message=text, retry=True, after_ms=wait))]
+        return [Over("commands"), Say(Error(id=command_id, code="rate_limited", message=text, retry=True, after_ms=wait))]
 
     def _confirmed(self, seq: int, seen: tuple[str, ...]) -> list[Effect]:
         arrived = [known for known in self._unconfirmed if known <= seq]
@@ -266,8 +281,9 @@ class Session:
         if self.phase is not Phase.ENTERING:
             return []
         self.phase = Phase.LIVE
-        self._mine, self._expires = f".{entered.pno}", entered.expires_at
+        self._mine = f".{entered.pno}"
         self._heard_at = now
+        self._tenure.begin(entered.expires_at, now, self._limits.renew_ms)
         self._schedule_ping(now)
         self.told = self._written = min(self._resume_seq, entered.seq) if entered.resumed else entered.seq
         first, *rest = self._pages(entered.items, now)
@@ -309,8 +325,15 @@ class Session:
     def failed(self, question: Question, error: DispatchError) -> list[Effect]:
         """The store could not or would not decide; the same command with the same id may be sent again if ``retry``."""
         self._asking = False
-        code = "bad_request" if isinstance(error, BadRequest) else error.code if error.retry else "internal"
+        refused = isinstance(question, Refresh) and isinstance(error, (Unauthorized, Forbidden))
+        code = "bad_request" if isinstance(error, BadRequest) else error.code if error.retry or refused else "internal"
         return [Say(Error(id=question.id, code=code, message=error.detail, retry=error.retry, after_ms=500 if error.retry else None))]
+
+    def refreshed(self, question: Refresh, expires_at: int, now: int) -> list[Effect]:
+        """The newer token is taken: the link ends with that one."""
+        self._asking = False
+        self._tenure.begin(expires_at, now, self._limits.renew_ms)
+        return [Say(Refreshed(id=question.id, expires_at=self._engine(expires_at)))]
 
     # -- what the stream brings ---------------------------------------------------------------------------------------
 

@@ -28,11 +28,12 @@ from dispatch.store.markets import Market, Markets
 from dispatch.store.profile import verify
 from dispatch.store.providers import Providers, Standing
 from dispatch.store.renewal import Renewal
+from dispatch.store.rights import Changes, Fault, Rights
 from dispatch.store.wakeups import Listening, Wake, Wakeups, gateway_wakeups
 
 __all__ = [
-    "ApiKey", "Clock", "Delivery", "Found", "Items", "Kept", "Linked", "Listening", "Market", "Proposal", "Record", "Resumed",
-    "Standing", "Store", "Turn", "Wake", "Wakeups", "closing", "sending",
+    "ApiKey", "Changes", "Clock", "Delivery", "Fault", "Found", "Items", "Kept", "Linked", "Listening", "Market", "Proposal",
+    "Record", "Resumed", "Standing", "Store", "Turn", "Wake", "Wakeups", "closing", "sending",
 ]  # fmt: skip
 
 CLOCK_KEY = "dispatch:clock"  # hash speed, base: a demo's clock, agreed on by the first process that starts
@@ -50,6 +51,7 @@ class Store:
         self.bookings = Bookings(calls)
         self.claims = Claims(calls)
         self.links = Links(calls)
+        self.rights = Rights(calls)
         self.inbox = Inbox(calls)
         self.ledger = Ledger(calls, self.markets)
         self.api_keys = ApiKeys(calls)

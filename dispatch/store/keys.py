@@ -15,7 +15,7 @@ SHELF = "{%s}:x:%s"  # how everything begins that belongs to one shelf of the ma
 
 TEMPLATES: Mapping[str, str] = {
     "market": "{%s}:market",  # hash: settings, catalogue, areas, version, epoch, gap, cap, hook
-    "numbers": "{%s}:numbers",  # hash: last number given to a provider, booking, client; slots<shelf>: end of its slot space
+    "numbers": "{%s}:numbers",  # hash: last number given to a provider, booking, client, rights; slots<shelf>: end of its slot space
     "provider_ids": "{%s}:ids:p",  # hash provider_id -> pno
     "booking_ids": "{%s}:ids:b",  # hash booking_id -> bno
     "client_ids": "{%s}:ids:c",  # hash client_id -> cno
@@ -23,6 +23,8 @@ TEMPLATES: Mapping[str, str] = {
     "unwritten": "{%s}:unwritten",  # sorted set pno -> wall ms from which anybody may finish what was begun for him in the index
     "profile": "{%s}:pw:%s",  # string: his settings and outside id (erasable)
     "links": "{%s}:l:%s",  # hash device -> gateway|connection|background: his open sockets
+    "revoked": "{%s}:rv:%s",  # hash device (* all) -> generation from which on its tokens are good; #: his generation now
+    "rights": "{%s}:rights",  # stream: providers whose sockets are to be looked at again, id = number
     "inbox": "{%s}:i:%s",  # stream: his last messages, id = seq
     "open": "{%s}:o:%s",  # hash p<bno>|b<bno> -> the message as last sent: what is open for him
     "visits": "{%s}:v:%s",  # sorted set start ms -> bno:start:end: the visits he holds

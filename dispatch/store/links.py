@@ -11,13 +11,15 @@ SLICE = 200  # providers unlinked in one call
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linked:
-    """The answer to a new socket. ``allowed`` False: he has too many devices. ``replaced``: gateway and connection it takes over from."""
+    """The answer to a new socket. ``allowed`` False, and ``why``: TOO_MANY (devices), UNKNOWN (provider), BLOCKED (account), REVOKED
+    (token). ``replaced``: gateway and connection it takes over from."""
 
     epoch: str = ""
     seq: int = 0
     replaced: tuple[str, int] | None = None
     allowed: bool = True
     devices: int = 0
+    why: str = ""
 
 
 class Links:
@@ -27,14 +29,16 @@ class Links:
         self._calls = calls
 
     async def connect(
-        self, market: str, pno: int, device: str, gateway: str, conn: int, *, background: bool = False, push: bytes | None = None
-    ) -> Linked:
+        self, market: str, pno: int, device: str, gateway: str, conn: int, *,
+        generation: int = 0, background: bool = False, push: bytes | None = None,
+    ) -> Linked:  # fmt: skip
         """A socket is open: its provider can be asked from now on. An older socket of the device is told to close (4503)."""
         reply = await self._calls.verb(
-            "connect", market, p=pno, device=device, gateway=gateway, conn=conn, background=background, push=push, most=DEVICES
-        )
+            "connect", market, p=pno, device=device, gateway=gateway, conn=conn,
+            generation=generation, background=background, push=push, most=DEVICES,
+        )  # fmt: skip
         if reply["word"] != "LINKED":
-            return Linked(allowed=False, devices=DEVICES)
+            return Linked(allowed=False, devices=DEVICES, why=reply["word"])
         old = reply.get("replaced")
         replaced = (text(old[0]), int(old[1])) if old else None
         return Linked(epoch=text(reply["epoch"]), seq=reply["seq"], replaced=replaced, devices=reply["devices"])

@@ -22,11 +22,13 @@ CONFIRMED_S = 1.0  # for the server's word that it heard a subscription; whoever
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wake:
-    """New messages of a market's providers (number, message); connections to close (provider, connection); ``lost``: maybe more."""
+    """New messages of a market's providers (number, message); connections to close (provider, connection); ``rights``: somebody may
+    no longer hold a socket; ``lost``: maybe more."""
 
     market: str = ""
     frames: list[tuple[int, bytes]] = field(default_factory=list)
     closes: list[tuple[int, int]] = field(default_factory=list)
+    rights: bool = False
     lost: bool = False
 
 
@@ -120,7 +122,7 @@ def _wake(market: str, payload: bytes) -> Wake:
     for pno, size in zip(head.get("p", ()), head.get("n", ()), strict=True):
         frames.append((int(pno), payload[at : at + size]))
         at += size
-    return Wake(market=market, frames=frames, closes=[(int(pno), int(conn)) for pno, conn in head.get("c", ())])
+    return Wake(market=market, frames=frames, closes=[(int(pno), int(conn)) for pno, conn in head.get("c", ())], rights="r" in head)
 
 
 @asynccontextmanager

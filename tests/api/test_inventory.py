@@ -19,6 +19,8 @@ GET /v1/markets/{market}/providers/{provider_id}/inbox
 PUT /v1/markets/{market}/providers/{provider_id}/blocks/{client_id}
 DELETE /v1/markets/{market}/providers/{provider_id}/blocks/{client_id}
 POST /v1/markets/{market}/device-tokens
+DELETE /v1/markets/{market}/providers/{provider_id}/devices/{device_id}
+DELETE /v1/markets/{market}/providers/{provider_id}/devices
 POST /v1/markets/{market}/match
 POST /v1/markets/{market}/bookings
 GET /v1/markets/{market}/bookings/{booking_id}

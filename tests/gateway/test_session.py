@@ -1,6 +1,6 @@
 """One conversation without socket or clock: every message in every phase, every bound, every moment."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from dispatch.errors import BadRequest, DispatchError, Forbidden, Unauthorized, Unavailable
 from dispatch.gateway.frames import Frame
 from dispatch.gateway.limits import NEVER, Limits
-from dispatch.gateway.session import Ask, Close, Confirm, Effect, Enter, Entered, Forward, Phase, Rest, Say, Session
+from dispatch.gateway.session import Ask, Close, Confirm, Effect, Enter, Entered, Forward, Over, Phase, Rest, Say, Session
 from dispatch.wire import (
     JSON,
     MSGPACK,
     OUTBOUND_LIMIT,
     Accept,
     Ack,
+    AuthNeeded,
     Booking,
     CloseCode,
     Codec,
@@ -29,6 +30,7 @@ from dispatch.wire import (
     Pong,
     Proposal,
     Refresh,
+    Refreshed,
     Refuse,
     Report,
     Result,
@@ -271,7 +273,10 @@ def test_proposals_that_nobody_acknowledges_are_remembered_up_to_a_bound() -> No
 ACCEPT = Accept(id="x", proposal="1.1.7", version=1)
 
 
-@pytest.mark.parametrize("question", [ACCEPT, Refuse(id="x", proposal="1.1.7", version=1), Status(id="x", available=True), Sync(id="x")])
+@pytest.mark.parametrize(
+    "question",
+    [ACCEPT, Refuse(id="x", proposal="1.1.7", version=1), Status(id="x", available=True), Sync(id="x"), Refresh(id="x", token="t")],
+)
 def test_a_command_is_put_to_the_store(question: Any) -> None:
     assert live().receive(framed(MSGPACK, question), START) == [Ask(question)]
 
@@ -300,7 +305,6 @@ def test_what_the_store_cannot_decide_is_an_error_with_the_commands_id(error: Di
     [
         (Counter(id="c", proposal="1.1.7", version=1, windows=(Window(start=1, end=2),)), "c"),
         (Report(id="r", proposal="1.1.7", reason="spam"), "r"),
-        (Refresh(id="f", token="t"), "f"),
         ({"type": "take_over", "id": "t"}, "t"),
         ({"type": "accept", "id": "a", "proposal": "1.1.7"}, "a"),
         ({"type": "accept", "id": "a", "proposal": "1.1.7", "version": 1, "window": 5}, "a"),
@@ -360,6 +364,19 @@ def test_one_who_goes_on_far_beyond_the_limit_is_sent_away() -> None:
     session = live()
     codes = [closing(session.receive(framed(MSGPACK, ACCEPT), START)) for _ in range(221)]
     assert codes == [None] * 220 + [CloseCode.TOO_MANY_COMMANDS]
+
+
+def test_limits_that_are_only_watched_count_and_refuse_nothing() -> None:
+    session = live(limits=Limits(enforced=False))
+    effects = [session.receive(framed(MSGPACK, ACCEPT), START) for _ in range(300)]
+    assert effects[:20] == [[Ask(ACCEPT)]] * 20
+    assert effects[20:] == [[Over("commands"), Ask(ACCEPT)]] * 280
+
+
+def test_what_goes_over_a_limit_is_counted() -> None:
+    session = live()
+    effects = [effect for _ in range(221) for effect in session.receive(framed(MSGPACK, ACCEPT), START)]
+    assert effects.count(Over("commands")) == 201
 
 
 def test_pings_pongs_and_acknowledgements_count_against_no_limit() -> None:
@@ -437,7 +454,53 @@ def test_a_device_is_not_called_dead_while_we_do_not_listen() -> None:
 
 def test_a_link_ends_with_its_token() -> None:
     session = live(expires_at=START + 5_000)
+    assert said(session.tick(session.due)) == [AuthNeeded(by=START + 5_000)]
     assert session.due == START + 5_000
+    assert session.tick(START + 4_999) == []
+    assert closing(session.tick(START + 5_000)) is CloseCode.TOKEN_EXPIRED
+
+
+@pytest.mark.parametrize(
+    ("left_ms", "asked_at_ms"), [(3_600_000, 3_540_000), (180_000, 120_000), (90_000, 60_000), (3, 2), (0, 0), (-7, -7)]
+)
+def test_a_device_is_asked_for_its_next_token_once_and_in_time(left_ms: int, asked_at_ms: int) -> None:
+    session = live(expires_at=START + left_ms)
+    asked = [now - START for now in moments(session, START + left_ms) if AuthNeeded(by=START + left_ms) in said(session.tick(now))]
+    assert asked == ([asked_at_ms] if asked_at_ms < left_ms else [])
+
+
+def moments(session: Session, until: int) -> Iterator[int]:
+    """When it wants to be called, up to then; its device answers every ping."""
+    while (due := session.due) < until:
+        yield due
+        session.receive(framed(MSGPACK, Pong()), due)
+
+
+def test_a_newer_token_moves_the_end_and_is_asked_to_be_followed_by_another() -> None:
+    session = live(expires_at=START + 90_000)
+    refresh = Refresh(id="f", token="t")
+    assert session.receive(framed(MSGPACK, refresh), START) == [Ask(refresh)]
+    assert said(session.refreshed(refresh, START + 900_000, START)) == [Refreshed(id="f", expires_at=START + 900_000)]
+    heard = [message for now in moments(session, START + 900_000) for message in said(session.tick(now))]
+    assert [message for message in heard if not isinstance(message, Ping)] == [AuthNeeded(by=START + 900_000)]
+    assert closing(session.tick(START + 900_000)) is CloseCode.TOKEN_EXPIRED
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "retry"),
+    [
+        (Unauthorized("bad"), "unauthorized", False),
+        (Forbidden("another's"), "forbidden", False),
+        (Unavailable("away"), "unavailable", True),
+        (DispatchError("?"), "internal", False),
+    ],
+)
+def test_a_token_that_is_not_taken_is_an_error_and_the_older_one_counts(error: DispatchError, code: str, retry: bool) -> None:
+    session, refresh = live(expires_at=START + 5_000), Refresh(id="f", token="t")
+    session.receive(framed(MSGPACK, refresh), START)
+    (answer,) = said(session.failed(refresh, error))
+    assert (answer.id, answer.code, answer.retry) == ("f", code, retry)
+    session.tick(session.due)
     assert closing(session.tick(START + 5_000)) is CloseCode.TOKEN_EXPIRED
 
 

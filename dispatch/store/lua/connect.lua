@@ -1,11 +1,13 @@
 -- connect: a device's socket is open at a gateway; it replaces an older one of the same device.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, p, device, gateway, conn, background, push or nil, most (devices a provider)}
--- Replies: LINKED {seq, epoch, devices, replaced {gateway, conn} or nil}, TOO_MANY, UNKNOWN
+-- ARGV: 1 msgpack {m, p, device, gateway, conn, generation (of its token), background, push or nil, most (devices a provider)}
+-- Replies: LINKED {seq, epoch, devices, replaced {gateway, conn} or nil}, TOO_MANY, UNKNOWN, BLOCKED (his account), REVOKED (the token)
 -- Source: SPEC.md R2, R14; PROTOCOL.md section 2.
 function verbs.connect(m, a)
   local key, links = K.provider(m, a.p), K.links(m, a.p)
   if call('EXISTS', key) == 0 then return reply('UNKNOWN') end
+  if rights.blocked(m, a.p) then return reply('BLOCKED') end
+  if rights.revoked(m, a.p, a.device, a.generation) then return reply('REVOKED') end
   local old, first = call('HGET', links, a.device), call('EXISTS', links) == 0
   if not old and call('HLEN', links) >= a.most then return reply('TOO_MANY') end
   call('HSET', links, a.device, a.gateway .. '|' .. a.conn .. '|' .. (a.background and 1 or 0))

@@ -1,5 +1,6 @@
 -- put_provider: creates or replaces one provider, in the index too. With too much to write for one call he stays out of matching until
--- `put_rest` has written it. One who may not be asked any more loses his open proposals, and others get his seats (reason: ops).
+-- `put_rest` has written it. One who may not be asked any more loses his open proposals, and others get his seats (reason: ops); one whose
+-- account is blocked (inactive) loses his sockets too.
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, id, seen (his version as the caller saw it, 0: new), settings, status, trade, rank or nil {tier, score, bucket},
 --       facts and writes (see lib/index.lua), until (first quarter not indexed), basis (what else his bits depend on)}
@@ -64,11 +65,13 @@ function verbs.put_provider(m, a)
   if pno then version, rest = unpack(call('HMGET', K.provider(m, pno), 'version', 'rest')) end
   if tonumber(version) ~= a.seen or rest then return reply('STALE') end
   pno = pno or create(m, a)
+  local was_blocked = rights.blocked(m, pno)
   local slot, asked, left = move(m, pno, a)
   describe(m, a, pno, slot, asked, fresh)
   local more = settle(m, pno, a, { 1, 1 }, begun)
   event.note(m, 'ProviderPut', { p = pno, created = fresh })
   if a.status ~= 'approved' then seats.recall(m, pno, 'ops', function() return true end) end
+  if a.status == 'inactive' and not was_blocked then rights.changed(m, pno) end
   return reply(fresh and 'CREATED' or 'REPLACED', { p = pno, more = more, left = left })
 end
 

@@ -1,0 +1,35 @@
+-- revoke: the tokens that a device of a provider, or each of his devices, was given until now are worth nothing any more.
+-- KEYS: 1 the market's hash (names the slot).
+-- ARGV: 1 msgpack {m, p, device or nil (all of them), most (devices remembered one by one)}
+-- Replies: DONE
+-- Source: PROTOCOL.md section 2 (4500); decision 19.
+
+-- Forgets the device that was revoked longest ago: whatever was issued before that is worth nothing to any device. Those revoked last keep
+-- their own line, so that a lost phone costs the others nothing.
+local function fold(key)
+  local oldest, least
+  for device, since in pairs(read.hash(key)) do
+    if device ~= '#' and device ~= '*' and (not least or tonumber(since) < least) then oldest, least = device, tonumber(since) end
+  end
+  if least > (tonumber(call('HGET', key, '*')) or 0) then call('HSET', key, '*', least) end
+  call('HDEL', key, oldest)
+end
+
+function verbs.revoke(m, a)
+  local key = K.revoked(m, a.p)
+  call('HSET', key, a.device or '*', call('HINCRBY', key, '#', 1))
+  if call('HLEN', key) > a.most then fold(key) end
+  event.note(m, 'TokensRevoked', { p = a.p, all = not a.device })
+  rights.changed(m, a.p)
+  return reply('DONE')
+end
+
+-- rights: ARGV {m, list {{p, device, generation of its token}..}}: who of them may hold a socket no more. Replies: DONE {faults {false,
+-- 'blocked' or 'revoked'..}}
+function verbs.rights(m, a)
+  local faults = {}
+  for i, one in ipairs(a.list) do
+    faults[i] = rights.blocked(m, one[1]) and 'blocked' or rights.revoked(m, one[1], one[2], one[3]) and 'revoked'
+  end
+  return reply('DONE', { faults = faults })
+end
