@@ -106,7 +106,7 @@ class Settings(BaseSettings):
         "Under DISPATCH_DEV loopback is exempt."
     )  # fmt: skip
     address_upgrades: int = Field(1_200, ge=0, description="Most attempts of one address to open a device socket in a minute; 0: no cap.")
-    limits: Literal["enforce", "watch"] = Field(
+    rate_limits: Literal["enforce", "watch"] = Field(
         "enforce",
         description="Limits on commands of devices and on addresses: `watch` counts what goes over them "
         "(`dispatch_gateway_over_limit_total`) and refuses nothing.",

@@ -74,7 +74,7 @@ class Gateway:
 
     def __init__(self, store: Store, settings: Settings, keys: DeviceKeys, limits: Limits) -> None:
         self.name = settings.gateway_id or secrets.token_hex(6)
-        self._limits = limits = msgspec.structs.replace(limits, enforced=limits.enforced and settings.limits == "enforce")
+        self._limits = limits = msgspec.structs.replace(limits, enforced=limits.enforced and settings.rate_limits == "enforce")
         self.moments = Moments(store)
         self.registry = Registry()
         self._timers = Timers(self.moments.now)

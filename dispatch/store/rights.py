@@ -38,7 +38,7 @@ class Rights:
 
     async def revoke(self, market: str, pno: int, device: str | None) -> None:
         """Tokens issued until now are worth nothing any more: those of one device, or all of the provider's."""
-        await self._calls.verb("revoke", market, p=pno, device=device, most=DEVICES_REMEMBERED + 2)
+        await self._calls.verb("revoke", market, p=pno, device=device, most=DEVICES_REMEMBERED)
 
     async def last(self, market: str) -> int:
         """The number of the latest change."""

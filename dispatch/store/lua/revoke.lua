@@ -18,7 +18,7 @@ end
 function verbs.revoke(m, a)
   local key = K.revoked(m, a.p)
   call('HSET', key, a.device or '*', call('HINCRBY', key, '#', 1))
-  if call('HLEN', key) > a.most then fold(key) end
+  if call('HLEN', key) - call('HEXISTS', key, '*') - 1 > a.most then fold(key) end
   event.note(m, 'TokensRevoked', { p = a.p, all = not a.device })
   rights.changed(m, a.p)
   return reply('DONE')
