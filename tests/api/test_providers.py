@@ -1,6 +1,7 @@
 """Providers over HTTP: settings, what is open for them, tokens of their devices."""
 
 import msgspec
+import pytest
 
 from dispatch.api import answers
 from dispatch.engine.desk import Desk
@@ -48,6 +49,28 @@ async def test_a_token_is_good_for_its_device_and_time(town: Town, desk: Desk) -
     claims = keys.verify(said.token)
     assert (claims.market, claims.provider_id, claims.device_id) == (town.name, "p-0", "phone")
     assert claims.expires_s == int(said.expires_at.timestamp())
+
+
+async def test_a_device_or_all_of_them_can_be_revoked(town: Town, desk: Desk) -> None:
+    async def generation() -> int:
+        answer = await town.call("POST", "/device-tokens", {"provider_id": "p-0", "device_id": "phone"})
+        return desk._keys.verify(answer.json()["token"]).generation
+
+    assert await generation() == 0
+    for path, expected in (("/devices/phone", 1), ("/devices", 2), ("/devices/never-seen", 3)):
+        answer = await town.call("DELETE", f"/providers/p-0{path}")
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert await generation() == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [("/providers/nobody/devices", 404, "not_found"), ("/providers/nobody/devices/phone", 404, "not_found"),
+     ("/providers/p-0/devices/no%20spaces", 422, "invalid"), ("/providers/p-0/devices/*", 422, "invalid")],
+)  # fmt: skip
+async def test_what_cannot_be_revoked_is_told_why(town: Town, path: str, status: int, code: str) -> None:
+    answer = await town.call("DELETE", path)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
 async def test_a_markets_own_areas_name_its_zones(town: Town) -> None:
