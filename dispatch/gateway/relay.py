@@ -62,12 +62,12 @@ class Relay:
                 self._woken(wake)
 
     def _woken(self, wake: Wake) -> None:
+        if wake.rights or wake.lost:
+            self._rights.wake()
         if wake.lost:
             REREADS.inc()
             self._doubt = True
             self.want(self._registry.keys())
-        if wake.rights or wake.lost:
-            self._rights.wake()
         for pno, data in wake.frames:
             self._bring((wake.market, pno), data)
         for pno, number in wake.closes:

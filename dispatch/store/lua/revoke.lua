@@ -24,8 +24,8 @@ function verbs.revoke(m, a)
   return reply('DONE')
 end
 
--- rights: ARGV {m, list {{p, device, generation of its token}..}}: who of them may hold a socket no more. Replies: DONE {faults {false,
--- 'blocked' or 'revoked'..}}
+-- rights: ARGV {m, list {{p, device, generation of its token}..}}: who of them may not hold a socket any more, and why (or false).
+-- Replies: DONE {faults}
 function verbs.rights(m, a)
   local faults = {}
   for i, one in ipairs(a.list) do
