@@ -24,7 +24,7 @@ LAG: Final = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
 )
 
-_KNOWN_CODES: Final = {int(code) for code in CloseCode} | {1001, 1005, 1006, 1007, 1009, 1011}
+_KNOWN_CODES: Final = {int(code) for code in CloseCode} | {1001, 1002, 1005, 1006, 1007, 1011}
 
 
 def close_label(code: int | None) -> str:

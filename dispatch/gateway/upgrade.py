@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 from urllib.parse import unquote
 
+import structlog
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
@@ -24,13 +25,15 @@ UNACKNOWLEDGED_MS: Final = 30_000  # after so long without an answer to sent byt
 _TOKEN: Final = re.compile(r"token|\beyJ[\w-]+\.", re.IGNORECASE)  # by its name, or by how a JWT begins
 _OTHER_VERSION: Final = re.compile(r"dispatch\.v\d+\.(msgpack|json)")
 
+log = structlog.get_logger("dispatch.gateway")
+
 
 class Upgrade:
     """Decides on upgrades. ``stopping``: no device may come in any more."""
 
     def __init__(self, origins: Sequence[str], door: Door, now: Callable[[], int]) -> None:
         self._origins, self._door, self._now = frozenset(origins), door, now
-        self.stopping = False
+        self.stopping = self._warned = False
 
     def check(self, connection: ServerConnection, request: Request) -> Response | None:
         """The HTTP answer that refuses the upgrade, or None to go on. A device that is no browser sends no Origin."""
@@ -53,8 +56,14 @@ class Upgrade:
     def _over(self, connection: ServerConnection, request: Request) -> str:
         """Which cap its address is over, if any."""
         assert isinstance(connection, Guarded)
+        spoken_for = forwarded(request)
         if self._door.is_proxy(host_of(connection)):
-            connection.count_for(self._door.behind(forwarded(request)))
+            connection.count_for(self._door.behind(spoken_for))
+        elif spoken_for and not self._warned:
+            self._warned = True
+            log.warning(
+                "untrusted_proxy", hint="a stranger sends X-Forwarded-For; if it is your proxy, name it in DISPATCH_TRUSTED_PROXIES"
+            )
         return self._door.refusal(connection.party, self._now())
 
 

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
 import pytest
+import structlog
 
 from dispatch.gateway import Limits
 from dispatch.gateway.door import KNOCKING, Door
@@ -178,6 +179,18 @@ async def test_nobody_but_a_proxy_may_speak_for_others(store: Store, market: str
         knocking(running, X_Forwarded_For="203.0.113.2") as (_, two),
     ):
         assert (one, two) == (101, 429)
+
+
+async def test_an_operator_who_forgot_to_name_his_proxy_is_told_once(store: Store, market: str) -> None:
+    with structlog.testing.capture_logs() as logged:
+        async with gate(store, market, dev=False) as running:
+            for number in range(3):
+                async with knocking(running, X_Forwarded_For=f"203.0.113.{number}") as (_, status):
+                    assert status == 101
+    warnings = [line for line in logged if line["event"] == "untrusted_proxy"]
+    assert len(warnings) == 1
+    assert "DISPATCH_TRUSTED_PROXIES" in warnings[0]["hint"]
+    assert "203.0.113" not in str(logged)
 
 
 async def test_one_who_knocks_too_often_is_refused_with_a_word_when_to_come_back(store: Store, market: str) -> None:

@@ -7,6 +7,7 @@ import base64
 import hmac
 import json
 import time
+import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,7 +23,7 @@ from dispatch.gateway import Limits
 from dispatch.identity import AUDIENCE, ISSUER, TYPE
 from dispatch.messages import COMMANDS
 from dispatch.store import Store
-from dispatch.wire import JSON, MSGPACK, Codec, Error, Hello, Pong, Refresh, Status
+from dispatch.wire import JSON, MSGPACK, Codec, Error, Hello, Malformed, Pong, Refresh, Status
 from tests.gateway.gate import Bare, Gate, gate
 from tests.gateway.hostile import CODECS, FREE, GOOD, KINDS, WITH_ID, Attack, good, harmless, malformed, wrong_messages
 from tests.gateway.raw import framed, raw, upgrade, upgraded
@@ -127,6 +128,22 @@ async def test_a_frame_at_the_edge_of_what_is_allowed_is_understood(store: Store
         for hostile in harmless(kind, codec):
             await attack(bare, hostile)
         await lives(bare)
+
+
+def test_a_bomb_takes_no_room_to_be_found_out(subtests: pytest.Subtests) -> None:
+    """What a frame claims to hold is not prepared for before it is there."""
+    for codec in CODECS:
+        for hostile in malformed("ack", codec):
+            with subtests.test(f"{codec.name}: {hostile.name}"):
+                tracemalloc.start()
+                try:
+                    if hostile.text is codec.text:
+                        with pytest.raises(Malformed):
+                            codec.decode(hostile.frame)
+                    _, most = tracemalloc.get_traced_memory()
+                finally:
+                    tracemalloc.stop()
+                assert most < 512 * 1_024
 
 
 async def test_text_that_is_no_utf_8_ends_as_rfc_6455_says(store: Store, market: str) -> None:
