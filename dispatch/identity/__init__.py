@@ -87,7 +87,7 @@ class DeviceKeys:
         try:
             header = jwt.get_unverified_header(token)
             key = self._keys.get(header.get("kid", ""))
-            if key is None or header.get("typ") != TYPE or "crit" in header:
+            if key is None or header.get("typ") != TYPE:
                 raise Unauthorized("not a device token of this installation")
             checks: Options = {"require": REQUIRED, "strict_aud": True}
             claims = jwt.decode(token, key.key, [key.algorithm_name], checks, audience=AUDIENCE, issuer=ISSUER, leeway=LEEWAY_S)

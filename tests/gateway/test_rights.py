@@ -26,7 +26,7 @@ CODECS = pytest.mark.parametrize("codec", [MSGPACK, JSON], ids=lambda codec: cod
 
 async def block(running: Gate, provider: str = "p-1", status: str = "inactive") -> None:
     found = await running.store.providers.get(running.market, provider)
-    settings = msgspec.structs.replace(found.settings_without_rank(), status=status)
+    settings = msgspec.structs.replace(found.settings, status=status, initial_rank=msgspec.UNSET)
     await running.desk.put_provider(running.market, provider, msgspec.convert(settings, ProviderSettings, from_attributes=True))
 
 
