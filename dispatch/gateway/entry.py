@@ -4,7 +4,7 @@ between reading and listening: a message that arrives meanwhile finds the link r
 
 import anyio
 
-from dispatch.errors import Forbidden, Unauthorized
+from dispatch.errors import Conflict, Forbidden, NotFound, Unauthorized
 from dispatch.gateway.frames import Frame
 from dispatch.gateway.limits import Limits
 from dispatch.gateway.link import Link
@@ -44,6 +44,7 @@ class Entry:
             resumed=known.resumed,
             reason=known.reason,
             items=[Frame(item) for item in known.items],
+            had=[Frame(item) for item in known.had],
             missed=[Frame(message) for _, message in known.missed],
         )
 
@@ -57,15 +58,21 @@ class Entry:
         await self.link_up(link, hello.push)
 
     async def link_up(self, link: Link, push: PushAddress | None = None) -> None:
-        """Tell the store that this device has its socket here: its provider can be asked from now on."""
+        """Tell the store that this device has its socket here: its provider can be asked from now on. One that was told of before keeps
+        its generation. Raises Conflict when a newer socket of the device is there, Forbidden, Unavailable, or NotFound (another store)."""
         address = encode_msgpack(push) if push else None
+        again = (link.epoch, link.generation) if link.generation and link.epoch else None
         link.linked = True  # as far as we know: should the answer be lost, the link is taken off again all the same
         linked = await self._store.links.connect(
-            link.market, link.pno, link.name, self._gateway, link.number, background=link.background, push=address
+            link.market, link.pno, link.name, self._gateway, link.number, background=link.background, push=address, again=again
         )
         if not linked.allowed:
             link.linked = False
             raise Forbidden(f"{linked.devices} devices of this provider are connected; close one first", "too_many_devices")
+        if not linked.generation:
+            link.linked = False
+            raise Conflict("a newer socket is there") if linked.epoch == link.epoch else NotFound("the store is another one")
+        link.generation = linked.generation
 
     async def _missed(self, link: Link, hello: Hello) -> Resumed:
         resume = hello.resume

@@ -14,7 +14,7 @@ from dispatch.store import functions
 from dispatch.store.accounts import ApiKey, ApiKeys
 from dispatch.store.bookings import Bookings, Found, Proposal, Record, Turn, closing, sending
 from dispatch.store.calls import Calls, make_redis, text, wall_ms
-from dispatch.store.claims import Claims
+from dispatch.store.claims import Claims, Marks, mark
 from dispatch.store.deliveries import Deliveries, Delivery
 from dispatch.store.footprint import SHELVES
 from dispatch.store.functions import Clock
@@ -28,11 +28,12 @@ from dispatch.store.markets import Market, Markets
 from dispatch.store.profile import verify
 from dispatch.store.providers import Providers, Standing
 from dispatch.store.renewal import Renewal
+from dispatch.store.trials import Trial, Trials
 from dispatch.store.wakeups import Listening, Wake, Wakeups, gateway_wakeups
 
 __all__ = [
-    "ApiKey", "Clock", "Delivery", "Found", "Items", "Kept", "Linked", "Listening", "Market", "Proposal", "Record", "Resumed",
-    "Standing", "Store", "Turn", "Wake", "Wakeups", "closing", "sending",
+    "ApiKey", "Clock", "Delivery", "Found", "Items", "Kept", "Linked", "Listening", "Market", "Marks", "Proposal", "Record",
+    "Resumed", "Standing", "Store", "Trial", "Turn", "Wake", "Wakeups", "closing", "mark", "sending",
 ]  # fmt: skip
 
 CLOCK_KEY = "dispatch:clock"  # hash speed, base: a demo's clock, agreed on by the first process that starts
@@ -56,6 +57,7 @@ class Store:
         self.gauges = Gauges(calls)
         self.habits = HabitsOf(calls)
         self.outbox = Deliveries(calls, self.markets)
+        self.trials = Trials(calls)
 
     @classmethod
     async def connect(cls, settings: Settings, *, install: bool = True) -> Self:

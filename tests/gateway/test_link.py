@@ -16,11 +16,16 @@ from dispatch.gateway import Limits, listen
 from dispatch.gateway.frames import Frame
 from dispatch.gateway.link import WRITE_HIGH, WRITE_LOW, Device, Link, Links
 from dispatch.gateway.session import Phase, Session
+from dispatch.gateway.timers import Timers
 from dispatch.messages import CloseCode, Outline, Proposal, Withdrawn
 from dispatch.wire import MSGPACK, OUTBOUND_LIMIT, encode_msgpack
 
 PATIENCE_S = 10.0
 BIG = "x" * 8_000
+
+
+def now() -> int:
+    return round(anyio.current_time() * 1_000)
 
 
 def proposal(seq: int, *, expires_at: int = 2**40, note: str = BIG) -> Frame:
@@ -40,6 +45,7 @@ class Bench:
     limits: Limits
     engine_now: int = 0
     links: list[Link] = field(default_factory=list)
+    written: list[Frame] = field(default_factory=list)
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[tuple[ClientConnection, Link]]:
@@ -66,18 +72,22 @@ class Bench:
 async def bench(limits: Limits | None = None) -> AsyncIterator[Bench]:
     listener = listen("127.0.0.1", 0)
     it = Bench(listener.getsockname()[1], limits or Limits(goodbye_ms=300))
+    timers = Timers(now)
     async with anyio.create_task_group() as tasks:
+        tasks.start_soon(timers.run)
         shared = Links(
             limits=it.limits,
-            now=lambda: 0,
+            now=now,
             engine=lambda _: it.engine_now,
             confirm=lambda *_: None,
             part=lambda link, code, reason: tasks.start_soon(link.goodbye, code, reason),
+            arm=timers.arm,
+            written=it.written.append,
         )
 
         async def handle(connection: ServerConnection) -> None:
             assert isinstance(connection, Device)
-            session = Session(MSGPACK, it.limits, lambda now: now, chance=0.5, now=0)
+            session = Session(MSGPACK, it.limits, lambda now: now, chance=0.5, now=now())
             session.phase = Phase.LIVE
             it.links.append(Link(connection, session, len(it.links), shared))
             await connection.wait_closed()
@@ -93,6 +103,7 @@ async def bench(limits: Limits | None = None) -> AsyncIterator[Bench]:
         ) as server:
             yield it
             server.close()
+        tasks.cancel_scope.cancel()
 
 
 def stuff(link: Link) -> int:

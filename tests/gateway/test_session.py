@@ -236,14 +236,14 @@ def test_whatever_is_delivered_each_message_goes_out_at_most_once_and_in_order(s
 def test_an_acknowledgement_confirms_every_proposal_up_to_it_once() -> None:
     session = live()
     session.deliver([proposal(1), withdrawn(2, of=1), proposal(3), proposal(4)], START)
-    assert session.receive(framed(MSGPACK, Ack(seq=3)), START) == [Confirm(("1.1.7", "3.1.7"), ())]
+    assert session.receive(framed(MSGPACK, Ack(seq=3)), START) == [Confirm(("1.1.7", "3.1.7"), (), (0, 0))]
     assert session.receive(framed(MSGPACK, Ack(seq=3)), START) == []
-    assert session.receive(framed(MSGPACK, Pong(seq=99)), START) == [Confirm(("4.1.7",), ())]
+    assert session.receive(framed(MSGPACK, Pong(seq=99)), START) == [Confirm(("4.1.7",), (), (0,))]
 
 
 def test_proposals_told_in_the_welcome_are_confirmed_too() -> None:
     session = live(seq=6, items=(proposal(2), proposal(6)))
-    assert session.receive(framed(MSGPACK, Ack(seq=6)), START) == [Confirm(("2.1.7", "6.1.7"), ())]
+    assert session.receive(framed(MSGPACK, Ack(seq=6)), START) == [Confirm(("2.1.7", "6.1.7"), (), (0, 0))]
 
 
 def test_what_was_seen_is_passed_on_unless_it_is_somebody_elses() -> None:
@@ -253,8 +253,8 @@ def test_what_was_seen_is_passed_on_unless_it_is_somebody_elses() -> None:
 def test_a_proposal_that_never_left_the_queue_is_not_confirmed() -> None:
     session = live()
     session.deliver([proposal(1), proposal(2)], START)
-    session.unsent(proposal(1))
-    assert session.receive(framed(MSGPACK, Ack(seq=2)), START) == [Confirm(("2.1.7",), ())]
+    session.book.drop(proposal(1))
+    assert session.receive(framed(MSGPACK, Ack(seq=2)), START) == [Confirm(("2.1.7",), (), (0,))]
 
 
 def test_proposals_that_nobody_acknowledges_are_remembered_up_to_a_bound() -> None:

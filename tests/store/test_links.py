@@ -122,9 +122,9 @@ async def test_a_sign_of_life_ends_a_pause_r40(scene: Scene) -> None:
     await scene.redis.hset(f"{{{scene.market}}}:p:{ada}", mapping={"paused": 1, "unanswered": 4})
     await scene.store.links.status(scene.market, ada, None, True, "phone")
     assert not (await scene.desk.provider(scene.market, "ada"))["paused"]
-    assert await scene.redis.hget(f"{{{scene.market}}}:l:{ada}", "phone") == f"{GATEWAY}|1|1".encode()
+    assert await scene.redis.hget(f"{{{scene.market}}}:l:{ada}", "phone") == f"{GATEWAY}|1|1|1".encode()
     await scene.store.links.status(scene.market, ada, None, False, "phone")
-    assert await scene.redis.hget(f"{{{scene.market}}}:l:{ada}", "phone") == f"{GATEWAY}|1|0".encode()
+    assert await scene.redis.hget(f"{{{scene.market}}}:l:{ada}", "phone") == f"{GATEWAY}|1|0|1".encode()
 
 
 async def test_one_who_is_paused_is_not_asked_until_he_gives_a_sign_of_life_r2_r40(scene: Scene) -> None:
