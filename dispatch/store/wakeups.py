@@ -70,7 +70,7 @@ class Listening:
                     yield message
             except (RedisError, OSError, TimeoutError):
                 await anyio.sleep(RETRY_S)
-                await self._renew()
+                await self._renewed()
 
     async def _read(self) -> AsyncIterator[tuple[str, bytes | None]]:
         while True:
@@ -103,8 +103,8 @@ class Listening:
                 raise NotConnected("the server has nothing to say, and does not answer")
         return raw
 
-    async def _renew(self) -> None:
-        """A new connection with all subscriptions, if that works now."""
+    async def _renewed(self) -> bool:
+        """A new connection that has asked for all subscriptions; False: that does not work yet."""
         self._renewing = set(self._markets)
         try:
             await self._pubsub.aclose()
@@ -112,7 +112,8 @@ class Listening:
             if self._markets:
                 await self._pubsub.execute_command("SSUBSCRIBE", *self._markets)
         except (RedisError, OSError, TimeoutError):
-            return  # whoever reads next finds no connection, and it is tried again
+            return False  # whoever reads next finds no connection, and it is tried again
+        return True
 
     async def close(self) -> None:
         """Ends the subscription."""

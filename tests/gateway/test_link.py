@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import anyio
+import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -17,7 +18,8 @@ from dispatch.gateway.frames import Frame
 from dispatch.gateway.link import WRITE_HIGH, WRITE_LOW, Device, Link, Links
 from dispatch.gateway.session import Phase, Session
 from dispatch.gateway.timers import Timers
-from dispatch.messages import CloseCode, Outline, Proposal, Withdrawn
+from dispatch.gateway.upgrade import UNACKNOWLEDGED_MS
+from dispatch.messages import CloseCode, Outline, Ping, Proposal, Result, Withdrawn
 from dispatch.wire import MSGPACK, OUTBOUND_LIMIT, encode_msgpack
 
 PATIENCE_S = 10.0
@@ -213,6 +215,64 @@ async def test_a_reader_who_makes_no_progress_while_he_is_told_much_is_cut_off()
         with anyio.fail_after(PATIENCE_S):
             await link.drained()
         assert link.closed is CloseCode.SLOW_READER
+
+
+async def test_one_who_stops_reading_is_cut_off_though_little_waits() -> None:
+    """No queue is full, and no ping would get through: the watchdog sees that nothing moves."""
+    async with bench(Limits(stall_ms=200, goodbye_ms=60_000)) as it, it.reader() as (_, link):
+        seq = stuff(link)
+        link.forward(proposal(seq + 1, note=""))
+        with anyio.fail_after(PATIENCE_S):
+            await link.device.wait_closed()
+        assert link.closed is CloseCode.SLOW_READER
+        assert link.unsent_bytes <= WRITE_HIGH + OUTBOUND_LIMIT
+
+
+async def test_one_who_reads_slowly_but_reads_is_not_cut_off() -> None:
+    async with bench(Limits(stall_ms=400)) as it, it.reader() as (client, link):
+        seq = stuff(link)
+        began, waited = anyio.current_time(), 0
+        while anyio.current_time() - began < 1.2:
+            if not link.congested:
+                seq += stuff(link)
+            waited += link.congested
+            await client.recv(decode=False)
+        assert waited > 20, "it was hardly ever slow: this proves nothing"
+        assert link.closed is None
+
+
+async def test_the_kernel_gives_up_a_peer_who_answers_nothing() -> None:
+    async with bench() as it, it.reader() as (_, link):
+        connection = link.device.transport.get_extra_info("socket")
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == UNACKNOWLEDGED_MS
+
+
+async def test_an_answer_overtakes_what_waits_and_a_newer_version_takes_the_place_of_an_older_one() -> None:
+    async with bench() as it, it.reader() as (client, link):
+        seq = stuff(link)
+        link.say(Ping(seq=seq, now=1))
+        link.forward(proposal(seq + 1))
+        link.say(Result(id="mine", outcome="won"))
+        newer = Frame(encode_msgpack(msgspec.structs.replace(MSGPACK.to_device(proposal(seq + 1).msgpack), seq=seq + 2, version=2)))
+        link.forward(newer)
+        link.say(Ping(seq=seq + 2, now=2))
+        heard = []
+        with anyio.fail_after(PATIENCE_S):
+            while not heard or not isinstance(heard[-1], Ping):
+                heard.append(MSGPACK.to_device(await client.recv(decode=False)))
+        after = heard[seq:]
+        assert [type(message) for message in after] == [Result, Proposal, Ping]
+        assert (after[1].version, after[2].seq) == (2, seq + 2)
+
+
+async def test_what_had_to_wait_is_measured_as_written_when_it_goes_out() -> None:
+    async with bench() as it, it.reader() as (client, link):
+        link.held = False
+        seq = stuff(link)
+        link.forward(proposal(0, note=""))
+        assert len(it.written) == seq
+        await read_all(client)
+        assert [frame.head.seq for frame in it.written] == [*range(1, seq + 1), 0]
 
 
 async def test_a_reader_who_reads_in_time_hears_why_he_is_cut_off() -> None:

@@ -54,7 +54,7 @@ end
 
 -- end_tests: ARGV {m, limit}: the next tests whose time is over end. Replies: DONE {ended}
 function verbs.end_tests(m, a)
-  local over = call('ZRANGEBYSCORE', K.trials(m), '-inf', clock.now(), 'TOO_SOON', 0, a.limit)
+  local over = call('ZRANGEBYSCORE', K.trials(m), '-inf', clock.now(), 'LIMIT', 0, a.limit)
   for _, pno in ipairs(over) do trial.close(m, tonumber(pno), seats.get(m, trial.BOOKING, pno), 'expired', 'expired') end
   return reply('DONE', { ended = #over })
 end
