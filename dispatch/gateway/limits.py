@@ -16,7 +16,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     fresh_ms: int = 120_000  # how long it is
     spread: float = 0.2
     dead_ms: int = 45_000  # without any frame: one unanswered ping, and time enough to answer it
-    fresh_dead_ms: int = 15_000  # the same while a proposal is fresh: somebody waits for the answer
+    fresh_dead_ms: int = 12_000  # the same while a proposal is fresh: somebody waits for the answer
     age_ms: int = 14_400_000  # after which a link is asked to move, at the latest
     move_ms: int = 20_000  # it has for that
     drain_ms: int = 0  # for everybody to move when the gateway stops; 0: they are sent away at once

@@ -23,6 +23,7 @@ from dispatch.messages import CloseCode, ToDevice
 
 WRITE_HIGH: Final = 16 * 1024  # bytes in the transport above which we queue
 WRITE_LOW: Final = 4 * 1024  # and below which we go on
+SILENT_MS: Final = 1_000  # for the goodbye of one from whom nothing was heard for long
 CALM: Final = (NEVER, 0)
 LOOKS: Final = 4  # at a transport that is full, before it counts as stuck
 
@@ -226,7 +227,8 @@ class Link:
 
     async def goodbye(self, code: CloseCode, reason: str) -> None:
         """The closing handshake; then the transport is cut, whether it worked or not."""
-        with anyio.move_on_after(self._shared.limits.goodbye_ms / 1_000, shield=True):
+        patience_ms = min(self._shared.limits.goodbye_ms, SILENT_MS if code is CloseCode.NO_PONG else NEVER)
+        with anyio.move_on_after(patience_ms / 1_000, shield=True):
             await self.device.close(code, reason)
         if self.device.state is not State.CLOSED:
             self.abort()

@@ -442,14 +442,14 @@ def test_a_device_is_not_called_dead_while_we_do_not_listen() -> None:
     assert closing(session.tick(START + 2 * LIMITS.dead_ms)) is CloseCode.NO_PONG
 
 
-def test_while_a_proposal_is_fresh_silence_is_believed_after_15_seconds() -> None:
+def test_while_a_proposal_is_fresh_silence_is_believed_after_12_seconds() -> None:
     """Counted from its coming: before that nobody had asked for more than a sign of life now and then."""
     session, at = live(), START + 12_000
     session.deliver([proposal(1)], at)
     now = at
     while closing(effects := session.tick(now)) is None:
         now = session.due
-    assert (closing(effects), now) == (CloseCode.NO_PONG, at + 15_000)
+    assert (closing(effects), now) == (CloseCode.NO_PONG, at + 12_000)
 
 
 def test_a_proposal_of_long_ago_does_not_make_a_link_fresh() -> None:
