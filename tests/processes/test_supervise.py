@@ -24,8 +24,8 @@ from dispatch.store.embedded import Embedded
 
 PATIENCE_S = 20
 
-# Says "<role> started <pid>", is ready, then does what it is told: "crash", "wrong", "stubborn" (no SIGTERM), "drains" (ends late), or waits
-# for its end.
+# Says "<role> started <pid>", is ready, then does what it is told: "crash", "wrong", "stubborn" (no SIGTERM), "drains" (ends late), or
+# waits for its end.
 CHILD = """
 import os, signal, socket, sys, time
 what, role, tether = sys.argv[1], sys.argv[2], sys.argv[4]
