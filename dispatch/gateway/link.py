@@ -20,6 +20,7 @@ from dispatch.gateway.metrics import FRAMES
 from dispatch.gateway.outgoing import Outgoing, Waiting
 from dispatch.gateway.session import Close, Confirm, Effect, Forward, Phase, Rest, Say, Session
 from dispatch.messages import CloseCode, ToDevice
+from dispatch.wire import OUTBOUND_LIMIT
 
 WRITE_HIGH: Final = 16 * 1024  # bytes in the transport above which we queue
 WRITE_LOW: Final = 4 * 1024  # and below which we go on
@@ -32,6 +33,13 @@ class Device(ServerConnection):
     """A websocket whose link hears when there is room again, and when the connection is gone."""
 
     link: "Link | None" = None
+
+    def data_received(self, data: bytes) -> None:
+        """The device says something. What the protocol itself answers (to pings) no queue of ours bounds: who asks much and reads nothing
+        is cut off here."""
+        super().data_received(data)
+        if self.link is not None:
+            self.link.check_bound()
 
     def resume_writing(self) -> None:
         """The transport has room."""
@@ -145,6 +153,11 @@ class Link:
         limits = self._shared.limits
         return len(self._queue) >= limits.queue_messages or self.unsent_bytes + len(waiting.data) > limits.queue_bytes
 
+    def check_bound(self) -> None:
+        """More than could come from us waits to be read."""
+        if self.unsent_bytes > self._shared.limits.queue_bytes + OUTBOUND_LIMIT and self.closed is None:
+            self.cut(CloseCode.SLOW_READER)
+
     def _forget(self, frames: Iterable[Frame]) -> None:
         for frame in frames:
             self.session.book.drop(frame)
@@ -201,7 +214,7 @@ class Link:
         if not self.congested or self.closed is not None:
             self._stuck = CALM
             return NEVER
-        if self._in_transport < size:
+        if self._in_transport != size:  # less: it moves; more: it was empty in between
             self._stuck = now, self._in_transport
         elif now - since >= self._shared.limits.stall_ms:
             self.cut(CloseCode.SLOW_READER)

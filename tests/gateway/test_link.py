@@ -11,6 +11,8 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame as WebsocketFrame
+from websockets.frames import Opcode
 from websockets.typing import Subprotocol
 
 from dispatch.gateway import Limits, listen
@@ -226,6 +228,22 @@ async def test_one_who_stops_reading_is_cut_off_though_little_waits() -> None:
             await link.device.wait_closed()
         assert link.closed is CloseCode.SLOW_READER
         assert link.unsent_bytes <= WRITE_HIGH + OUTBOUND_LIMIT
+
+
+async def test_one_who_asks_much_and_reads_nothing_does_not_fill_the_memory() -> None:
+    """The websocket protocol has pings of its own; whoever gets one must answer it."""
+    async with bench() as it, it.reader() as (client, link):
+        most = 0
+        client.transport.pause_reading()  # it stops reading, whatever comes
+        ping = WebsocketFrame(Opcode.PING, b"x" * 125).serialize(mask=True)
+        with anyio.fail_after(PATIENCE_S):
+            while link.closed is None:
+                client.transport.write(ping * 64)
+                await anyio.lowlevel.checkpoint()
+                most = max(most, link.unsent_bytes)
+            await link.device.wait_closed()
+        assert link.closed is CloseCode.SLOW_READER
+        assert most < 64 * 1024 + OUTBOUND_LIMIT + 256 * 1024  # and what one reading from the socket can bring
 
 
 async def test_one_who_reads_slowly_but_reads_is_not_cut_off() -> None:
