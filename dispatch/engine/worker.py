@@ -30,7 +30,13 @@ async def run(store: Store, settings: Settings, stop: anyio.Event, ready: anyio.
         tasks.start_soon(on_time, store, rounds.once, due, stop)
         tasks.start_soon(every, NAP_S, outbox.once, stop, owed)  # apart: no wave waits for a webhook
         ahead = store.clock.wall_seconds(LOOK_AHEAD_MS)
-        duties = ((FOLLOW_S, follow), (REAP_S, upkeep.reap), (REAP_S, upkeep.end_tests), (RENEW_S, upkeep.renew), (ahead, upkeep.look_ahead))
+        duties = (
+            (FOLLOW_S, follow),
+            (REAP_S, upkeep.reap),
+            (REAP_S, upkeep.end_tests),
+            (RENEW_S, upkeep.renew),
+            (ahead, upkeep.look_ahead),
+        )
         for pace, duty in duties:
             tasks.start_soon(every, pace, duty, stop)
         ready.set()
