@@ -247,15 +247,15 @@ async def test_one_who_asks_much_and_reads_nothing_does_not_fill_the_memory() ->
 
 
 async def test_one_who_reads_slowly_but_reads_is_not_cut_off() -> None:
-    async with bench(Limits(stall_ms=400)) as it, it.reader() as (client, link):
+    """Something waits all the time, for longer than one who does not read may take; but it moves."""
+    async with bench(Limits(stall_ms=1_000)) as it, it.reader() as (client, link):
         seq = stuff(link)
-        began, waited = anyio.current_time(), 0
-        while anyio.current_time() - began < 1.2:
-            if not link.congested:
-                seq += stuff(link)
-            waited += link.congested
+        began = anyio.current_time()
+        while anyio.current_time() - began < 2.5 and link.closed is None:
+            while len(link._queue) < 2:
+                seq += 1
+                link.forward(proposal(seq))
             await client.recv(decode=False)
-        assert waited > 20, "it was hardly ever slow: this proves nothing"
         assert link.closed is None
 
 
