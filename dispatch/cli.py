@@ -77,7 +77,7 @@ def serve(
     single: Annotated[bool, typer.Option("--single", help="Everything in one process, for a debugger.")] = False,
 ) -> None:
     """Run the whole engine: api, gateway, worker, and a store of its own unless DISPATCH_REDIS_URL names one."""
-    settings = _with_ports(read(dev=dev or None))
+    settings = _ending_together(_with_ports(read(dev=dev or None)))
     logs.configure(settings, "serve")
     if settings.dev:
         err.print(Panel(DEV_WARNING, border_style="yellow", expand=False))
@@ -164,6 +164,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "DISPATCH_HTTP_PORT": str(settings.http_port),
         "DISPATCH_DEVICE_PORT": str(settings.device_port),
         "DISPATCH_OPS_PORT": "",
+        "DISPATCH_DRAIN_S": str(settings.drain_s),
     }
     return {**os.environ, **decided}
 
@@ -171,6 +172,11 @@ def _environment(settings: Settings) -> dict[str, str]:
 def _with_ports(settings: Settings) -> Settings:
     """The settings with a free port wherever 0 was chosen."""
     return settings.model_copy(update={name: getattr(settings, name) or free_port() for name in ("http_port", "device_port")})
+
+
+def _ending_together(settings: Settings) -> Settings:
+    """The settings of an engine of which no part outlives the others: unless somebody says so, devices have nowhere to move to."""
+    return settings if "drain_s" in settings.model_fields_set else settings.model_copy(update={"drain_s": 0.0})
 
 
 def _say_where(settings: Settings) -> None:

@@ -90,6 +90,7 @@ class Refused(BookingEvent, frozen=True, kw_only=True, tag=True):
 
     p: int
     wave: int
+    took: int | None = None  # ms by R22: since it was seen, else since it was received; None: nothing was confirmed before
 
 
 class Accepted(BookingEvent, frozen=True, kw_only=True, tag=True):
@@ -99,6 +100,7 @@ class Accepted(BookingEvent, frozen=True, kw_only=True, tag=True):
     cause: str
     window: int
     wave: int
+    took: int | None = None  # as in Refused
 
 
 class AcceptedTooLate(BookingEvent, frozen=True, kw_only=True, tag=True):
@@ -139,6 +141,12 @@ class Reopened(BookingEvent, frozen=True, kw_only=True, tag=True):
     deadline: int
 
 
+class TestSent(Event, frozen=True, kw_only=True, tag=True):
+    """A test proposal was sent to a provider (R25b)."""
+
+    p: int
+
+
 class ProviderPut(Event, frozen=True, kw_only=True, tag=True):
     """A provider was created or replaced."""
 
@@ -171,7 +179,7 @@ OfBooking = (
     Opened | WaveSent | Received | Seen | Pushed | Faded | Replaced | Refused | Accepted | AcceptedTooLate | Withdrawn | WindowsDropped
     | Unfilled | Cancelled | Reopened
 )  # fmt: skip
-AnyEvent = OfBooking | ProviderPut | TokensRevoked | Blocked | Unblocked
+AnyEvent = OfBooking | ProviderPut | TokensRevoked | Blocked | Unblocked | TestSent
 TYPES: Mapping[str, type[Event]] = {kind.__name__: kind for kind in AnyEvent.__args__}
 
 _events: "msgspec.msgpack.Decoder[AnyEvent]" = msgspec.msgpack.Decoder(AnyEvent)

@@ -134,10 +134,22 @@ class Settings(BaseSettings):
         "https://api.push.apple.com", description="Where APNs listens; apps in development: `https://api.sandbox.push.apple.com`."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
+    drain_s: float = Field(
+        20,
+        ge=0,
+        le=3_600,
+        description="How long a gateway that shall end goes on serving while its devices move to another. Under `serve`, where everything "
+        "ends together, 0 unless it is set.",
+    )
+    connection_age_s: float = Field(
+        14_400,
+        ge=60,
+        description="After how long a device is asked to open a new connection, at the latest; at half of it at the earliest.",
+    )
     gateway_id: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9_-]{1,32}$",
-        description="Name of this gateway among the gateways. Default: a fresh random one at each start.",
+        description="How the name of this gateway among the gateways begins; a random part, new at each start, follows.",
     )
 
     @model_validator(mode="after")

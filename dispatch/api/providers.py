@@ -5,7 +5,7 @@ from msgspec import UNSET
 from dispatch.api import bodies
 from dispatch.api.call import OPS, Call, Reply
 from dispatch.api.markets import stored
-from dispatch.engine.requests import BlockRequest, TokenRequest
+from dispatch.engine.requests import BlockRequest, TokenRequest, TrialRequest
 from dispatch.errors import Forbidden
 from dispatch.model import ProviderSettings
 
@@ -33,6 +33,16 @@ async def get_provider(call: Call[None]) -> Reply:
 async def get_inbox(call: Call[None]) -> Reply:
     """What is open for him: what his devices show."""
     return Reply(200, await call.desk.inbox(call.market, call.path("provider_id")))
+
+
+async def test_provider(call: Call[TrialRequest]) -> Reply:
+    """Sends him a test proposal: does what the engine sends reach his devices (R25b)?"""
+    return Reply(201, await call.desk.test(call.market, call.path("provider_id"), call.rid))
+
+
+async def get_test(call: Call[None]) -> Reply:
+    """His last test, with the receipts of each device and of push."""
+    return Reply(200, await call.desk.tested(call.market, call.path("provider_id")))
 
 
 async def make_token(call: Call[TokenRequest]) -> Reply:

@@ -6,7 +6,7 @@ from typing import Any
 from dispatch.api import answers, bookings, markets, operations, providers, push
 from dispatch.api.call import METRICS, NOBODY, OPS, READ, SET_UP, WORK, Handler, Route
 from dispatch.api.stream import Streams
-from dispatch.engine.requests import BlockRequest, CancelRequest, MatchRequest, TokenRequest
+from dispatch.engine.requests import BlockRequest, CancelRequest, MatchRequest, TokenRequest, TrialRequest
 from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderLine, ProviderSettings
 
 MARKET = "/v1/markets/{market}"
@@ -72,6 +72,8 @@ CALLS: tuple[Route, ...] = (
     ),
     _get(PROVIDER, providers.get_provider, answers.ProviderState, "A provider as the engine keeps him"),
     _get(f"{PROVIDER}/inbox", providers.get_inbox, answers.Inbox, "Everything open for him, as his devices have it"),
+    _post(f"{PROVIDER}/test", providers.test_provider, TrialRequest, answers.TrialState, "Send him a test proposal", status=201),
+    _get(f"{PROVIDER}/test", providers.get_test, answers.TrialState, "His last test proposal, and what came back of it"),
     _put(f"{PROVIDER}/blocks/{{client_id}}", providers.put_provider_block, None, "This provider and this client shall not meet", WORK),
     _delete(f"{PROVIDER}/blocks/{{client_id}}", providers.delete_provider_block, "They may meet again"),
     _free(_post(f"{MARKET}/device-tokens", providers.make_token, TokenRequest, answers.DeviceToken, "A token for one device", SET_UP, 201)),

@@ -42,12 +42,13 @@ from dispatch.wire import (
     Status,
     Sync,
     ToDevice,
+    TrialState,
     Welcome,
     Withdrawn,
 )
 
 Command = Accept | Refuse | Status  # what carries an id and gets an answer
-Streamed = Proposal | Withdrawn | Booking | CounterState | Notice  # what counts in the provider's stream
+Streamed = Proposal | Withdrawn | Booking | CounterState | Notice | TrialState  # what counts in the provider's stream
 
 APP: Final = f"dispatch-python/{__version__}"
 PENDING_LIMIT: Final = 256  # commands without an answer
@@ -172,7 +173,7 @@ class Conversation:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return Step()
         match message:
-            case Proposal() | Withdrawn() | Booking() | CounterState() | Notice():
+            case Proposal() | Withdrawn() | Booking() | CounterState() | Notice() | TrialState():
                 return self._streamed(message)
             case Ping():
                 return self._ping(message, now)
@@ -275,7 +276,7 @@ def _apply(message: Streamed, known: dict[str, Item]) -> None:
             known[f"counter:{message.proposal}"] = message
         case CounterState():
             known.pop(f"counter:{message.proposal}", None)
-        case Notice():
+        case Notice() | TrialState():
             pass
 
 

@@ -92,14 +92,28 @@ class Desk:
         """A token with which a device says hello."""
         market = await self.market(name)
         number = await self._number(name, provider_id)
-        generation = await self._store.rights.generation(name, number)
-        token, expires = self._keys.issue(name, provider_id, device_id, ttl_s, generation)
+        token_generation = await self._store.rights.token_generation(name, number)
+        token, expires = self._keys.issue(name, provider_id, device_id, ttl_s, token_generation)
         return {"token": token, "expires_at": faces.clock_of(market.settings.time_zone)(expires)}
 
     async def revoke_tokens(self, name: str, provider_id: str, device_id: str | None) -> None:
         """What a device of a provider (None: each of them) was given to connect with opens nothing any more; the sockets it opened end."""
         await self.market(name)
         await self._store.rights.revoke(name, await self._number(name, provider_id), device_id)
+
+    async def test(self, name: str, provider_id: str, rid: str) -> dict[str, Any]:
+        """Sends a provider a test proposal (R25b); how it stands. Raises NotFound, RateLimited."""
+        provider = await self._store.providers.get(name, provider_id)
+        await self._store.trials.send(name, provider.no, rid, by_device=False)
+        return await self.tested(name, provider_id)
+
+    async def tested(self, name: str, provider_id: str) -> dict[str, Any]:
+        """His last test, and what came back of it. Raises NotFound."""
+        market, provider = await self.market(name), await self._store.providers.get(name, provider_id)
+        trial = await self._store.trials.last(name, provider.no)
+        if trial is None:
+            raise NotFound("his notifications were never tested; POST to the same path does")
+        return faces.trial_face(provider.no, trial, market.settings.time_zone)
 
     # -- bookings -------------------------------------------------------------------------------------------------
 
@@ -238,7 +252,7 @@ class Desk:
         following = waves.next_wave_at(market.settings, record.search(), market.now) if record.state == "searching" else None
         if following is not None and following >= record.deadline:
             following = None
-        return faces.booking_face(record, ids, market.settings.time_zone, following)
+        return faces.booking_face(record, ids, market.settings, following)
 
     async def timeline(self, name: str, booking_id: str) -> dict[str, Any]:
         """Every event of a booking, in order."""

@@ -32,7 +32,14 @@ async def run(store: Store, settings: Settings, stop: anyio.Event, ready: anyio.
         tasks.start_soon(every, NAP_S, outbox.once, stop, owed)  # apart: no wave waits for a webhook
         tasks.start_soon(every, NAP_S, pushes.once, stop, unheard)
         ahead = store.clock.wall_seconds(LOOK_AHEAD_MS)
-        for pace, duty in ((FOLLOW_S, follow), (REAP_S, upkeep.reap), (RENEW_S, upkeep.renew), (ahead, upkeep.look_ahead)):
+        duties = (
+            (FOLLOW_S, follow),
+            (REAP_S, upkeep.reap),
+            (REAP_S, upkeep.end_tests),
+            (RENEW_S, upkeep.renew),
+            (ahead, upkeep.look_ahead),
+        )
+        for pace, duty in duties:
             tasks.start_soon(every, pace, duty, stop)
         ready.set()
         await stop.wait()

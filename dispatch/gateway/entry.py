@@ -4,7 +4,8 @@ between reading and listening: a message that arrives meanwhile finds the link r
 
 import anyio
 
-from dispatch.errors import DispatchError, Forbidden, Unauthorized
+from dispatch.errors import Conflict, DispatchError, Forbidden, NotFound, Unauthorized
+from dispatch.gateway.effects import Entered
 from dispatch.gateway.frames import Frame
 from dispatch.gateway.limits import Limits
 from dispatch.gateway.link import Link
@@ -13,7 +14,6 @@ from dispatch.gateway.moments import Moments
 from dispatch.gateway.registry import Registry
 from dispatch.gateway.relay import Relay
 from dispatch.gateway.rights import error_of
-from dispatch.gateway.session import Entered
 from dispatch.identity import Claims, DeviceKeys
 from dispatch.messages import Hello, PushAddress
 from dispatch.push import KINDS, unfit
@@ -53,6 +53,7 @@ class Entry:
             resumed=known.resumed,
             reason=known.reason,
             items=[Frame(item) for item in known.items],
+            had=[Frame(item) for item in known.had],
             missed=[Frame(message) for _, message in known.missed],
             unfit=wrong,
         )
@@ -62,21 +63,28 @@ class Entry:
         if pno is None:
             raise Unauthorized("no such provider")
         link.market, link.pno, link.name, link.background = claims.market, pno, hello.device, hello.background
-        link.generation = claims.generation
+        link.token_generation = claims.token_generation
         self._registry.add(link)
         await self._relay.follow(link.market)
         await self.link_up(link, push)
 
     async def link_up(self, link: Link, push: bytes | None = None) -> None:
-        """Tell the store that this device has its socket here: its provider can be asked from now on. ``push`` None: as it was."""
+        """Tell the store that this device has its socket here: its provider can be asked from now on. One that was told of before keeps
+        its generation. ``push`` None: as it was. Raises Conflict when a newer socket of the device is there, Unauthorized, Forbidden,
+        Unavailable, or NotFound (another store)."""
+        again = (link.epoch, link.generation) if link.generation and link.epoch else None
         link.linked = True  # as far as we know: should the answer be lost, the link is taken off again all the same
         linked = await self._store.links.connect(
             link.market, link.pno, link.name, self._gateway, link.number,
-            generation=link.generation, background=link.background, push=push,
+            token_generation=link.token_generation, background=link.background, push=push, again=again,
         )  # fmt: skip
         if not linked.allowed:
             link.linked = False
             raise _refusal(linked)
+        if not linked.generation:
+            link.linked = False
+            raise Conflict("a newer socket is there") if linked.epoch == link.epoch else NotFound("the store is another one")
+        link.generation = linked.generation
 
     async def renew(self, link: Link, token: str) -> int:
         """A newer token for a link that stands; until when it is good (ms of our clock). Raises Unauthorized (it opens nothing), Forbidden
@@ -86,10 +94,10 @@ class Entry:
             raise Forbidden("the token is another device's")
         if await self._store.providers.number(claims.market, claims.provider_id) != link.pno:
             raise Forbidden("the token is another provider's")
-        (fault,) = await self._store.rights.faults(link.market, [(link.pno, link.name, claims.generation)])
+        (fault,) = await self._store.rights.faults(link.market, [(link.pno, link.name, claims.token_generation)])
         if fault is not None:
             raise error_of(fault)
-        link.generation = claims.generation
+        link.token_generation = claims.token_generation
         return self._moments.at_wall(claims.expires_s * 1_000)
 
     async def _missed(self, link: Link, hello: Hello) -> Resumed:

@@ -17,6 +17,10 @@ class Limits(Struct, frozen=True, kw_only=True):
     spread: float = 0.2
     renew_ms: int = 60_000  # before its token runs out a device is asked for the next one
     dead_ms: int = 45_000  # without any frame: one unanswered ping, and time enough to answer it
+    fresh_dead_ms: int = 12_000  # the same while a proposal is fresh: somebody waits for the answer
+    age_ms: int = 14_400_000  # after which a link is asked to move, at the latest
+    move_ms: int = 20_000  # it has for that
+    drain_ms: int = 0  # for everybody to move when the gateway stops; 0: they are sent away at once
     burst: int = 20  # commands at once
     per_minute: int = 120  # commands, lastingly
     patience: int = 200  # commands refused in a row before the link is cut
@@ -28,7 +32,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     frames_per_s: int = 100
     queue_messages: int = 64  # unsent
     queue_bytes: int = 64 * 1024
-    stall_ms: int = 10_000  # without any progress while a reply is being written
+    stall_ms: int = 10_000  # without any progress while something waits to be written
     goodbye_ms: int = 5_000  # for the closing handshake, then the transport is cut
     greeting: int = 1_024  # links that are not live yet, at one gateway
     entering: int = 64  # of these, being resumed from the store at the same time

@@ -21,6 +21,13 @@ RECEIPTS: Final = Histogram(
 ADDRESSES: Final = Counter(
     "dispatch_gateway_push_addresses", "Push addresses that devices named, by service and result: taken, or unfit.", ["service", "result"]
 )
+STEPS: Final = Histogram(
+    "dispatch_gateway_proposal_step_seconds",
+    "Steps of a proposal: written (since its creation, to a device that was there), acked (since it was written), seen (since its first "
+    "receipt), answered (since it was seen, else received).",
+    ["step"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800),
+)
 LAG: Final = Histogram(
     "dispatch_gateway_loop_lag_seconds",
     "How late the event loop woke up.",

@@ -72,7 +72,7 @@ class Relay:
             self._bring((wake.market, pno), data)
         for pno, number in wake.closes:
             for link in self._registry.of((wake.market, pno)):
-                if link.number == number and self._moments.now() >= link.deaf_until:
+                if link.number == number:
                     link.close(CloseCode.REPLACED, "a newer socket of this device took over")
 
     def _bring(self, key: Key, data: bytes) -> None:

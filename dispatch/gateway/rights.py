@@ -63,7 +63,7 @@ class Rights:
     async def _look_at(self, market: str, links: Sequence[Link]) -> None:
         for first in range(0, len(links), AT_ONCE):
             some = links[first : first + AT_ONCE]
-            faults = await self._store.rights.faults(market, [(link.pno, link.name, link.generation) for link in some])
+            faults = await self._store.rights.faults(market, [(link.pno, link.name, link.token_generation) for link in some])
             for link, fault in zip(some, faults, strict=True):
                 if fault is not None:
                     link.act(link.session.refused(error_of(fault)))

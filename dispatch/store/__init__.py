@@ -14,7 +14,7 @@ from dispatch.store import functions
 from dispatch.store.accounts import ApiKey, ApiKeys
 from dispatch.store.bookings import Bookings, Found, Proposal, Record, Turn, closing, sending
 from dispatch.store.calls import Calls, make_redis, text, wall_ms
-from dispatch.store.claims import Claims
+from dispatch.store.claims import Claims, Marks, mark
 from dispatch.store.deliveries import Deliveries, Delivery
 from dispatch.store.footprint import SHELVES
 from dispatch.store.functions import Clock
@@ -30,11 +30,12 @@ from dispatch.store.providers import Providers, Standing
 from dispatch.store.pushes import Push, Pushes
 from dispatch.store.renewal import Renewal
 from dispatch.store.rights import Changes, Fault, Rights
+from dispatch.store.trials import Trial, Trials
 from dispatch.store.wakeups import Listening, Wake, Wakeups, gateway_wakeups
 
 __all__ = [
-    "ApiKey", "Changes", "Clock", "Delivery", "Fault", "Found", "Items", "Kept", "Linked", "Listening", "Market", "Proposal",
-    "Push", "Record", "Resumed", "Standing", "Store", "Turn", "Wake", "Wakeups", "closing", "sending",
+    "ApiKey", "Changes", "Clock", "Delivery", "Fault", "Found", "Items", "Kept", "Linked", "Listening", "Market", "Marks", "Proposal",
+    "Push", "Record", "Resumed", "Standing", "Store", "Trial", "Turn", "Wake", "Wakeups", "closing", "mark", "sending",
 ]  # fmt: skip
 
 CLOCK_KEY = "dispatch:clock"  # hash speed, base: a demo's clock, agreed on by the first process that starts
@@ -60,6 +61,7 @@ class Store:
         self.habits = HabitsOf(calls)
         self.outbox = Deliveries(calls, self.markets)
         self.pushes = Pushes(calls, self.markets)
+        self.trials = Trials(calls)
 
     @classmethod
     async def connect(cls, settings: Settings, *, install: bool = True) -> Self:

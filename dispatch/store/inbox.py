@@ -20,7 +20,10 @@ class Items:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resumed:
-    """Where a device stands: the missed messages when it can be replayed, else why not and everything open."""
+    """Where a device stands: the missed messages when it can be replayed, else why not and everything open.
+
+    ``had``: of one who can be replayed, what is open too; he knew what of it he had when he left.
+    """
 
     resumed: bool
     reason: str | None
@@ -28,6 +31,7 @@ class Resumed:
     seq: int
     items: list[bytes] = field(default_factory=list)
     missed: list[tuple[int, bytes]] = field(default_factory=list)
+    had: list[bytes] = field(default_factory=list)
 
 
 class Inbox:
@@ -55,7 +59,7 @@ class Inbox:
         first = _messages(oldest)[0][0] if oldest else at + 1
         reason = _why_not(current, at, first, len(missed), epoch, seq)
         if reason is None:
-            return Resumed(resumed=True, reason=None, epoch=current, seq=at, missed=_messages(missed))
+            return Resumed(resumed=True, reason=None, epoch=current, seq=at, had=list(items), missed=_messages(missed))
         return Resumed(resumed=False, reason=reason, epoch=current, seq=at, items=list(items))
 
 

@@ -22,20 +22,21 @@ TEMPLATES: Mapping[str, str] = {
     "provider": "{%s}:p:%s",  # hash: operational state of a provider (codes and numbers)
     "unwritten": "{%s}:unwritten",  # sorted set pno -> wall ms from which anybody may finish what was begun for him in the index
     "profile": "{%s}:pw:%s",  # string: his settings and outside id (erasable)
-    "links": "{%s}:l:%s",  # hash device -> gateway|connection|background: his open sockets
-    "revoked": "{%s}:rv:%s",  # hash device (* all) -> generation from which on its tokens are good; #: his generation now
+    "links": "{%s}:l:%s",  # hash device -> gateway|connection|background|generation: his open sockets
+    "revoked": "{%s}:rv:%s",  # hash device (* all) -> token generation from which on its tokens are good; #: the one of his tokens now
     "rights": "{%s}:rights",  # stream: providers whose sockets are to be looked at again, id = number
     "inbox": "{%s}:i:%s",  # stream: his last messages, id = seq
-    "open": "{%s}:o:%s",  # hash p<bno>|b<bno> -> the message as last sent: what is open for him
+    "open": "{%s}:o:%s",  # hash p<bno>|b<bno>|t -> the message as last sent: what is open for him; t is a test
     "visits": "{%s}:v:%s",  # sorted set start ms -> bno:start:end: the visits he holds
     "booking": "{%s}:b:%s",  # hash: state of a booking (codes and numbers)
     "who": "{%s}:bw:%s",  # hash: ids, note, exact place of a booking (erasable)
-    "proposals": "{%s}:pr:%s",  # hash pno -> proposal
+    "proposals": "{%s}:pr:%s",  # hash pno -> proposal; booking 0: the last test of each
     "timeline": "{%s}:t:%s",  # list: events of a booking
     "events": "{%s}:events",  # stream: all events of the market
     "due": "{%s}:due",  # sorted set bno -> ms at which its plan wants attention
     "gauges": "{%s}:gauges",  # hash name -> number
     "habits": "{%s}:habits",  # hash class.part.open|yes -> ms or number: what became of proposals by their age (forecast.py)
+    "trials": "{%s}:trials",  # sorted set pno -> ms at which the test proposal that is open for him ends
     "request": "{%s}:r:%s",  # string: the stored answer of a request id
     "gateway": "{%s}:gl:%s",  # set of pno with a socket at that gateway
     "gateways": "{%s}:gateways",  # sorted set gateway -> wall ms of its last beat

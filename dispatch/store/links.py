@@ -12,10 +12,12 @@ SLICE = 200  # providers unlinked in one call
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linked:
     """The answer to a new socket. ``allowed`` False, and ``why``: TOO_MANY (devices), UNKNOWN (provider), BLOCKED (account), REVOKED
-    (token). ``replaced``: gateway and connection it takes over from."""
+    (token). ``generation`` grows with every socket of the provider, 0: a newer one is there, or the store is another (``epoch``).
+    ``replaced``: gateway and connection it takes over from."""
 
     epoch: str = ""
     seq: int = 0
+    generation: int = 0
     replaced: tuple[str, int] | None = None
     allowed: bool = True
     devices: int = 0
@@ -30,29 +32,37 @@ class Links:
 
     async def connect(
         self, market: str, pno: int, device: str, gateway: str, conn: int, *,
-        generation: int = 0, background: bool = False, push: bytes | None = None,
+        token_generation: int = 0, background: bool = False, push: bytes | None = None, again: tuple[str, int] | None = None,
     ) -> Linked:  # fmt: skip
         """A socket is open: its provider can be asked from now on. An older socket of the device is told to close (4503).
 
         ``push`` is the device's address there; empty: it has none (any more); None: nothing is known of that, and nothing changes.
+        ``again``: the epoch and generation of one that was entered before; it does not come back over a newer one of its device.
         """
+        epoch, generation = again or (None, None)
         reply = await self._calls.verb(
-            "connect", market, p=pno, device=device, gateway=gateway, conn=conn,
-            generation=generation, background=background, push=push, most=DEVICES,
+            "connect", market, p=pno, device=device, gateway=gateway, conn=conn, token_gen=token_generation,
+            background=background, push=push, most=DEVICES, epoch=epoch, gen=generation,
         )  # fmt: skip
+        if reply["word"] == "STALE":
+            return Linked(epoch=text(reply["epoch"]))
         if reply["word"] != "LINKED":
             return Linked(allowed=False, devices=DEVICES, why=reply["word"])
         old = reply.get("replaced")
         replaced = (text(old[0]), int(old[1])) if old else None
-        return Linked(epoch=text(reply["epoch"]), seq=reply["seq"], replaced=replaced, devices=reply["devices"])
+        return Linked(
+            epoch=text(reply["epoch"]), seq=reply["seq"], generation=reply["gen"], replaced=replaced, devices=reply["devices"]
+        )  # fmt: skip
 
     async def disconnect(self, market: str, pno: int, device: str, gateway: str, conn: int) -> None:
         """The socket is gone. Nothing happens when another has taken its place."""
         await self._calls.verb("disconnect", market, p=pno, device=device, gateway=gateway, conn=conn)
 
-    async def status(self, market: str, pno: int, available: bool | None, background: bool | None, device: str) -> None:
+    async def status(
+        self, market: str, pno: int, available: bool | None, background: bool | None, device: str, generation: int | None = None
+    ) -> None:
         """The provider switches himself on or off, or his app goes to the background; either ends a pause (R40)."""
-        await self._calls.verb("status", market, p=pno, device=device, available=available, background=background)
+        await self._calls.verb("status", market, p=pno, device=device, available=available, background=background, gen=generation)
 
     async def gateway_alive(self, gateway: str, markets: list[str]) -> None:
         """A gateway's beat, in every market of which it holds devices."""

@@ -32,7 +32,7 @@ class Rights:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    async def generation(self, market: str, pno: int) -> int:
+    async def token_generation(self, market: str, pno: int) -> int:
         """The generation that tokens of a provider are issued in now."""
         return int(await self._calls.command("HGET", key("revoked", market, pno), "#") or 0)
 

@@ -9,8 +9,9 @@ import anyio.lowlevel
 import pytest
 from prometheus_client import REGISTRY
 
+from dispatch.gateway.effects import Entered, Say
 from dispatch.gateway.limits import Limits
-from dispatch.gateway.session import Entered, Say, Session
+from dispatch.gateway.session import Session
 from dispatch.messages import Error, Hello, Live, PushAddress
 from dispatch.store import Store
 from dispatch.wire import JSON, MSGPACK

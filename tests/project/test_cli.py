@@ -151,6 +151,14 @@ def test_port_0_becomes_a_free_port_before_anything_starts(run: Run) -> None:
     assert cli._with_ports(settings.read(http_port=8080, device_port=8081)) == settings.read()
 
 
+@pytest.mark.parametrize(("chosen", "drain_s"), [({}, 0), ({"drain_s": 5.0}, 5)])
+def test_under_serve_nobody_drains_unless_it_is_asked_for(chosen: dict[str, float], drain_s: float) -> None:
+    ending = cli._ending_together(settings.read(**chosen))
+    assert ending.drain_s == drain_s
+    assert float(cli._environment(ending)["DISPATCH_DRAIN_S"]) == drain_s
+    assert settings.read().drain_s == 20
+
+
 def test_a_demo_has_exactly_the_options_of_its_settings() -> None:
     offered = inspect.signature(cli.demo).parameters
     assert {name: parameter.default for name, parameter in offered.items()} == {

@@ -20,6 +20,7 @@ BY_TYPE = {
     events.Unfilled: "count.unfilled",
     events.Cancelled: "count.cancelled",
     events.Reopened: "count.reopened",
+    events.TestSent: "count.tests",
 }
 PUSHED = {outcome: f"count.pushes_{outcome}" for outcome in ("sent", "failed", "gone", "expired")}
 

@@ -90,6 +90,7 @@ def _of_provider(client: "Redis", market: str, pno: int, records: list[Record]) 
     yield from (f"provider {pno}: visits {one} and {two}" for one, two in combinations(held.values(), 2) if one.overlaps(two, gap))
     shown = {name.decode() for name in client.hkeys(key("open", market, pno))}
     right = {f"p{record.no}" for record, p in mine if p.state == "open"} | {f"b{bno}" for bno in held}
+    right |= {"t"} if client.zscore(key("trials", market), pno) is not None else set()
     if shown != right:
         yield f"provider {pno}: sees {sorted(shown)}, should see {sorted(right)}"
     slot, bucket = int(facts[b"slot"]), int(facts[b"bucket"])

@@ -11,8 +11,8 @@ from tests.store.scene import GATEWAY, Scene
 from tests.store.soundness import faults
 
 
-async def generation(scene: Scene) -> int:
-    return await scene.store.rights.generation(scene.market, scene.numbers["ada"])
+async def token_generation(scene: Scene) -> int:
+    return await scene.store.rights.token_generation(scene.market, scene.numbers["ada"])
 
 
 async def revoke(scene: Scene, *devices: str | None) -> None:
@@ -27,13 +27,13 @@ async def lost(scene: Scene, *holders: tuple[str, int]) -> list[str | None]:
 
 
 async def test_a_token_is_good_from_the_generation_on_in_which_its_device_was_revoked(scene: Scene) -> None:
-    assert await generation(scene) == 0
+    assert await token_generation(scene) == 0
     assert await lost(scene, ("phone", 0), ("tablet", 0)) == [None, None]
     await revoke(scene, "phone")
-    assert await generation(scene) == 1
+    assert await token_generation(scene) == 1
     assert await lost(scene, ("phone", 0), ("phone", 1), ("tablet", 0)) == ["revoked", None, None]
     await revoke(scene, "tablet", None)
-    assert await generation(scene) == 3
+    assert await token_generation(scene) == 3
     assert await lost(scene, ("phone", 2), ("phone", 3), ("tablet", 2), ("watch", 2), ("watch", 3)) == [
         "revoked", None, "revoked", "revoked", None,
     ]  # fmt: skip
@@ -58,7 +58,7 @@ async def test_an_inactive_account_is_blocked(scene: Scene, status: str, fault: 
 async def test_who_may_not_hold_a_socket_gets_none(scene: Scene, status: str, revoked: bool, token: int, why: str) -> None:
     await scene.provider("ada", status=status, reachable=False)
     await revoke(scene, *(["phone"] if revoked else []))
-    linked = await scene.store.links.connect(scene.market, scene.numbers["ada"], "phone", GATEWAY, 9, generation=token)
+    linked = await scene.store.links.connect(scene.market, scene.numbers["ada"], "phone", GATEWAY, 9, token_generation=token)
     assert (linked.allowed, linked.why) == (not why, why)
     assert await faults(scene.store, scene.market, scene.redis_url) == []
 

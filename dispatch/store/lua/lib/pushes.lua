@@ -23,7 +23,7 @@ end
 -- Whether a device has a socket, and its app is not in the background.
 function pushes.on_screen(m, pno, device)
   local link = call('HGET', K.links(m, pno), device)
-  return link and string.sub(link, -2) == '|0'
+  return link and string.match(link, '^[^|]+|%d+|0') ~= nil
 end
 
 -- A proposal was sent. Devices without a socket, or in the background, are owed a push at once; the others when they do not confirm it.

@@ -9,9 +9,9 @@ function rights.blocked(m, pno)
 end
 
 -- Whether the tokens of that generation are worth nothing any more to the device.
-function rights.revoked(m, pno, device, generation)
+function rights.revoked(m, pno, device, token_gen)
   local since = call('HMGET', K.revoked(m, pno), device, '*')
-  return math.max(tonumber(since[1]) or 0, tonumber(since[2]) or 0) > (generation or 0)
+  return math.max(tonumber(since[1]) or 0, tonumber(since[2]) or 0) > (token_gen or 0)
 end
 
 -- Every gateway looks again at the sockets of a provider. It reads that he is to be looked at; the wake-up only makes it read at once.
