@@ -56,6 +56,7 @@ async def measure(crowd: Crowd, old: Gateway, book: Book, devices: int, folder: 
         begun = time.perf_counter()
         lasted = await asyncio.to_thread(old.end, signal.SIGTERM, PATIENCE_S)
         await asyncio.to_thread(crowd.ask, "until_live", devices, PATIENCE_S)
+        await asyncio.sleep(CALM_S)
         stop.set()
     await asyncio.sleep(REST_S)
     notes, shown = await asyncio.to_thread(report, crowd, folder)

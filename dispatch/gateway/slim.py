@@ -1,8 +1,8 @@
 """What a websocket keeps from its beginning and never needs again: with thousands that stand idle this is a third of the gateway's memory.
 
 The library keeps the request with its headers (twice: its parser holds it too), the answer, the function that chose the subprotocol, and an
-adapter that names the connection in log lines nobody reads. It keeps two empty deques as well, of frames that came and of those who wait for
-room: a list does the same, as both are short, and takes a tenth of the memory. Nothing here is needed for correctness;
+adapter that names the connection in log lines nobody reads. It keeps two empty deques as well, of frames that came and of those who wait
+for room: a list does the same, as both are short, and takes a tenth of the memory. Nothing here is needed for correctness;
 tests/gateway/test_slim.py holds the library to it.
 """
 
