@@ -4,14 +4,14 @@ between reading and listening: a message that arrives meanwhile finds the link r
 
 import anyio
 
-from dispatch.errors import Forbidden, Unauthorized
+from dispatch.errors import Forbidden, Unauthorized, Unavailable
 from dispatch.gateway.frames import Frame
 from dispatch.gateway.limits import Limits
 from dispatch.gateway.link import Link
 from dispatch.gateway.metrics import RESUMES
 from dispatch.gateway.registry import Registry
 from dispatch.gateway.relay import Relay
-from dispatch.gateway.session import Entered
+from dispatch.gateway.session import Entered, Phase
 from dispatch.identity import Claims, DeviceKeys
 from dispatch.messages import Hello, PushAddress
 from dispatch.store import Resumed, Store
@@ -31,6 +31,8 @@ class Entry:
         if claims.device_id not in (None, hello.device):
             raise Unauthorized("the token names another device")
         async with self._room:
+            if link.session.phase is Phase.CLOSED:  # in a storm many have given up by the time that it is their turn
+                raise Unavailable("the device left while it waited")
             await self._register(link, hello, claims)
             known = await self._missed(link, hello)
         link.epoch = known.epoch

@@ -1,12 +1,16 @@
 """A slim connection: what it let go of, and that it works as before. How small an idle link is: tests/bench/test_link.py."""
 
 import gc
+from collections.abc import Callable
 from typing import Any
 
 import anyio
 import pytest
 
 from bench.swarm.frames import BINARY, Frames, frame, handshake, opened
+from dispatch.gateway import Limits
+from dispatch.gateway.metrics import RESUMES
+from dispatch.gateway.session import Phase
 from dispatch.gateway.slim import READ, Few
 from dispatch.store import Store
 from dispatch.wire import JSON, MSGPACK, Hello, Ping, Sync
@@ -78,3 +82,24 @@ def test_a_few_do_what_a_deque_does() -> None:
     few.append(3)
     few.extendleft(reversed([8, 9]))
     assert [few.popleft() for _ in range(5)] == [8, 9, 1, 2, 3]
+
+
+async def test_who_has_left_while_he_waited_at_the_door_costs_the_store_nothing(store: Store, market: str) -> None:
+    async with gate(store, market, Limits(entering=1)) as running:
+        await running.provider()
+        entered = RESUMES.labels("new")._value.get()
+        door, everyone = running.gateway._entry._room, running.gateway._everyone
+        async with running.socket() as bare:
+            async with door:
+                await bare.say(Hello(token=running.token(), device="d-1"))
+                await until(lambda: any(link.session.phase is Phase.ENTERING for link in everyone))
+                bare.socket.transport.abort()
+                await until(lambda: any(link.session.phase is Phase.CLOSED for link in everyone))
+            await until(lambda: not everyone)
+        assert RESUMES.labels("new")._value.get() == entered
+
+
+async def until(true: Callable[[], bool]) -> None:
+    with anyio.fail_after(PATIENCE_S):
+        while not true():  # noqa: ASYNC110 - bounded, on a real gateway
+            await anyio.sleep(0.01)
