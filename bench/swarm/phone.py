@@ -16,7 +16,7 @@ import msgspec
 from bench.swarm.frames import Refused
 from bench.swarm.raw import Raw, connect
 from dispatch.client import Live, Proposal, Result, Withdrawn
-from dispatch.client.protocol import Accept, Conversation, pause_s
+from dispatch.client.protocol import GREETING_MS, Accept, Conversation, State, pause_s
 
 OPENING_S: Final = 15.0
 GO_ELSEWHERE: Final = {1012, 1013, 4013}  # sent away: another address may do
@@ -48,6 +48,14 @@ class Phone:
         if self._raw is not None:
             self._raw.cut()
 
+    def leave(self) -> None:
+        """For good."""
+        if self._coming is not None:
+            self._coming.cancel()
+        for raw in filter(None, (self._raw, self._new)):
+            raw.attend(lambda frame: None, lambda code, reason: None)
+            raw.cut()
+
     def accept(self, proposal: Proposal) -> None:
         """Take it, at once."""
         frame = self.talk.command(Accept(id=f"a-{proposal.proposal}", proposal=proposal.proposal, version=proposal.version))
@@ -73,6 +81,12 @@ class Phone:
             self._new = raw
         raw.attend(partial(self._heard, raw), partial(self._gone, raw))
         raw.say(self.talk.hello())
+        asyncio.get_running_loop().call_later(GREETING_MS / 1_000, self._impatient, raw)
+
+    def _impatient(self, raw: Raw) -> None:
+        """Nobody has said all that there is to say within the SDK's patience: perhaps elsewhere, or later."""
+        if raw is self._new or (raw is self._raw and self.talk.state is not State.LIVE):
+            raw.cut()
 
     def _pause(self, reason: str) -> float:
         self._attempt += 1

@@ -6,13 +6,17 @@ from contextlib import asynccontextmanager
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.typing import Subprotocol
 
 from bench.swarm import truth
 from bench.swarm.frames import BINARY, Frames, Refused, frame, opened
+from bench.swarm.phone import Phone
 from bench.swarm.picture import Bar, bars
 from bench.swarm.raw import PER_SOURCE, Raw, connect, source
 from bench.swarm.truth import Sent
 from bench.swarm.verdict import Asked, told
+from dispatch.client.protocol import Conversation
+from dispatch.wire import MSGPACK
 
 
 @asynccontextmanager
@@ -216,3 +220,43 @@ def test_a_picture_has_a_bar_for_each_and_the_bound() -> None:
     assert text.count("<rect") == 3
     assert "a &lt; b" in text
     assert "at most 12" in text
+
+
+# -- phones -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_phone_that_is_greeted_by_nobody_gives_up_and_knocks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server takes the websocket and says nothing."""
+    notes: list[tuple[object, ...]] = []
+    monkeypatch.setattr("bench.swarm.phone.GREETING_MS", 50)
+
+    async def silent(connection: ServerConnection) -> None:
+        await connection.wait_closed()
+
+    async with serve(silent, "127.0.0.1", 0, subprotocols=[Subprotocol(MSGPACK.subprotocol)], compression=None) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        phone = Phone(3, Conversation(MSGPACK, token="t", device="d"), [url], lambda *note: notes.append(note))
+        phone.come()
+        async with asyncio.timeout(20):
+            while [note[0] for note in notes].count("try") < 2:  # noqa: ASYNC110 - bounded, on a real socket
+                await asyncio.sleep(0.01)
+        phone.leave()
+    assert ("lost", 3, 0) in notes
+    assert not [note for note in notes if note[0] == "live"]
+
+
+async def test_a_phone_goes_to_the_next_address_when_the_first_is_gone() -> None:
+    notes: list[tuple[object, ...]] = []
+    came = asyncio.Event()
+
+    async def listen(connection: ServerConnection) -> None:
+        came.set()
+        await connection.wait_closed()
+
+    async with serve(listen, "127.0.0.1", 0, subprotocols=[Subprotocol(MSGPACK.subprotocol)], compression=None) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        phone = Phone(3, Conversation(MSGPACK, token="t", device="d"), ["ws://127.0.0.1:9/", url], lambda *note: notes.append(note))
+        phone.come()
+        await asyncio.wait_for(came.wait(), 20)
+        phone.leave()
+    assert [note[0] for note in notes].count("try") == 2
