@@ -16,6 +16,7 @@ from bench.swarm.watch import environment
 from dispatch.settings import free_port
 
 READY_S = 60.0
+OF_SERVE = ("DISPATCH_DRAIN_S",)  # what `serve` decides for its children; a gateway that runs apart has its own default
 
 
 @dataclass(slots=True)
@@ -42,6 +43,7 @@ class Gateway:
     def start(self) -> None:
         """Begin; does not wait until it serves."""
         chosen = environment(pids(self.served)["gateway"])  # the same store, the same keys
+        chosen = {name: value for name, value in chosen.items() if name not in OF_SERVE}
         chosen |= {"DISPATCH_DEVICE_PORT": str(self.port), "DISPATCH_OPS_PORT": str(self.probes)}
         self._begun = time.perf_counter()
         with self.log.open("ab") as log:

@@ -24,6 +24,7 @@ from bench.peers.holding import GREETING_S, MARK, PATIENCE_S, SIZE, Speech, say
 from bench.swarm.raw import Raw, connect
 
 AT_ONCE = 64  # sockets that are being opened
+TRIES = 6  # of each: a server that is short of the processor lets some wait longer than it should, and a device would knock again, too
 
 
 class Held:
@@ -54,14 +55,24 @@ class Held:
                 tasks.create_task(some())
 
     async def _hold(self, i: int) -> None:
-        names = self._speech.subprotocols
-        async with asyncio.timeout(GREETING_S):
-            narrow = i < self._lazy and i % 2 == 0
-            raw = await connect(await self._speech.url(i), i, names[0] if names else None, narrow=narrow)
-            await self._speech.greet(raw, i)  # type: ignore[arg-type]  # it says and hears as theirs does
+        for attempt in range(TRIES):
+            try:
+                raw = await self._open(i)
+                break
+            except (OSError, TimeoutError):
+                if attempt == TRIES - 1:
+                    raise
+                await asyncio.sleep(1)
         self._raws[i] = raw
         raw.attend(partial(self._take, i, raw), partial(self._gone, i))
         self.open += 1
+
+    async def _open(self, i: int) -> Raw:
+        names, narrow = self._speech.subprotocols, i < self._lazy and i % 2 == 0
+        async with asyncio.timeout(GREETING_S):
+            raw = await connect(await self._speech.url(i), i, names[0] if names else None, narrow=narrow)
+            await self._speech.greet(raw, i)  # type: ignore[arg-type]  # it says and hears as theirs does
+        return raw
 
     def _take(self, i: int, raw: Raw, frame: bytes) -> None:
         now = time.perf_counter()

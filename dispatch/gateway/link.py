@@ -6,6 +6,7 @@ The transport itself says when there is room again: a link needs no writing task
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -72,9 +73,9 @@ class Link:
         self.closed: CloseCode | None = None
         self.armed = NEVER
         self._shared = shared
-        self._queue: list[Waiting] = []  # short, and almost always empty: a tenth of a deque's memory
+        self._queue: deque[Waiting] = deque()
         self._queued_bytes = 0
-        self._room: anyio.Event | None = None  # made for who waits: it is larger than all the rest
+        self._room = anyio.Event()
         device.link = self
 
     # -- effects ------------------------------------------------------------------------------------------------------
@@ -149,7 +150,7 @@ class Link:
         return len(self._queue) >= limits.queue_messages or self.unsent_bytes + len(waiting.data) > limits.queue_bytes
 
     def _drop(self, unwanted: Callable[[Frame], bool]) -> None:
-        kept: list[Waiting] = []
+        kept: deque[Waiting] = deque()
         for waiting in self._queue:
             if waiting.frame is not None and unwanted(waiting.frame):
                 self._queued_bytes -= len(waiting.data)
@@ -166,13 +167,13 @@ class Link:
         """There is room: write what waits, as far as it goes."""
         now = self._shared.engine(self._shared.now())
         while self._queue and not self.device.paused:
-            waiting = self._queue.pop(0)
+            waiting = self._queue.popleft()
             self._queued_bytes -= len(waiting.data)
             if waiting.frame is not None and waiting.frame.expired(now):
                 self.session.unsent(waiting.frame)
             else:
                 self._put(waiting)
-        self._wake()
+        self._room.set()
 
     async def drained(self) -> None:
         """Wait until nothing waits here; a reader who makes no progress for ``stall_ms`` is cut off."""
@@ -192,7 +193,7 @@ class Link:
             self.session.phase = Phase.CLOSED
             self._queue.clear()
             self._queued_bytes = 0
-            self._wake()
+            self._room.set()
             self._shared.part(self, code, reason)
 
     async def goodbye(self, code: CloseCode, reason: str) -> None:
@@ -211,8 +212,4 @@ class Link:
         """The connection is closed, by whichever side."""
         self.session.phase = Phase.CLOSED
         self._queue.clear()
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._room is not None:
-            self._room.set()
+        self._room.set()
