@@ -18,6 +18,7 @@ from bench.swarm.crowd import held, phones
 from bench.swarm.gateway import gateway
 
 FEW = 40
+pytestmark = pytest.mark.timeout(300)  # an engine of its own for nearly each, and processes beside it
 
 
 @pytest.fixture
