@@ -4,7 +4,7 @@ between reading and listening: a message that arrives meanwhile finds the link r
 
 import anyio
 
-from dispatch.errors import Conflict, DispatchError, Forbidden, NotFound, Unauthorized
+from dispatch.errors import Conflict, DispatchError, Forbidden, NotFound, Unauthorized, Unavailable
 from dispatch.gateway.effects import Entered
 from dispatch.gateway.frames import Frame
 from dispatch.gateway.limits import Limits
@@ -14,6 +14,7 @@ from dispatch.gateway.moments import Moments
 from dispatch.gateway.registry import Registry
 from dispatch.gateway.relay import Relay
 from dispatch.gateway.rights import error_of
+from dispatch.gateway.session import Phase
 from dispatch.identity import Claims, DeviceKeys
 from dispatch.messages import Hello, PushAddress
 from dispatch.push import KINDS, unfit
@@ -40,6 +41,8 @@ class Entry:
             raise Unauthorized("the token names another device")
         wrong = _looked_at(hello.push) if hello.push else None
         async with self._room:
+            if link.session.phase is Phase.CLOSED:  # in a storm many have given up by the time that it is their turn
+                raise Unavailable("the device left while it waited")
             await self._register(link, hello, claims, encode_json(hello.push) if hello.push and not wrong else NO_ADDRESS)
             known = await self._missed(link, hello)
         link.epoch = known.epoch

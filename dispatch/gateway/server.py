@@ -35,6 +35,7 @@ from dispatch.gateway.registry import Registry
 from dispatch.gateway.relay import Relay
 from dispatch.gateway.rights import Rights
 from dispatch.gateway.session import Phase, Session
+from dispatch.gateway.slim import slim
 from dispatch.gateway.timers import Timers
 from dispatch.gateway.upgrade import Upgrade, listen, select
 from dispatch.identity import DeviceKeys
@@ -168,6 +169,7 @@ class Gateway:
         if codec is None:
             await connection.close(CloseCode.VERSION, f"this server speaks {', '.join(CODECS)}")
             return
+        slim(connection, _websockets_log)
         self._last += 1
         now = self.moments.now()
         session = Session(codec, self._limits, self.moments.engine, chance=_chance.random(), now=now)
