@@ -230,7 +230,7 @@ export interface DeviceClientOptions {
 export interface CommandOptions {
   /** Made by the client unless given. The same id again gets the same answer, also after reconnects, reloads and on another device. */
   id?: string;
-  /** After so long without an answer the promise rejects with `Unavailable`; the command stays queued. Default: never. */
+  /** After so long without an answer the promise rejects with `Unavailable`, and the command is not said again. Default: never. */
   timeoutMs?: number;
 }
 
@@ -286,12 +286,14 @@ export class DeviceClient {
   report(proposal: Pick<Proposal, "proposal">, options: CommandOptions & { reason: string }): Promise<Result>;
   /** The provider wants work or not; the app is on the screen or not. What is left out stays as it is. */
   status(change: { available?: boolean; background?: boolean }, options?: CommandOptions): Promise<Result>;
-  /** Take a queued command back, if it was never sent; whether that came in time. Its promise rejects with `Withdrawal`. */
+  /** Take a queued command back, if it was never sent; whether that came in time. Its promise rejects with `TakenBack`. */
   takeBack(id: string): boolean;
 
   /** These proposals are on the screen now: the clock of the answer starts. Say it once per proposal. */
   seen(...proposals: string[]): void;
 
+  /** Where the device is reached without a connection from now on; null: nowhere. Said on a new connection, which takes over from the old one. */
+  setPush(push: { kind: string; token: string } | null): void;
   /** Ask for everything that is open, and replace what is known. */
   sync(): void;
   /** Fetch a token and hand it to the server, before the old one runs out. By itself after `auth_needed`. */
@@ -314,7 +316,7 @@ export class Refused extends DispatchError {}
 /** Not now: no answer in time, no connection, the client was closed. Ask again with the same id. */
 export class Unavailable extends DispatchError {}
 /** The command was taken back before it was sent. */
-export class Withdrawal extends DispatchError {}
+export class TakenBack extends DispatchError {}
 /** The server told this device to stop: bad token (4500), another socket of this device (4503), blocked (4505)... */
 export class Stopped extends Refused {
   readonly closeCode: number;
