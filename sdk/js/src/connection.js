@@ -20,6 +20,7 @@ export class Connection {
   #link = null;
   #next = null;
   #former = null;
+  #opening = false; // a token is being fetched
   #turn = 0; // of opening: what an earlier one still brings is not wanted any more
   #attempt = 0;
   #retry = null;
@@ -45,7 +46,7 @@ export class Connection {
 
   /** Open a new link, resume there, then leave the old one. */
   handOver() {
-    if (this.state === "live" && this.#next === null && this.#former === null) this.#open();
+    if (this.state === "live" && this.#next === null && this.#former === null && !this.#opening) this.#open();
   }
 
   /** Find out at once. */
@@ -82,10 +83,12 @@ export class Connection {
   async #open() {
     clearTimeout(this.#retry);
     const turn = (this.#turn += 1);
+    this.#opening = true;
     if (this.#link === null) this.#become("connecting");
     try {
       const token = await this.fetchToken();
       if (turn !== this.#turn) return;
+      this.#opening = false;
       this.#next = this.#connect({
         opened: (link) => this.#opened(link, token),
         frame: (link, data) => this.#frame(link, data),
@@ -93,6 +96,7 @@ export class Connection {
       });
     } catch (problem) {
       if (turn !== this.#turn) return;
+      this.#opening = false;
       if (problem instanceof Refused) this.#stop(problem);
       else this.#again(null, String(problem?.message ?? problem));
     }
@@ -104,6 +108,7 @@ export class Connection {
   }
 
   #again(code, reason) {
+    clearTimeout(this.#retry);
     const retryInMs = Math.round(this.#pause(this.#attempt, Math.random(), reason));
     this.#attempt += 1;
     this.#retry = setTimeout(() => this.#open(), retryInMs);
@@ -155,7 +160,7 @@ export class Connection {
     this.#talk.lost(code);
     const final = verdict(code, reason);
     if (final) this.#stop(final);
-    else if (this.#next) this.#become("connecting", { closeCode: code, reason }); // about to take over anyway
+    else if (this.#next || this.#opening) this.#become("connecting", { closeCode: code, reason }); // about to take over anyway
     else this.#again(code, reason);
   }
 
@@ -166,6 +171,7 @@ export class Connection {
 
   #end(state, details) {
     this.#turn += 1;
+    this.#opening = false;
     for (const timer of [this.#retry, this.#drain]) clearTimeout(timer);
     for (const link of [this.#next, this.#former, this.#link]) link?.leave();
     [this.#next, this.#former, this.#link] = [null, null, null];

@@ -30,6 +30,7 @@ export class Conversation {
   #welcome = null;
   #page = null; // what will replace `open` once it is complete
   #syncing = null;
+  #syncs = 0;
   #owesAck = false;
   #seen = []; // on the screen, and not said yet
   #answered = new Set(); // proposals that this device has answered
@@ -92,7 +93,8 @@ export class Conversation {
   /** Ask for everything that is open. null: there is no live connection (the next one tells it anyway), or the question was asked already. */
   sync() {
     if (this.state !== "live" || this.#syncing !== null) return null;
-    this.#syncing = `sync-${this.seq}-${this.#helloAt}`;
+    this.#syncs += 1;
+    this.#syncing = `sync-${this.#syncs}`;
     return this.codec.encode({ type: "sync", id: this.#syncing });
   }
 

@@ -34,7 +34,9 @@ export class Queue {
   }
 
   add(command) {
-    if (this.#entries.has(command.id)) return;
+    const same = this.get(command.id);
+    if (same && JSON.stringify(same) !== JSON.stringify(command)) throw new Refused(`the id ${command.id} is another command's`, "bad_request");
+    if (same) return;
     if (this.#entries.size >= LIMIT) throw new Refused(`${LIMIT} commands wait for an answer; let some be answered first`, "rate_limited");
     this.#entries.set(command.id, { command, sent: false, at: this.#now() });
     this.#save();

@@ -6,8 +6,9 @@ export class Waiters {
   /** Resolves or rejects when the key is settled, or with `late()` after `timeoutMs` (null: never). */
   wait(key, timeoutMs, late) {
     const promise = new Promise((resolve, reject) => {
-      const timer = timeoutMs === null ? null : setTimeout(() => this.reject(key, late()), timeoutMs);
-      this.#waiting.set(key, [...(this.#waiting.get(key) ?? []), { resolve, reject, timer }]);
+      const waiter = { resolve, reject, timer: null };
+      this.#waiting.set(key, [...(this.#waiting.get(key) ?? []), waiter]);
+      if (timeoutMs !== null) waiter.timer = setTimeout(() => this.#tooLate(key, waiter, late()), timeoutMs);
     });
     promise.catch(() => {});
     return promise;
@@ -23,6 +24,13 @@ export class Waiters {
 
   rejectAll(error) {
     for (const key of [...this.#waiting.keys()]) this.reject(key, error);
+  }
+
+  #tooLate(key, waiter, error) {
+    const others = (this.#waiting.get(key) ?? []).filter((other) => other !== waiter);
+    if (others.length) this.#waiting.set(key, others);
+    else this.#waiting.delete(key);
+    waiter.reject(error);
   }
 
   #take(key) {
