@@ -5,6 +5,7 @@ const OPENING_MS = 10_000;
 export class Link {
   #socket;
   #timer;
+  #open = false;
   #ended = false;
   #told;
 
@@ -13,10 +14,10 @@ export class Link {
     this.#told = told;
     this.#socket = new WebSocket(url, [subprotocol]);
     this.#socket.binaryType = "arraybuffer";
-    this.#socket.addEventListener("open", () => this.#ended || told.opened(this));
+    this.#socket.addEventListener("open", () => this.#opened());
     this.#socket.addEventListener("message", ({ data }) => this.#ended || told.frame(this, data));
     this.#socket.addEventListener("close", ({ code, reason }) => this.#end(code, reason));
-    this.#socket.addEventListener("error", () => {}); // a close follows
+    this.#socket.addEventListener("error", () => this.#open || this.#end(1006, "not opened")); // Node 20 has no close after it; later one follows
     this.expect(OPENING_MS);
   }
 
@@ -47,6 +48,11 @@ export class Link {
     this.#ended = true;
     clearTimeout(this.#timer);
     this.#close(1000, "left");
+  }
+
+  #opened() {
+    this.#open = true;
+    if (!this.#ended) this.#told.opened(this);
   }
 
   #close(...how) {
