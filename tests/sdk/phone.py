@@ -1,4 +1,4 @@
-"""A phone for the tests: the Python SDK, told what to do line by line. phone.mjs is the same with the JavaScript SDK, and says what is said."""
+"""A phone for the tests: the Python SDK, told what to do line by line. phone.mjs is the same with the JavaScript SDK."""
 
 import asyncio
 import json
@@ -28,9 +28,7 @@ class Phone:
         async def token() -> str:
             return str(tokens.pop(0) if len(tokens) > 1 else tokens[0])
 
-        self.client = DeviceClient(
-            token=token if len(tokens) > 1 else tokens[0], pause=lambda *_: pause_ms / 1_000, **options
-        )
+        self.client = DeviceClient(token=token if len(tokens) > 1 else tokens[0], pause=lambda *_: pause_ms / 1_000, **options)
         self.stopped: int | None = None
 
     async def listen(self) -> None:

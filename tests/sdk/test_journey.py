@@ -58,7 +58,13 @@ class Town:
 
     async def phone(self, provider: str) -> Phone:
         """A phone of a provider who can do everything anywhere near, live."""
-        settings = {"name": provider, "trade": "hair", "catalogue": ["cut"], "zone": {"type": "circle", **PLACE, "radius_km": 6}, "hours": "24/7"}
+        settings = {
+            "name": provider,
+            "trade": "hair",
+            "catalogue": ["cut"],
+            "zone": {"type": "circle", **PLACE, "radius_km": 6},
+            "hours": "24/7",
+        }
         await self.service.put_provider(provider, msgspec.convert(settings, ProviderSettings))
         token = (await self.service.device_token(provider, "phone-1")).token
         url = f"ws://127.0.0.1:{self.network.port}/v1/device"

@@ -37,7 +37,11 @@ def test_a_compiler_accepts_every_use_and_refuses_every_misuse() -> None:
 
 def test_the_types_name_what_is_there_and_nothing_else() -> None:
     told = subprocess.run(
-        [*node(), "--input-type=module", "--eval", TELL, (SDK / "index.js").as_uri()], capture_output=True, text=True, check=True, timeout=60
+        [*node(), "--input-type=module", "--eval", TELL, (SDK / "index.js").as_uri()],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     there = json.loads(told.stdout)
     assert set(re.findall(r"^export (?:class|function) (\w+)", TYPES, re.MULTILINE)) == set(there["names"])
@@ -47,7 +51,9 @@ def test_the_types_name_what_is_there_and_nothing_else() -> None:
     assert set(declared) - {"constructor"} == set(there["client"])
 
 
-@pytest.mark.parametrize("kind", [kind for kind in get_args(ToDevice) if f"export interface {kind.__name__} " in TYPES], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", [kind for kind in get_args(ToDevice) if f"export interface {kind.__name__} " in TYPES], ids=lambda kind: kind.__name__
+)
 def test_a_message_has_the_fields_of_the_engines_own(kind: type[msgspec.Struct]) -> None:
     assert _fields(kind.__name__) == {field.encode_name for field in msgspec.structs.fields(kind)} | {"type"}
 

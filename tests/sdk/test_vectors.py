@@ -17,7 +17,9 @@ from tests.sdk.phones import node
 
 HERE = Path(__file__).parent
 VECTORS = HERE.parent / "vectors"
-TO_SERVER, TO_DEVICE, WRONG, STORIES = (json.loads((VECTORS / f"{name}.json").read_text()) for name in ("to_server", "to_device", "wrong", "stories"))
+TO_SERVER, TO_DEVICE, WRONG, STORIES = (
+    json.loads((VECTORS / f"{name}.json").read_text()) for name in ("to_server", "to_device", "wrong", "stories")
+)
 NOW = 1_000
 BOTH = pytest.mark.parametrize("codec", [MSGPACK, JSON], ids=lambda codec: codec.name)
 
@@ -80,7 +82,7 @@ def test_no_wrong_frame_is_taken_for_a_message(codec: Codec) -> None:
     wrong = [vector[codec.name] for vector in WRONG if codec.name in vector and vector["verdict"] == "malformed"]
     frames = [text.encode() if codec.text else bytes.fromhex(text) for text in wrong]
     beheaded = [frame(vector, codec)[:-1] for vector in TO_DEVICE]
-    mistyped = [codec.encode({**vector["message"], **dict.fromkeys(_numbers(vector["message"]), [True])}) for vector in TO_DEVICE]
+    mistyped = [codec.encode({**vector["message"], **{name: [True] for name in _numbers(vector["message"])}}) for vector in TO_DEVICE]
     floats = [_floating(vector["message"], codec) for vector in TO_DEVICE if _numbers(vector["message"])]
     jobs = [*frames, *beheaded, *mistyped, *floats]
     assert javascript([{"do": "read", "encoding": codec.name, "frame": data.hex()} for data in jobs]) == [None] * len(jobs)
@@ -110,7 +112,7 @@ def test_a_javascript_device_reads_the_numbers_at_every_edge(codec: Codec) -> No
 
 @BOTH
 def test_a_javascript_device_writes_texts_and_lists_of_every_length(codec: Codec) -> None:
-    texts = ["é" * length for length in (0, 15, 16, 127, 128, 200)] + ["x" * length for length in (31, 32, 255, 256, 300)] + ["🔔\n\"\\"]
+    texts = ["é" * length for length in (0, 15, 16, 127, 128, 200)] + ["x" * length for length in (31, 32, 255, 256, 300)] + ['🔔\n"\\']
     messages: list[dict[str, Any]] = [{"type": "ack", "seq": 0, "seen": [text]} for text in texts]
     messages += [{"type": "ack", "seq": 0, "seen": ["1.1.7"] * length} for length in (0, 15, 16, 64)]
     written = javascript([{"do": "write", "encoding": codec.name, "message": message} for message in messages])
@@ -197,7 +199,9 @@ def test_both_sdks_stop_and_come_back_alike() -> None:
 
 
 def test_both_sdks_wait_alike() -> None:
-    cases = [(attempt, chance, reason) for attempt in (0, 1, 5, 6, 50) for chance in (0.0, 0.3, 0.999) for reason in ("", "full, after_ms=2500")]
+    cases = [
+        (attempt, chance, reason) for attempt in (0, 1, 5, 6, 50) for chance in (0.0, 0.3, 0.999) for reason in ("", "full, after_ms=2500")
+    ]
     waited = javascript([{"do": "pause", "attempt": attempt, "chance": chance, "reason": reason} for attempt, chance, reason in cases])
     assert waited == pytest.approx([1_000 * pause_s(*case) for case in cases])
 
