@@ -350,7 +350,7 @@ def _apply(message: Streamed, known: dict[str, Item]) -> None:
 
 
 def is_pending(answer: ToDevice) -> bool:
-    """Whether one more result follows (R16)."""
+    """Whether one more result follows: the winner is not decided yet."""
     return isinstance(answer, Result) and answer.outcome == "pending"
 
 
