@@ -44,7 +44,6 @@ from dispatch.messages import (
 from dispatch.wire import JSON, MSGPACK, OUTBOUND_LIMIT
 
 UNREAD_LIMIT = 1_000  # messages kept for the app
-BRIEF_S = 0.05  # patience with what the connection that is being left may still say
 
 
 def wall_ms() -> int:
@@ -215,7 +214,7 @@ class BlockingDeviceClient:
             self._greet(socket)
             while not self._closed:
                 if former is not None and self.conversation.state is State.LIVE:
-                    self._part(former)
+                    former.close(1000, "left")  # whatever it still had to say has been said on the new one
                     former = None
                 successor = self._listen(socket)
                 if successor is not None:
@@ -263,16 +262,6 @@ class BlockingDeviceClient:
         except (OSError, TimeoutError, InvalidHandshake, DispatchError):
             self._leave_at = time.monotonic() + self._pause(0, random.random(), "")
             return None
-
-    def _part(self, former: ClientConnection) -> None:
-        """Take in what the former connection still said, and leave it."""
-        with suppress(ConnectionClosed, TimeoutError):
-            while True:
-                frame = former.recv(timeout=BRIEF_S, decode=False)
-                with self._changed:
-                    step = self.conversation.overheard(frame, wall_ms())
-                    self._hand_out(step.messages)
-        former.close(1000, "left")
 
     def _follow(self, step: Step, socket: ClientConnection) -> None:
         """What follows from a frame, for the server."""

@@ -26,7 +26,7 @@ from dispatch.messages import (
     Withdrawn,
 )
 from tests.sdk.phones import Sdk, phone, told
-from tests.sdk.stage import held, proposal, stage
+from tests.sdk.stage import SOON_S, held, proposal, stage
 
 SDKS = pytest.mark.parametrize("sdk", ["python", "javascript"])
 ENCODINGS = pytest.mark.parametrize("encoding", ["msgpack", "json"])
@@ -82,12 +82,17 @@ async def test_after_these_codes_it_stops_and_every_use_of_it_says_why(sdk: Sdk,
         assert (later["failed"]["code"], str(code) in later["failed"]["message"]) == ("stopped", True)
 
 
-async def test_a_silent_server_is_given_up(sdk: Sdk) -> None:
+async def test_a_silent_server_is_given_up_and_one_that_says_something_is_not(sdk: Sdk) -> None:
     async with stage() as server, phone(sdk, server.url, "t") as device:
-        silent = await server.line()
-        await silent.greet(3, dead_ms=300)
+        line = await server.line()
+        await line.greet(3, dead_ms=2_000)
         await device.do("live")
-        assert (await (await server.line()).greet(3, resumed=True)).resume == Resume(epoch="e", seq=3)
+        for _ in range(5):  # longer than it would be patient with silence
+            await asyncio.sleep(0.5)
+            await line.say(Ping(seq=3, now=0))
+            assert isinstance(await line.hear(), Pong)
+        async with asyncio.timeout(SOON_S):
+            assert (await (await server.line()).greet(3, resumed=True)).resume == Resume(epoch="e", seq=3)
         await device.do("live")
 
 
