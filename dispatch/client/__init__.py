@@ -18,6 +18,7 @@ from dispatch.messages import (
     Result,
     Snapshot,
     ToDevice,
+    Window,
     Withdrawn,
 )
 
@@ -41,6 +42,7 @@ __all__ = [
     "Snapshot",
     "Stopped",
     "ToDevice",
+    "Window",
     "Withdrawn",
 ]
 _HOMES = {"BlockingDeviceClient": "blocking", "BookingClient": "bookings", "DeviceClient": "device"}
