@@ -33,7 +33,7 @@ NUMBERS = count(1)
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
-    """An engine of this module's own: its gateway is killed."""
+    """An engine for the days on which nothing of it is killed."""
     with engine(tmp_path_factory.mktemp("journey")) as started:
         yield started
 
@@ -233,17 +233,22 @@ async def test_an_accept_whose_connection_breaks_under_way_is_won_once(town: Tow
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-async def test_a_gateway_that_restarts_costs_a_moment_and_nothing_else(town: Town, running: EngineProcess, how: signal.Signals) -> None:
-    device = await town.phone("ada")
-    booking = await town.book()
-    offer = await device.hear("proposal")
-    before = gateway(running)
-    os.kill(before, how)
-    answer = await device.begin("accept", **named(offer))
-    assert told(await answer)["outcome"] == "won"
-    await device.until(lambda look: look["live"] and look["open"] == [booking])
-    assert gateway(running) != before
-    assert [message["proposal"] for message in device.heard if message["type"] == "proposal"] == [offer["proposal"]], "none twice"
+async def test_a_gateway_that_restarts_costs_a_moment_and_nothing_else(
+    tmp_path: Path, sdk: Sdk, encoding: str, how: signal.Signals
+) -> None:
+    """Each on an engine of its own: a part that ends again and again is started again later and later."""
+    with engine(tmp_path) as running:
+        async with made(running, sdk, encoding) as town:
+            device = await town.phone("ada")
+            booking = await town.book()
+            offer = await device.hear("proposal")
+            before = gateway(running)
+            os.kill(before, how)
+            answer = await device.begin("accept", **named(offer))
+            assert told(await answer)["outcome"] == "won"
+            await device.until(lambda look: look["live"] and look["open"] == [booking])
+            assert gateway(running) != before
+            assert [heard["proposal"] for heard in device.heard if heard["type"] == "proposal"] == [offer["proposal"]], "none twice"
 
 
 def gateway(running: EngineProcess) -> int:
