@@ -14,6 +14,7 @@ from functools import cache
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -41,8 +42,23 @@ def _origin(text: str) -> str:
     return text
 
 
+def _device_url(url: str) -> str:
+    if not url.startswith(("ws://", "wss://")):
+        raise ValueError(f"an address for devices begins with wss:// (or ws://, on this machine), this does not: {url}")
+    return url
+
+
+def _token_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+        raise ValueError(f"an address for tokens begins with https:// (http:// only on this machine), this does not: {url}")
+    return url
+
+
 Port = Annotated[int, Field(ge=0, le=65_535)]
 StoreUrl = Annotated[str, AfterValidator(_store_url)]
+DeviceUrl = Annotated[str, AfterValidator(_device_url)]
+TokenUrl = Annotated[str, AfterValidator(_token_url)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)]
 
@@ -88,6 +104,14 @@ class Settings(BaseSettings):
     origins: Origins = Field(
         (), description="Browser origins that may open a device socket, comma separated, each exactly as a browser sends it."
     )
+    device_url: DeviceUrl | None = Field(
+        None,
+        description="Address of the gateway for the provider's page, `wss://host/v1/device`. Default: the device port at the page's host.",
+    )
+    token_url: TokenUrl | None = Field(
+        None,
+        description="Where the provider's page fetches device tokens from your back end, with its cookies. Default: links bring them.",
+    )
     allow_private_webhooks: bool = Field(
         False, description="Let webhooks go to private and loopback addresses. Always true with DISPATCH_DEV."
     )
@@ -108,6 +132,12 @@ class Settings(BaseSettings):
         elif self.clock_speed != 1.0:
             raise ValueError(f"{PREFIX}CLOCK_SPEED: only 1 is allowed without --dev")
         return self
+
+    @property
+    def browser_origins(self) -> tuple[str, ...]:
+        """Origins that may open a device socket: those chosen, and in development this engine's own page."""
+        own = (f"http://{host}:{self.http_port}" for host in ("127.0.0.1", "localhost"))
+        return (*self.origins, *own) if self.dev else self.origins
 
     @property
     def keys_file(self) -> Path:

@@ -9,7 +9,7 @@ import msgspec
 
 from dispatch import forecast, hours, waves
 from dispatch.engine import checks, faces
-from dispatch.engine.enrolment import Enrolment, provider_face
+from dispatch.engine.enrolment import Enrolment, own_face, provider_face
 from dispatch.engine.places import Places, Spot, packed
 from dispatch.engine.requests import CancelRequest, MatchRequest
 from dispatch.errors import Conflict, Forbidden, NotFound, Unavailable, Unprocessable
@@ -81,6 +81,12 @@ class Desk:
     async def provider(self, name: str, provider_id: str) -> dict[str, Any]:
         """A provider and how he stands."""
         return provider_face(await self._store.providers.get(name, provider_id))
+
+    async def own_face(self, token: str) -> dict[str, Any]:
+        """What the device of a provider may know of him and his market. Raises Unauthorized."""
+        claims = self._keys.verify(token)
+        market = await self.market(claims.market)
+        return own_face(market, await self._store.providers.get(claims.market, claims.provider_id))
 
     async def inbox(self, name: str, provider_id: str) -> dict[str, Any]:
         """What is open for a provider: the messages his devices would get in a snapshot."""

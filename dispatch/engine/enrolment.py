@@ -125,3 +125,21 @@ def provider_face(standing: Standing) -> dict[str, Any]:
         "live_proposals": standing.live,
         "devices": standing.devices,
     }
+
+
+def own_face(market: Market, standing: Standing) -> dict[str, Any]:
+    """What a provider's own page shows of him, and needs in order to speak of the market: its time zone, and the names of his services."""
+    settings: dict[str, Any] = msgspec.to_builtins(standing.settings)
+    mine = set(standing.settings.catalogue)
+    return {
+        "market": market.id,
+        "time_zone": market.settings.time_zone,
+        "provider_id": standing.id,
+        "name": standing.settings.name,
+        "tier": standing.tier.value,
+        "available": standing.available,
+        "paused": standing.paused,
+        "zone": settings["zone"],
+        "do_not_disturb": settings["do_not_disturb"],
+        "services": {each.code: {"fr": each.name.fr, "en": each.name.en} for each in market.catalogue.services if each.code in mine},
+    }

@@ -79,7 +79,7 @@ class Gateway:
         self._entry = Entry(store, keys, self.registry, self.relay, self.name, limits)
         self.pulse = Pulse(store, self.registry, self.relay, self._entry, self.moments, self.name)
         self._answers = Answers(store, self.moments)
-        self._upgrade = Upgrade(settings.origins)
+        self._upgrade = Upgrade(settings.browser_origins)
         self._everyone: set[Link] = set()
         self._left = anyio.Event()  # somebody did
         self._last = 0  # number of the youngest link

@@ -1,0 +1,463 @@
+// Puts the provider's page together: who he is, his link to the engine, what he sees, what he answers.
+
+import { DeviceClient } from "/sdk/index.js";
+import { list, make, say } from "../dom.js";
+import { Account, brought, NoToken } from "./account.js";
+import { askReason, askTimes, errorOf, outcomeOf } from "./answers.js";
+import { ServerClock } from "./clock.js";
+import { Inbox } from "./inbox.js";
+import { AreaMap } from "./map.js";
+import { areaOf, nameOf, placeOf, Proposals } from "./proposals.js";
+import * as push from "./push.js";
+import { drawSwitches } from "./switches.js";
+import * as visits from "./visits.js";
+import { preferred, speak, speech } from "./words.js";
+
+const SETTINGS = "dispatch.settings";
+const TICK_MS = 250;
+const SAID_MS = 7_000;
+const TABS = ["proposals", "bookings", "settings"];
+const byId = (id) => document.getElementById(id);
+
+let settings; // of this installation
+let account;
+let client = null;
+let inbox = new Inbox();
+let clock = new ServerClock();
+let link = { state: "idle", retryAt: 0, stopped: null };
+let changing = null; // the availability that was asked for and is not confirmed yet
+let installer = null; // the browser's offer to install
+let newer = false; // a newer version of the page lies ready
+let pushing = { address: null, busy: false, problem: "" };
+const asked = new Map(); // commands of this page: id -> { type, proposal }
+
+// -- the link to the engine ---------------------------------------------------------------------------------------------
+
+async function readSettings() {
+  try {
+    const answer = await fetch("/app/settings", { cache: "no-store" });
+    if (!answer.ok) throw new TypeError(String(answer.status));
+    const told = await answer.json();
+    localStorage.setItem(SETTINGS, JSON.stringify(told));
+    return told;
+  } catch {
+    return JSON.parse(localStorage.getItem(SETTINGS)) ?? { device_url: null, device_port: 8081, speed: 1 };
+  }
+}
+
+function deviceUrl() {
+  const secure = location.protocol === "https:" ? "wss" : "ws";
+  return settings.device_url ?? `${secure}://${location.hostname}:${settings.device_port}/v1/device`;
+}
+
+function connect() {
+  disconnect();
+  link = { state: "connecting", retryAt: 0, stopped: null };
+  client = new DeviceClient({ url: deviceUrl(), token, device: account.device, app: "dispatch-pro", background: document.hidden, push: pushing.address, storage: localStorage });
+  const mine = client;
+  const on = (name, act) => client.on(name, (event) => mine === client && act(event));
+  on("state", (change) => {
+    link = { ...link, state: change.state, retryAt: Date.now() + (change.retryInMs ?? 0) };
+    drawLink();
+  });
+  on("live", arrived);
+  on("change", () => take());
+  on("withdrawn", ({ proposal, reason }) => inbox.because(proposal, reason));
+  on("result", (result) => answered(result));
+  on("error", (error) => refused(error));
+  on("booking", (booking) => heardOf(booking));
+  on("counter", () => take());
+  on("notice", ({ text }) => text && tell(text));
+  on("pending", (commands) => {
+    for (const { id, type, proposal } of commands) asked.set(id, { type, proposal });
+    draw();
+  });
+  on("stopped", (why) => stopped(why));
+  for (const { id, type, proposal } of client.pending) asked.set(id, { type, proposal });
+  client.start();
+  draw();
+}
+
+function disconnect() {
+  const former = client;
+  client = null;
+  former?.close();
+}
+
+/** For the SDK, which asks for every connection. */
+async function token() {
+  try {
+    return await account.token();
+  } catch (problem) {
+    if (problem instanceof NoToken) knock(problem.message ? speech.words.no_provider(problem.message) : speech.words.ran_out);
+    throw problem;
+  }
+}
+
+async function arrived() {
+  clock.hear(client.offsetMs);
+  take();
+  await account.learn().catch(() => {}); // the network may be gone again
+  draw();
+}
+
+function stopped(why) {
+  link = { ...link, state: "stopped", stopped: why };
+  if (why.closeCode !== 4500) return draw();
+  return knock(account.ranOut ? speech.words.ran_out : speech.words.bad_token);
+}
+
+// -- what happens -------------------------------------------------------------------------------------------------------
+
+function take() {
+  clock.hear(client.offsetMs);
+  const { fresh } = inbox.take(client);
+  for (const proposal of fresh) announce(proposal);
+  draw();
+}
+
+function announce(proposal) {
+  if (link.state !== "live") return; // what was open before this page is no news
+  tell(speech.words.fresh(nameOf(proposal, account), placeOf(proposal)), false, byId("proposals").hidden);
+  navigator.vibrate?.([120, 60, 120]);
+}
+
+function answered({ id, outcome, proposal, booking }) {
+  const { type } = asked.get(id) ?? {};
+  if (outcome !== "pending") asked.delete(id);
+  if (!type || type === "status") return;
+  const known = inbox.proposals.get(proposal) ?? inbox.gone.get(proposal)?.proposal;
+  const what = known ? nameOf(known, account) : "";
+  const { said, note, gone } = outcomeOf(type, outcome, what);
+  if (gone) inbox.because(proposal, gone);
+  if (note) cards.notes.set(proposal, note);
+  if (outcome === "won" && booking) inbox.bookings.set(booking.booking_id, booking);
+  if (said || note) tell(said ?? note, outcome !== "won" && outcome !== "done");
+  draw();
+}
+
+function refused(error) {
+  const { type, proposal } = asked.get(error.id) ?? {};
+  if (!type || error.retry) return; // the SDK says it again by itself
+  asked.delete(error.id);
+  const text = errorOf(type, error);
+  if (proposal) cards.notes.set(proposal, text);
+  else tell(text, true);
+  draw();
+}
+
+function heardOf(booking) {
+  if (booking.state === "accepted") return;
+  if (inbox.bookings.has(booking.booking_id)) {
+    inbox.lose(booking);
+    tell(visits.lostText(booking, account), true);
+  }
+  take();
+}
+
+/** A passing word: on the screen for a while, and to a screen reader. `alarm`: it interrupts; `visible` false: the screen shows it anyway. */
+function tell(text, alarm = false, visible = true) {
+  say(byId("said"), text);
+  byId("said").classList.toggle("hidden", !visible);
+  if (alarm) say(byId("alarm"), text);
+  clearTimeout(tell.timer);
+  tell.timer = setTimeout(() => {
+    say(byId("said"), "");
+    say(byId("alarm"), "");
+  }, SAID_MS);
+}
+
+// -- what he does -------------------------------------------------------------------------------------------------------
+
+/** The answer arrives as an event, also after the page was loaded anew: the promise itself is not waited for. */
+function command(proposal, say_) {
+  cards.notes.delete(proposal.proposal);
+  say_().catch((problem) => {
+    if (problem.code === "bad_request" && cards.notes.has(proposal.proposal)) return;
+    draw();
+  });
+  draw();
+}
+
+const does = {
+  accept: (proposal, window) => command(proposal, () => client.accept(proposal, { window })),
+  refuse: async (proposal) => {
+    const said = await askReason();
+    if (said) command(proposal, () => client.refuse(proposal, said));
+  },
+  counter: async (proposal) => {
+    const said = await askTimes(proposal, account.zone, clock.now());
+    if (said) command(proposal, () => client.counter(proposal, said));
+  },
+  takeBack: ({ proposal }) => {
+    const waiting = client.pending.find((each) => each.proposal === proposal);
+    if (waiting && client.takeBack(waiting.id)) tell(speech.words.taken_back);
+  },
+  dismiss: ({ proposal }) => {
+    inbox.dismiss(proposal);
+    draw();
+    byId("proposals-title").focus();
+  },
+  setAvailable: (available) => {
+    changing = available;
+    client
+      ?.status({ available }, { timeoutMs: 30_000 })
+      .then(() => account.note({ available, paused: false }))
+      .catch((problem) => tell(problem.message, true))
+      .finally(() => {
+        changing = null;
+        draw();
+      });
+    draw();
+  },
+  setPush: async (on) => {
+    pushing = { ...pushing, busy: true, problem: "" };
+    draw();
+    try {
+      pushing.address = on ? await push.subscribe(settings) : (await push.unsubscribe(), null);
+      client?.setPush(pushing.address);
+    } catch (problem) {
+      pushing.problem = speech.words.push_failed(problem.message);
+    }
+    pushing.busy = false;
+    draw();
+  },
+  install: async () => {
+    await installer.prompt();
+    installer = null;
+    draw();
+  },
+  leave: async () => {
+    await push.unsubscribe().catch(() => {});
+    account.forget();
+    inbox = new Inbox();
+    knock("");
+  },
+};
+
+// -- the screen ---------------------------------------------------------------------------------------------------------
+
+const ground = new AreaMap(byId("ground"), (id) => {
+  point(id);
+  const card = [...byId("cards").children].find((each) => each.dataset.id === id);
+  card?.scrollIntoView({ block: "center" });
+  card?.querySelector("h3").focus({ preventScroll: true });
+});
+const visitsGround = new AreaMap(byId("visits-ground"));
+const cards = new Proposals(byId("cards"), does, shown, point);
+
+function point(id) {
+  ground.choose(id);
+}
+
+/** A proposal is before his eyes: the clock of his answer starts (R22). */
+function shown(id) {
+  if (inbox.seen.has(id) || !inbox.proposals.has(id) || !client) return;
+  inbox.seen.add(id);
+  client.seen(id);
+}
+
+let due = 0;
+
+/** Draws everything, once for all that changed in this turn. */
+function draw() {
+  due ||= setTimeout(() => {
+    due = 0;
+    drawNow();
+  });
+}
+
+function drawNow() {
+  const now = clock.now();
+  const live = link.state === "live";
+  say(byId("who"), account.facts?.name ?? speech.words.app);
+  drawLink();
+  drawNotices();
+  cards.draw({ inbox, account, pending: client?.pending ?? [], live, now });
+  const none = inbox.proposals.size + inbox.gone.size === 0;
+  byId("proposals-none").hidden = !none;
+  say(byId("proposals-none"), account.facts?.available === false ? speech.words.none_off : speech.words.none_on);
+  visits.drawVisits(byId("visits"), { inbox, account, dismiss: forgetBooking });
+  byId("bookings-none").hidden = inbox.bookings.size + inbox.lost.size > 0;
+  drawSwitches(byId("switches"), { account, settings, changing, push: pushing, installer, does });
+  drawMaps();
+  drawCounts();
+}
+
+function forgetBooking({ booking_id: id }) {
+  inbox.lost.delete(id);
+  draw();
+  byId("bookings-title").focus();
+}
+
+function drawMaps() {
+  const areas = [...inbox.proposals.values()].map((proposal) => ({ id: proposal.proposal, h3: proposal.booking.area?.h3, name: areaOf(proposal.booking) })).filter(({ h3 }) => h3);
+  const held = [...inbox.bookings.values()].filter(visits.placeOf);
+  const pins = held.map((booking) => ({ ...visits.placeOf(booking), name: areaOf(booking) }));
+  const around = held.map((booking) => ({ id: booking.booking_id, h3: booking.area?.h3, name: "" })).filter(({ h3 }) => h3);
+  const names = (places) => [...new Set(places.map(({ name }) => name).filter(Boolean))].join(", ");
+  byId("ground").setAttribute("aria-label", speech.words.map(names(areas)));
+  byId("visits-ground").setAttribute("aria-label", speech.words.visits_map(names(pins)));
+  const key = JSON.stringify([areas, pins, account.facts?.zone]);
+  if (key === drawMaps.shown) return;
+  drawMaps.shown = key;
+  const zone = account.facts?.zone;
+  ground.show({ areas, zone }, ground.chosen);
+  visitsGround.show({ areas: around, pins, zone });
+}
+
+function drawCounts() {
+  const counts = { proposals: inbox.proposals.size, bookings: inbox.bookings.size };
+  for (const [name, count] of Object.entries(counts)) say(document.querySelector(`[data-tab=${name}] .count`), count ? String(count) : "");
+  document.title = `${counts.proposals ? `(${counts.proposals}) ` : ""}${speech.words.app}`;
+  (counts.proposals ? navigator.setAppBadge?.(counts.proposals) : navigator.clearAppBadge?.())?.catch(() => {});
+}
+
+function drawLink() {
+  const { words } = speech;
+  const seconds = Math.ceil((link.retryAt - Date.now()) / 1_000);
+  const texts = { live: words.live, connecting: words.connecting, stopped: words.stopped, waiting: navigator.onLine ? words.waiting(0) : words.offline };
+  byId("link").dataset.state = account.known ? link.state : "";
+  byId("link").title = link.state === "waiting" && seconds > 0 ? words.waiting(seconds) : "";
+  say(byId("link"), account.known ? (texts[link.state] ?? "") : "");
+}
+
+function drawNotices() {
+  const { words } = speech;
+  const { facts } = account;
+  const turnOn = [words.switch_on, () => does.setAvailable(true)];
+  const notes = [
+    link.state === "stopped" && account.known ? ["stopped", words[`stopped_${link.stopped?.closeCode}`] ?? words.stopped_other(link.stopped?.message ?? ""), [words.again, connect]] : null,
+    link.state === "waiting" && account.known ? ["away", words.away] : null,
+    account.known && facts?.available === false && changing === null ? ["off", words.off, turnOn] : null,
+    account.known && facts?.paused && changing === null ? ["paused", words.paused, turnOn] : null,
+    newer ? ["newer", words.newer, [words.reload, () => location.reload()]] : null,
+  ].filter(Boolean);
+  list(byId("notices"), notes, ([kind]) => `${kind}/${speech.language}`, ([kind, , act]) => make(`p.notice.${kind}`, { role: "status" }, make("span"), act ? make("button.plain", { type: "button", textContent: act[0], onclick: act[1] }) : null), (note, [, text]) => say(note.firstElementChild, text));
+}
+
+/** What changes by time alone. */
+function tick() {
+  if (!client || document.hidden) return;
+  clock.hear(client.offsetMs);
+  const now = clock.now();
+  if (link.state !== "live" && inbox.expire(now)) draw();
+  cards.tick(inbox, now);
+  drawLink();
+}
+
+// -- views, language, sign-in -------------------------------------------------------------------------------------------
+
+function view() {
+  const fragment = location.hash.slice(1);
+  const here = TABS.includes(fragment) ? fragment : "proposals";
+  const open = account.known;
+  for (const name of TABS) byId(name).hidden = !open || name !== here;
+  byId("door").hidden = open;
+  byId("tabs").hidden = !open;
+  for (const tab of document.querySelectorAll("[data-tab]")) {
+    if (tab.dataset.tab === here) tab.setAttribute("aria-current", "page");
+    else tab.removeAttribute("aria-current");
+  }
+}
+
+/** Nobody, or nobody who may come in: the door. */
+function knock(problem) {
+  disconnect();
+  account.take(null);
+  link = { state: "idle", retryAt: 0, stopped: null };
+  inbox = new Inbox();
+  byId("door-dev").hidden = !settings.dev;
+  say(byId("door-problem"), problem);
+  view();
+  drawNow();
+  byId("door-link").elements.link.focus();
+}
+
+/** Takes what a link or a form brings; whether it did. */
+function enter(text) {
+  const held = brought(text, settings.dev);
+  if (!held) return false;
+  account.take(held);
+  inbox = new Inbox();
+  history.replaceState(null, "", location.pathname); // a token does not stay in the address bar
+  view();
+  connect();
+  return true;
+}
+
+function setLanguage(language) {
+  speak(language);
+  say(byId("language"), speech.words.other_language);
+  byId("language").lang = speech.language === "fr" ? "en" : "fr";
+  navigator.serviceWorker?.ready.then((registration) => registration.active?.postMessage({ language: speech.language })).catch(() => {});
+}
+
+byId("language").addEventListener("click", () => {
+  localStorage.language = speech.language === "fr" ? "en" : "fr";
+  setLanguage(localStorage.language);
+  drawNow();
+});
+byId("door-link").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const form = event.target;
+  const text = form.elements.link.value;
+  form.elements.link.value = "";
+  if (!enter(text)) say(byId("door-problem"), speech.words.bad_link);
+});
+byId("door-dev").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const { market, provider } = event.target.elements;
+  enter(`#${new URLSearchParams({ market: market.value.trim(), provider: provider.value.trim() })}`);
+});
+addEventListener("hashchange", () => {
+  if (enter(location.hash)) return;
+  view();
+  tell("");
+  const title = document.querySelector("section:not([hidden]) h2");
+  title?.setAttribute("tabindex", "-1");
+  title?.focus();
+});
+document.addEventListener("visibilitychange", () => {
+  client?.status({ background: document.hidden }, { timeoutMs: 30_000 }).catch(() => {});
+  if (document.hidden) return;
+  tick();
+  cards.look();
+});
+addEventListener("online", drawLink);
+addEventListener("offline", drawLink);
+addEventListener("beforeinstallprompt", (event) => {
+  event.preventDefault();
+  installer = event;
+  draw();
+});
+
+// -- the beginning ------------------------------------------------------------------------------------------------------
+
+async function work() {
+  if (!("serviceWorker" in navigator)) return;
+  const controlled = Boolean(navigator.serviceWorker.controller);
+  navigator.serviceWorker.addEventListener("controllerchange", () => {
+    newer = controlled;
+    draw();
+  });
+  await navigator.serviceWorker.register("sw.js");
+}
+
+async function begin() {
+  setLanguage(localStorage.language ?? preferred(navigator.languages));
+  settings = await readSettings();
+  clock = new ServerClock(settings.speed);
+  account = new Account(settings);
+  for (const id of ["proposals-title", "bookings-title"]) byId(id).tabIndex = -1;
+  setInterval(tick, TICK_MS);
+  work().catch(() => {}); // a browser may forbid it: the page works without
+  pushing.address = await push.address(settings).catch(() => null);
+  if (enter(location.hash)) return;
+  if (!account.known) return knock("");
+  view();
+  drawNow();
+  connect();
+}
+
+begin();
