@@ -4,6 +4,9 @@ const KEPT = "dispatch.inbox";
 const GONE_KEPT = 10;
 const OWN = new Set(["won", "done"]); // after these a proposal that leaves was answered here, and is no loss
 
+/** Which of two reasons tells more: that he was too late tells more than that it was taken. */
+const telling = (known, told) => (known === undefined || known === "away" || OWN.has(told) || (known === "taken" && told === "lost") ? told : known);
+
 const read = () => {
   try {
     return JSON.parse(localStorage.getItem(KEPT)) ?? {};
@@ -47,12 +50,12 @@ export class Inbox {
     return left;
   }
 
-  /** Why a proposal leaves, or has just left. What was said first stays: an answer of one's own outranks the echo of it. */
+  /** Why a proposal leaves, or has just left. What was said first stays, unless what is said now tells more. */
   because(id, reason) {
-    if (this.proposals.has(id)) {
-      if (!this.reasons.has(id)) this.reasons.set(id, reason);
-    } else if (OWN.has(reason)) this.gone.delete(id);
-    else if (this.gone.get(id)?.reason === "away") this.gone.get(id).reason = reason;
+    const left = this.gone.get(id);
+    if (this.proposals.has(id)) this.reasons.set(id, telling(this.reasons.get(id), reason));
+    else if (OWN.has(reason)) this.gone.delete(id);
+    else if (left) left.reason = telling(left.reason, reason);
   }
 
   /** A booking that he held is his no more. */

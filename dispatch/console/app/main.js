@@ -15,7 +15,7 @@ import { preferred, speak, speech } from "./words.js";
 
 const SETTINGS = "dispatch.settings";
 const TICK_MS = 250;
-const SAID_MS = 7_000;
+const SAID_MS = 6_000;
 const TABS = ["proposals", "bookings", "settings"];
 const byId = (id) => document.getElementById(id);
 
@@ -58,7 +58,7 @@ function connect() {
   const on = (name, act) => client.on(name, (event) => mine === client && act(event));
   on("state", (change) => {
     link = { ...link, state: change.state, retryAt: Date.now() + (change.retryInMs ?? 0) };
-    drawLink();
+    draw();
   });
   on("live", arrived);
   on("change", () => take());
@@ -398,6 +398,7 @@ byId("language").addEventListener("click", () => {
   setLanguage(localStorage.language);
   drawNow();
 });
+byId("said").addEventListener("click", () => tell(""));
 byId("door-link").addEventListener("submit", (event) => {
   event.preventDefault();
   const form = event.target;

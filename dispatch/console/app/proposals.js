@@ -64,7 +64,7 @@ export class Proposals {
       { "data-id": id, "aria-labelledby": title, onpointerdown: () => this.pointed(id), onfocusin: () => this.pointed(id) },
       make("div.line", {}, make("h3", { id: title, tabIndex: -1, textContent: what }), make("b.price", { textContent: booking.price_cents ? money(booking.price_cents, booking.currency) : "" })),
       this.#badges(proposal),
-      make("p.where", {}, where, booking.distance_m == null ? null : make("span.far", { textContent: words.distance(distance(booking.distance_m)) })),
+      make("p.where", {}, where, booking.distance_m == null ? null : make("span.far", { textContent: booking.distance_m ? words.distance(distance(booking.distance_m)) : words.near(distance(100)) })),
       this.#windows(proposal, account.zone),
       booking.note ? make("p.client-note", { textContent: booking.note }) : null,
       make("div.left", {}, make("p", { role: "timer" }), make("div.bar", { "aria-hidden": "true" }, make("i"))),
