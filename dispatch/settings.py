@@ -32,16 +32,6 @@ def _store_url(url: str) -> str:
     return url.replace("valkey", "redis", 1) if url.startswith("valkey") else url
 
 
-def _split(value: Any) -> Any:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
-def _origin(text: str) -> str:
-    if not text.startswith(("http://", "https://")) or text.count("/") > 2:
-        raise ValueError(f"an origin is scheme://host[:port] without a path, this is not: {text}")
-    return text
-
-
 def _device_url(url: str) -> str:
     if not url.startswith(("ws://", "wss://")):
         raise ValueError(f"an address for devices begins with wss:// (or ws://, on this machine), this does not: {url}")
@@ -55,10 +45,22 @@ def _token_url(url: str) -> str:
     return url
 
 
-Port = Annotated[int, Field(ge=0, le=65_535)]
-StoreUrl = Annotated[str, AfterValidator(_store_url)]
 DeviceUrl = Annotated[str, AfterValidator(_device_url)]
 TokenUrl = Annotated[str, AfterValidator(_token_url)]
+
+
+def _split(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _origin(text: str) -> str:
+    if not text.startswith(("http://", "https://")) or text.count("/") > 2:
+        raise ValueError(f"an origin is scheme://host[:port] without a path, this is not: {text}")
+    return text
+
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+StoreUrl = Annotated[str, AfterValidator(_store_url)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)]
 
@@ -82,6 +84,14 @@ class Settings(BaseSettings):
     http_port: Port = Field(8080, description="Port of the HTTP interface; 0 takes a free one.")
     device_host: str = Field("127.0.0.1", description="Address on which the gateway listens for devices.")
     device_port: Port = Field(8081, description="Port of the gateway; 0 takes a free one.")
+    device_url: DeviceUrl | None = Field(
+        None,
+        description="Address of the gateway for the provider's page, `wss://host/v1/device`. Default: the device port at the page's host.",
+    )
+    token_url: TokenUrl | None = Field(
+        None,
+        description="Where the provider's page fetches device tokens from your back end, with its cookies. Default: links bring them.",
+    )
     ops_host: str = Field("127.0.0.1", description="Address for the port below.")
     ops_port: Port | None = Field(
         None, description="Port for `/livez`, `/readyz` and `/metrics` of an api, gateway or worker that runs apart. Default: none."
@@ -103,14 +113,6 @@ class Settings(BaseSettings):
     )
     origins: Origins = Field(
         (), description="Browser origins that may open a device socket, comma separated, each exactly as a browser sends it."
-    )
-    device_url: DeviceUrl | None = Field(
-        None,
-        description="Address of the gateway for the provider's page, `wss://host/v1/device`. Default: the device port at the page's host.",
-    )
-    token_url: TokenUrl | None = Field(
-        None,
-        description="Where the provider's page fetches device tokens from your back end, with its cookies. Default: links bring them.",
     )
     allow_private_webhooks: bool = Field(
         False, description="Let webhooks go to private and loopback addresses. Always true with DISPATCH_DEV."

@@ -32,8 +32,9 @@ def make_app(desk: Desk, store: Store, settings: Settings, feed: Feed | None = N
     """
     streams = Streams(feed) if feed else None
     table = tuple(_open_in_development(route) if settings.dev else route for route in CALLS) + ((ops_stream(streams),) if streams else ())
-    routes = _routes(table + provider_page.CALLS, Engine(desk=desk, store=store, settings=settings))
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _elsewhere})
+    app = Starlette(
+        routes=_routes(table, Engine(desk=desk, store=store, settings=settings)), exception_handlers={HTTPException: _elsewhere}
+    )
     app.router.redirect_slashes = False  # a redirect would repeat whatever name the caller gave us in Host
     app.state.table, app.state.streams = table, streams
     return app
@@ -48,7 +49,7 @@ def _routes(table: tuple[Route, ...], engine: Engine) -> list[BaseRoute]:
     """One endpoint a path, longest fixed beginnings first, so that `/providers/import` is not taken for a provider's id."""
     doorkeeper = Doorkeeper(engine.store, engine.settings)
     by_path: dict[str, dict[str, Route]] = defaultdict(dict)
-    for route in table:
+    for route in (*table, *provider_page.CALLS):
         by_path[route.path][route.method] = route
     paths = sorted(by_path, key=lambda path: [part.startswith("{") for part in path.split("/")])
     routes: list[BaseRoute] = [PathRoute(path, Endpoint(path, by_path[path], engine, doorkeeper), methods=None) for path in paths]

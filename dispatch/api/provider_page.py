@@ -150,9 +150,10 @@ class Shell:
     version: str
 
 
-def shell() -> Shell:
+def shell(app: Path = APP) -> Shell:
     """The shell as the files are now."""
-    found = [(f"/{path.relative_to(CONSOLE).as_posix()}", path) for path in (*sorted(APP.rglob("*")), *SHARED) if path.suffix in SHOWN]
+    found = [(f"/app/{path.relative_to(app).as_posix()}", path) for path in sorted(app.rglob("*")) if path.suffix in SHOWN]
+    found += [(f"/{path.name}", path) for path in SHARED]
     found += [(f"/sdk/{path.relative_to(sdk()).as_posix()}", path) for path in sorted(sdk().glob("**/*.js")) if _served(path)]
     digest = sha256()
     for name, path in found:

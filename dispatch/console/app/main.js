@@ -37,7 +37,7 @@ async function readSettings() {
   try {
     const answer = await fetch("/app/settings", { cache: "no-store" });
     if (!answer.ok) throw new TypeError(String(answer.status));
-    const told = await answer.json();
+    const told = { ...(await answer.json()), push_key: await push.key() };
     localStorage.setItem(SETTINGS, JSON.stringify(told));
     return told;
   } catch {
