@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page
+from playwright.async_api import expect as within_five_seconds
 
 from dispatch.api import make_app
 from dispatch.engine.requests import CancelRequest
@@ -43,6 +44,8 @@ AREAS = {
         {"type": "Feature", "properties": {"code": "75104", "name": "Le Marais"}, "geometry": {"type": "Polygon", "coordinates": [SQUARE]}}
     ],
 }
+expect = type(within_five_seconds)()
+expect.set_options(timeout=20_000)  # a crowded machine is no failure
 # The browser's own lines for what a test does to it: the network is cut, a token is refused.
 PROVOKED = re.compile(r"ERR_(INTERNET_DISCONNECTED|CONNECTION_|NETWORK_|EMPTY_)|WebSocket connection to|status of (401|404)")
 
@@ -174,7 +177,7 @@ async def phone(browser: Browser, language: str = "en", **options: Any) -> Async
 async def sign_in(page: Page, stage: Stage, provider: str = "awa", **options: Any) -> None:
     """Opens the link of the marketplace, and waits until the page is connected."""
     await page.goto(stage.link(provider, **options))
-    await expect(page.locator("#link[data-state=live]")).to_be_visible(timeout=15_000)
+    await expect(page.locator("#link[data-state=live]")).to_be_visible()
 
 
 def card(page: Page, stage: Stage, bno: int) -> Locator:

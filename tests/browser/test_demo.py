@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser
 
-from tests.browser.stage import phone, shot
+from tests.browser.stage import expect, phone, shot
 from tests.demo.test_run import demo, summary
 
 ADDRESS = re.compile(r"Play one of them yourself, .+: (http://127\.0\.0\.1:\d+/app/#market=paris&provider=(p-\d+))")
@@ -23,7 +23,7 @@ async def test_who_opens_the_address_of_the_demo_is_asked_like_everybody(browser
             await expect(first).to_be_visible(timeout=60_000)
             await shot(page, "demo")
             await first.locator("button.primary").click()
-            await expect(page.locator('[data-tab="bookings"] .count, #cards .gone').first).not_to_be_empty(timeout=20_000)
+            await expect(page.locator('[data-tab="bookings"] .count, #cards .gone').first).not_to_be_empty()
             await shot(page, "demo-answered")
         process.terminate()
         said, _ = process.communicate(timeout=60)

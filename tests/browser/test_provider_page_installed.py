@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route
 
-from tests.browser.stage import ADDRESS, Stage, barriers, booking, card, phone, shot, sign_in
+from dispatch.api import provider_page
+from tests.browser.stage import ADDRESS, Stage, barriers, booking, card, expect, phone, shot, sign_in
 from tests.browser.test_provider_page import BOTH
 
 WIDTHS = (320, 390, 600, 820, 1280)
@@ -100,12 +101,131 @@ async def shown(page: Page, title: str = "") -> list[dict[str, Any]]:
     return found
 
 
+SERVICE = """
+    const address = { endpoint: "https://push.example/1", keys: { p256dh: "%s", auth: "AAAAAAAAAAAAAAAAAAAAAA" } };
+    let held = null;
+    PushManager.prototype.getSubscription = async () => held;
+    PushManager.prototype.subscribe = async (options) => {
+        globalThis.subscribedWith = btoa(String.fromCharCode(...new Uint8Array(options.applicationServerKey)));
+        return (held = { ...address, options, toJSON: () => address, unsubscribe: async () => ((held = null), true) });
+    };
+""" % ("B" + "A" * 86)
+
+
+@BOTH
+async def test_who_asks_for_notifications_is_reached_by_them(browser: Browser, stage: Stage, language: str) -> None:
+    """The push service of the browser is played here: a headless one has none. The rest is as it is: the key, the address, the engine."""
+    async with phone(browser, language, permissions=["notifications"]) as page:
+        hellos: list[bytes] = []
+        page.on("websocket", lambda socket: socket.on("framesent", lambda frame: hellos.append(frame) if b"hello" in frame else None))
+        await page.add_init_script(SERVICE)
+        await page.route("**/v1/push-key", lambda route: route.fulfill(json={"public_key": "BAECAw"}))
+        await sign_in(page, stage)
+        await page.locator("[data-tab=settings]").click()
+        switch = page.locator("#row-push [role=switch]")
+        await expect(switch).to_have_attribute("aria-checked", "false")
+        await switch.click()
+        await expect(switch).to_have_attribute("aria-checked", "true")
+        assert await page.evaluate("globalThis.subscribedWith") == "BAECAw=="
+        await shot(page, f"push-{language}")
+        await last_hello(page, hellos, names_address=True)
+        await switch.click()
+        await expect(switch).to_have_attribute("aria-checked", "false")
+        await last_hello(page, hellos, names_address=False)
+
+
+async def last_hello(page: Page, hellos: list[bytes], *, names_address: bool) -> None:
+    """What the device said of itself last is what the engine holds it to."""
+    for _ in range(100):
+        if (b"https://push.example/1" in hellos[-1] and b"webpush" in hellos[-1]) is names_address:
+            return
+        await page.wait_for_timeout(50)
+    raise AssertionError(hellos[-1])
+
+
+async def test_a_newer_version_of_the_page_says_so(browser: Browser, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with phone(browser) as page:
+        await sign_in(page, stage)
+        assert await page.evaluate(KEPT)
+        await page.reload()
+        await expect(page.locator("#link[data-state=live]")).to_be_visible()
+        now = provider_page.shell()
+        monkeypatch.setattr(provider_page, "shell", lambda: provider_page.Shell(now.files, "newer"))
+        await page.evaluate("navigator.serviceWorker.ready.then((registration) => registration.update())")
+        await expect(page.locator(".notice.newer")).to_be_visible()
+        shells = "caches.keys().then((names) => names.filter((name) => name.startsWith('shell-')).join())"
+        await page.wait_for_function(f"{shells}.then((names) => names === 'shell-newer')")
+        await page.locator(".notice.newer button").click()
+        await expect(page.locator("#link[data-state=live]")).to_be_visible()
+        await expect(page.locator(".notice.newer")).to_have_count(0)
+
+
+async def test_of_two_tabs_the_later_one_is_connected_and_the_other_says_so(browser: Browser, stage: Stage) -> None:
+    async with phone(browser) as page:
+        await sign_in(page, stage)
+        other = await page.context.new_page()
+        await other.goto(stage.url)
+        await expect(other.locator("#link[data-state=live]")).to_be_visible()
+        await expect(page.locator(".notice.stopped")).to_contain_text("open elsewhere on this device")
+        await page.locator(".notice.stopped button").click()
+        await expect(page.locator("#link[data-state=live]")).to_be_visible()
+        await expect(other.locator(".notice.stopped")).to_be_visible()
+
+
 async def test_no_notifications_are_offered_where_the_server_has_no_key(browser: Browser, stage: Stage) -> None:
     async with phone(browser) as page:
         await sign_in(page, stage)
         await page.locator("[data-tab=settings]").click()
         await expect(page.locator("#row-leave")).to_be_visible()
         await expect(page.locator("#row-push")).to_have_count(0)
+
+
+# -- time ---------------------------------------------------------------------------------------------------------------
+
+WALLS = [  # a field, a zone, the moment that it means
+    ("2026-11-24T10:00", "Europe/Paris", "2026-11-24T09:00:00Z"),
+    ("2026-07-14T10:00", "Europe/Paris", "2026-07-14T08:00:00Z"),
+    ("2026-03-29T02:30", "Europe/Paris", "2026-03-29T01:30:00Z"),  # an hour that is left out: the one after
+    ("2026-03-29T03:00", "Europe/Paris", "2026-03-29T01:00:00Z"),
+    ("2026-10-25T03:30", "Europe/Paris", "2026-10-25T02:30:00Z"),
+    ("2026-01-01T00:15", "Pacific/Auckland", "2025-12-31T11:15:00Z"),
+    ("2026-11-24T10:00", "Etc/GMT+5", "2026-11-24T15:00:00Z"),
+    ("", "Europe/Paris", None),
+]
+
+
+async def test_what_is_entered_means_the_markets_clock(browser: Browser, stage: Stage) -> None:
+    read = """(walls) => import("/app/clock.js").then(({ fromField }) => walls.map(([text, zone]) => {
+        const found = fromField(text, zone);
+        return found === null ? null : new Date(found).toISOString().replace(".000", "");
+    }))"""
+    write = (
+        """(walls) => import("/app/clock.js").then(({ toField }) => walls.map(([, zone, moment]) => toField(Date.parse(moment), zone)))"""
+    )
+    async with phone(browser, timezone_id="America/New_York") as page:
+        await page.goto(stage.url)
+        assert await page.evaluate(read, WALLS) == [moment for *_, moment in WALLS]
+        there = [wall for wall in WALLS if wall[2] and wall[0] != "2026-03-29T02:30"]
+        assert await page.evaluate(write, there) == [text for text, *_ in there]
+
+
+async def test_a_clock_that_runs_faster_is_followed_between_two_readings(browser: Browser, stage: Stage) -> None:
+    told = """() => import("/app/clock.js").then(({ ServerClock }) => {
+        let now = 1_000_000;
+        Date.now = () => now;
+        const clock = new ServerClock(60);
+        clock.hear(5_000);
+        const first = clock.now();
+        now += 1_000;
+        const second = clock.now();
+        clock.hear(5_000);
+        const same = clock.now();
+        clock.hear(66_000);
+        return [first, second, same, clock.now()];
+    })"""
+    async with phone(browser) as page:
+        await page.goto(stage.url)
+        assert await page.evaluate(told) == [1_005_000, 1_065_000, 1_065_000, 1_067_000]
 
 
 # -- who may come in ----------------------------------------------------------------------------------------------------
@@ -141,6 +261,42 @@ async def test_a_token_that_ran_out_leads_to_the_door_and_a_new_link_opens_it(br
         await expect(page.locator("#who")).to_have_text("Awa D.")
 
 
+async def test_a_marketplace_that_hands_out_tokens_itself_needs_no_link(browser: Browser, stage: Stage) -> None:
+    """With DISPATCH_TOKEN_URL the page asks there, with the marketplace's own cookies; who is not signed in there is told so."""
+    signed_in = False
+    asked: list[str] = []
+
+    async def shop(route: Route) -> None:
+        asked.append(route.request.method)
+        answer = {"token": stage.gate.token("awa", ttl_s=30)} if signed_in else {"detail": "who are you?"}
+        allowed = {"access-control-allow-origin": stage.url.removesuffix("/app/"), "access-control-allow-credentials": "true"}
+        await route.fulfill(json=answer, status=200 if signed_in else 401, headers=allowed)
+
+    async with phone(browser, bypass_csp=True) as page:
+        await page.route("https://shop.example/**", shop)
+        settings = {
+            "device_url": None,
+            "device_port": stage.network.port,
+            "token_url": "https://shop.example/token",
+            "speed": 1,
+            "dev": False,
+        }
+        await page.route("**/app/settings", lambda route: route.fulfill(json=settings))
+        await page.goto(stage.url)
+        await expect(page.locator("#door")).to_be_visible()
+        await expect(page.locator("#door-problem")).to_contain_text("Sign in at your marketplace")
+        signed_in = True
+        await page.reload()
+        await expect(page.locator("#link[data-state=live]")).to_be_visible()
+        before = len(asked)
+        await stage.cut(page)
+        await expect(page.locator("#link")).to_have_text("No network")
+        await stage.mend(page)
+        await expect(page.locator("#link[data-state=live]")).to_be_visible()
+        assert len(asked) > before, "a token that ends soon is not used again"
+        assert set(asked) == {"POST"}
+
+
 async def test_who_signs_out_leaves_nothing_behind(browser: Browser, stage: Stage) -> None:
     async with phone(browser) as page:
         await sign_in(page, stage)
@@ -171,8 +327,7 @@ async def test_in_development_any_provider_can_be_played(browser: Browser, stage
 # -- for everybody ------------------------------------------------------------------------------------------------------
 
 
-@BOTH
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("language", "theme"), [("fr", "light"), ("en", "dark")])
 async def test_axe_finds_no_barrier_in_any_view(browser: Browser, stage: Stage, language: str, theme: str) -> None:
     async with phone(browser, language, color_scheme=theme, bypass_csp=True) as page:
         await page.goto(stage.url)
@@ -233,13 +388,12 @@ async def test_a_keyboard_is_enough(browser: Browser, stage: Stage) -> None:
     assert (await stage.winner(first), await stage.winner(second)) == ("awa", None)
 
 
-@BOTH
-async def test_nothing_is_cut_off_at_any_width(browser: Browser, stage: Stage, language: str) -> None:
+async def test_nothing_is_cut_off_at_any_width(browser: Browser, stage: Stage) -> None:
     clipped = """() => [...document.querySelectorAll("button, h2, h3, p, label, .price")].filter((e) => {
         const box = e.getBoundingClientRect();
         return box.width && (box.right > innerWidth + 1 || box.left < -1);
     }).map((e) => e.outerHTML.slice(0, 90))"""
-    async with phone(browser, language) as page:
+    async with phone(browser, "fr") as page:  # the longer words
         await sign_in(page, stage)
         bno = await stage.book(windows=2, services=["cut", "blow_dry"], note="Sonnez deux fois " * 6)
         await expect(card(page, stage, bno)).to_be_visible()
@@ -249,7 +403,7 @@ async def test_nothing_is_cut_off_at_any_width(browser: Browser, stage: Stage, l
                 await page.locator(f"[data-tab={tab}]").click()
                 assert await page.evaluate("document.documentElement.scrollWidth") <= width
                 assert await page.evaluate(clipped) == [], (width, tab)
-            await shot(page, f"width-{width}-{language}")
+            await shot(page, f"width-{width}")
 
 
 async def test_the_map_shows_the_area_and_no_more(browser: Browser, stage: Stage) -> None:

@@ -46,12 +46,13 @@ export class Account {
     this.settings = settings;
     this.held = read(KEPT);
     this.facts = read(FACTS);
+    this.shut = false; // nobody is let in until a token comes, from wherever
   }
 
   /** Takes what a link brought; another person's facts are forgotten. */
   take(held) {
     if (JSON.stringify(held) !== JSON.stringify(this.held)) this.forget();
-    this.held = held;
+    [this.held, this.shut] = [held, held === null];
     write(KEPT, held);
   }
 
@@ -61,14 +62,14 @@ export class Account {
   }
 
   get known() {
-    return this.held !== null || Boolean(this.settings.token_url);
+    return this.held !== null || (Boolean(this.settings.token_url) && !this.shut);
   }
 
   /** The name of this device: the token's, if it names one, else one that is kept. */
   get device() {
     const named = this.held?.token && claimsOf(this.held.token)?.device;
     if (named) return named;
-    const kept = read(DEVICE) ?? `web-${crypto.randomUUID()}`;
+    const kept = read(DEVICE) ?? `web-${Array.from(crypto.getRandomValues(new Uint32Array(3)), (part) => part.toString(36)).join("")}`;
     write(DEVICE, kept);
     return kept;
   }

@@ -1,6 +1,6 @@
 // Puts the provider's page together: who he is, his link to the engine, what he sees, what he answers.
 
-import { DeviceClient } from "/sdk/index.js";
+import { DeviceClient, Stopped, TakenBack } from "/sdk/index.js";
 import { list, make, say } from "../dom.js";
 import { Account, brought, NoToken } from "./account.js";
 import { askReason, askTimes, errorOf, outcomeOf } from "./answers.js";
@@ -84,12 +84,18 @@ function disconnect() {
   former?.close();
 }
 
+/** Why nobody is let in. */
+function nobody({ message }) {
+  if (settings.token_url) return speech.words.elsewhere;
+  return message ? speech.words.no_provider(message) : speech.words.ran_out;
+}
+
 /** For the SDK, which asks for every connection. */
 async function token() {
   try {
     return await account.token();
   } catch (problem) {
-    if (problem instanceof NoToken) knock(problem.message ? speech.words.no_provider(problem.message) : speech.words.ran_out);
+    if (problem instanceof NoToken) knock(nobody(problem));
     throw problem;
   }
 }
@@ -169,11 +175,12 @@ function tell(text, alarm = false, visible = true) {
 
 // -- what he does -------------------------------------------------------------------------------------------------------
 
-/** The answer arrives as an event, also after the page was loaded anew: the promise itself is not waited for. */
-function command(proposal, say_) {
-  cards.notes.delete(proposal.proposal);
+/** The answer arrives as an event, also after the page was loaded anew; what was never sent is told by the promise alone. */
+function command({ proposal }, say_) {
+  cards.notes.delete(proposal);
   say_().catch((problem) => {
-    if (problem.code === "bad_request" && cards.notes.has(proposal.proposal)) return;
+    if (problem instanceof TakenBack || problem instanceof Stopped || cards.notes.has(proposal)) return;
+    cards.notes.set(proposal, errorOf("", problem));
     draw();
   });
   draw();
@@ -268,6 +275,7 @@ function draw() {
 }
 
 function drawNow() {
+  if (!account) return; // the page has only just begun
   const now = clock.now();
   const live = link.state === "live";
   say(byId("who"), account.facts?.name ?? speech.words.app);

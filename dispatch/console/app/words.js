@@ -15,6 +15,7 @@ const WORDS = {
     bad_link: "There is no code in it. Copy the whole link.",
     ran_out: "Your code has run out. Ask your marketplace for a new link.",
     bad_token: "This code is not, or no longer, good here. Ask your marketplace for a new link.",
+    elsewhere: "Sign in at your marketplace, then open this page again. Or:",
     no_provider: (detail) => `Nobody was let in: ${detail}`,
     // -- the connection
     live: "Connected",
@@ -165,6 +166,7 @@ const WORDS = {
     bad_link: "Il ne contient pas de code. Copiez le lien entier.",
     ran_out: "Votre code a expiré. Demandez un nouveau lien à votre plateforme.",
     bad_token: "Ce code n’est pas, ou plus, valable ici. Demandez un nouveau lien à votre plateforme.",
+    elsewhere: "Connectez-vous à votre plateforme, puis rouvrez cette page. Ou bien :",
     no_provider: (detail) => `Connexion refusée : ${detail}`,
     live: "Connecté",
     connecting: "Connexion…",
