@@ -25,6 +25,7 @@ export class Inbox {
     this.lost = new Map(); // bookings that he held until just now, as the server said it last
     this.reasons = new Map(); // why a proposal leaves, when that is told before it leaves
     this.seen = new Set();
+    this.deciding = new Set(); // accepted, and it is decided in a moment who gets them
   }
 
   /** What is open now, as the server said it. Answers what is new, and what left: `{ fresh, gone }`. */

@@ -1,21 +1,21 @@
 // Puts the provider's page together: who he is, his link to the engine, what he sees, what he answers.
 
 import { DeviceClient, Stopped, TakenBack } from "/sdk/index.js";
-import { list, make, say } from "../dom.js";
+import { say } from "../dom.js";
 import { Account, brought, NoToken } from "./account.js";
 import { askReason, askTimes, errorOf, outcomeOf } from "./answers.js";
+import { Areas } from "./areas.js";
 import { ServerClock } from "./clock.js";
 import { Inbox } from "./inbox.js";
-import { AreaMap } from "./map.js";
-import { areaOf, nameOf, placeOf, Proposals } from "./proposals.js";
+import * as installation from "./installation.js";
+import { nameOf, placeOf, Proposals } from "./proposals.js";
 import * as push from "./push.js";
+import { drawLink, drawNotices, tell } from "./status.js";
 import { drawSwitches } from "./switches.js";
 import * as visits from "./visits.js";
 import { preferred, speak, speech } from "./words.js";
 
-const SETTINGS = "dispatch.settings";
 const TICK_MS = 250;
-const SAID_MS = 6_000;
 const TABS = ["proposals", "bookings", "settings"];
 const byId = (id) => document.getElementById(id);
 
@@ -33,27 +33,10 @@ const asked = new Map(); // commands of this page: id -> { type, proposal }
 
 // -- the link to the engine ---------------------------------------------------------------------------------------------
 
-async function readSettings() {
-  try {
-    const answer = await fetch("/app/settings", { cache: "no-store" });
-    if (!answer.ok) throw new TypeError(String(answer.status));
-    const told = { ...(await answer.json()), push_key: await push.key() };
-    localStorage.setItem(SETTINGS, JSON.stringify(told));
-    return told;
-  } catch {
-    return JSON.parse(localStorage.getItem(SETTINGS)) ?? { device_url: null, device_port: 8081, speed: 1 };
-  }
-}
-
-function deviceUrl() {
-  const secure = location.protocol === "https:" ? "wss" : "ws";
-  return settings.device_url ?? `${secure}://${location.hostname}:${settings.device_port}/v1/device`;
-}
-
 function connect() {
   disconnect();
   link = { state: "connecting", retryAt: 0, stopped: null };
-  client = new DeviceClient({ url: deviceUrl(), token, device: account.device, app: "dispatch-pro", background: document.hidden, push: pushing.address, storage: localStorage });
+  client = new DeviceClient({ url: installation.deviceUrl(settings), token, device: account.device, app: "dispatch-pro", background: document.hidden, push: pushing.address, storage: localStorage });
   const mine = client;
   const on = (name, act) => client.on(name, (event) => mine === client && act(event));
   on("state", (change) => {
@@ -130,6 +113,7 @@ function announce(proposal) {
 
 function answered({ id, outcome, proposal, booking }) {
   const { type } = asked.get(id) ?? {};
+  inbox.deciding[outcome === "pending" ? "add" : "delete"](proposal);
   if (outcome !== "pending") asked.delete(id);
   if (!type || type === "status") return;
   const known = inbox.proposals.get(proposal) ?? inbox.gone.get(proposal)?.proposal;
@@ -159,18 +143,6 @@ function heardOf(booking) {
     tell(visits.lostText(booking, account), true);
   }
   take();
-}
-
-/** A passing word: on the screen for a while, and to a screen reader. `alarm`: it interrupts; `visible` false: the screen shows it anyway. */
-function tell(text, alarm = false, visible = true) {
-  say(byId("said"), text);
-  byId("said").classList.toggle("hidden", !visible);
-  if (alarm) say(byId("alarm"), text);
-  clearTimeout(tell.timer);
-  tell.timer = setTimeout(() => {
-    say(byId("said"), "");
-    say(byId("alarm"), "");
-  }, SAID_MS);
 }
 
 // -- what he does -------------------------------------------------------------------------------------------------------
@@ -244,18 +216,13 @@ const does = {
 
 // -- the screen ---------------------------------------------------------------------------------------------------------
 
-const ground = new AreaMap(byId("ground"), (id) => {
-  point(id);
+const areas = new Areas((id) => {
+  areas.choose(id);
   const card = [...byId("cards").children].find((each) => each.dataset.id === id);
   card?.scrollIntoView({ block: "center" });
   card?.querySelector("h3").focus({ preventScroll: true });
 });
-const visitsGround = new AreaMap(byId("visits-ground"));
-const cards = new Proposals(byId("cards"), does, shown, point);
-
-function point(id) {
-  ground.choose(id);
-}
+const cards = new Proposals(byId("cards"), does, shown, (id) => areas.choose(id));
 
 /** A proposal is before his eyes: the clock of his answer starts (R22). */
 function shown(id) {
@@ -279,8 +246,8 @@ function drawNow() {
   const now = clock.now();
   const live = link.state === "live";
   say(byId("who"), account.facts?.name ?? speech.words.app);
-  drawLink();
-  drawNotices();
+  drawLink(link, account.known);
+  drawNotices({ link, account, changing, newer, connect, turnOn: () => does.setAvailable(true) });
   cards.draw({ inbox, account, pending: client?.pending ?? [], live, now });
   const none = inbox.proposals.size + inbox.gone.size === 0;
   byId("proposals-none").hidden = !none;
@@ -288,7 +255,7 @@ function drawNow() {
   visits.drawVisits(byId("visits"), { inbox, account, dismiss: forgetBooking });
   byId("bookings-none").hidden = inbox.bookings.size + inbox.lost.size > 0;
   drawSwitches(byId("switches"), { account, settings, changing, push: pushing, installer, does });
-  drawMaps();
+  areas.draw(inbox, account.facts?.zone ?? null);
   drawCounts();
 }
 
@@ -298,50 +265,11 @@ function forgetBooking({ booking_id: id }) {
   byId("bookings-title").focus();
 }
 
-function drawMaps() {
-  const areas = [...inbox.proposals.values()].map((proposal) => ({ id: proposal.proposal, h3: proposal.booking.area?.h3, name: areaOf(proposal.booking) })).filter(({ h3 }) => h3);
-  const held = [...inbox.bookings.values()].filter(visits.placeOf);
-  const pins = held.map((booking) => ({ ...visits.placeOf(booking), name: areaOf(booking) }));
-  const around = held.map((booking) => ({ id: booking.booking_id, h3: booking.area?.h3, name: "" })).filter(({ h3 }) => h3);
-  const names = (places) => [...new Set(places.map(({ name }) => name).filter(Boolean))].join(", ");
-  byId("ground").setAttribute("aria-label", speech.words.map(names(areas)));
-  byId("visits-ground").setAttribute("aria-label", speech.words.visits_map(names(pins)));
-  const key = JSON.stringify([areas, pins, account.facts?.zone]);
-  if (key === drawMaps.shown) return;
-  drawMaps.shown = key;
-  const zone = account.facts?.zone;
-  ground.show({ areas, zone }, ground.chosen);
-  visitsGround.show({ areas: around, pins, zone });
-}
-
 function drawCounts() {
   const counts = { proposals: inbox.proposals.size, bookings: inbox.bookings.size };
   for (const [name, count] of Object.entries(counts)) say(document.querySelector(`[data-tab=${name}] .count`), count ? String(count) : "");
   document.title = `${counts.proposals ? `(${counts.proposals}) ` : ""}${speech.words.app}`;
   (counts.proposals ? navigator.setAppBadge?.(counts.proposals) : navigator.clearAppBadge?.())?.catch(() => {});
-}
-
-function drawLink() {
-  const { words } = speech;
-  const seconds = Math.ceil((link.retryAt - Date.now()) / 1_000);
-  const texts = { live: words.live, connecting: words.connecting, stopped: words.stopped, waiting: navigator.onLine ? words.waiting(0) : words.offline };
-  byId("link").dataset.state = account.known ? link.state : "";
-  byId("link").title = link.state === "waiting" && seconds > 0 ? words.waiting(seconds) : "";
-  say(byId("link"), account.known ? (texts[link.state] ?? "") : "");
-}
-
-function drawNotices() {
-  const { words } = speech;
-  const { facts } = account;
-  const turnOn = [words.switch_on, () => does.setAvailable(true)];
-  const notes = [
-    link.state === "stopped" && account.known ? ["stopped", words[`stopped_${link.stopped?.closeCode}`] ?? words.stopped_other(link.stopped?.message ?? ""), [words.again, connect]] : null,
-    link.state === "waiting" && account.known ? ["away", words.away] : null,
-    account.known && facts?.available === false && changing === null ? ["off", words.off, turnOn] : null,
-    account.known && facts?.paused && changing === null ? ["paused", words.paused, turnOn] : null,
-    newer ? ["newer", words.newer, [words.reload, () => location.reload()]] : null,
-  ].filter(Boolean);
-  list(byId("notices"), notes, ([kind]) => `${kind}/${speech.language}`, ([kind, , act]) => make(`p.notice.${kind}`, { role: "status" }, make("span"), act ? make("button.plain", { type: "button", textContent: act[0], onclick: act[1] }) : null), (note, [, text]) => say(note.firstElementChild, text));
 }
 
 /** What changes by time alone. */
@@ -351,7 +279,7 @@ function tick() {
   const now = clock.now();
   if (link.state !== "live" && inbox.expire(now)) draw();
   cards.tick(inbox, now);
-  drawLink();
+  drawLink(link, account.known);
 }
 
 // -- views, language, sign-in -------------------------------------------------------------------------------------------
@@ -433,8 +361,7 @@ document.addEventListener("visibilitychange", () => {
   tick();
   cards.look();
 });
-addEventListener("online", drawLink);
-addEventListener("offline", drawLink);
+for (const change of ["online", "offline"]) addEventListener(change, draw);
 addEventListener("beforeinstallprompt", (event) => {
   event.preventDefault();
   installer = event;
@@ -455,7 +382,7 @@ async function work() {
 
 async function begin() {
   setLanguage(localStorage.language ?? preferred(navigator.languages));
-  settings = await readSettings();
+  settings = await installation.read();
   clock = new ServerClock(settings.speed);
   account = new Account(settings);
   for (const id of ["proposals-title", "bookings-title"]) byId(id).tabIndex = -1;

@@ -31,7 +31,7 @@ export class Proposals {
     list(this.parent, items, ({ key }) => key, (item) => (item.reason ? this.#gone(item.proposal, account) : this.#card(item.proposal, account)), (card, { proposal, reason }) => {
       if (reason) return say(card.querySelector(".why"), reasonOf(reason));
       const waiting = pending.find((command) => command.proposal === proposal.proposal);
-      this.#update(card, proposal, { waiting, live, counter: inbox.counters.get(proposal.proposal) });
+      this.#update(card, proposal, { waiting, live, deciding: inbox.deciding.has(proposal.proposal), counter: inbox.counters.get(proposal.proposal) });
       return this.#count(card, proposal, now);
     });
     if (held && !document.activeElement?.closest?.("[data-id]")) this.#refocus(held);
@@ -97,10 +97,10 @@ export class Proposals {
     return Number(this.parent.querySelector(`input[name="window-${CSS.escape(id)}"]:checked`)?.value ?? 0);
   }
 
-  #update(card, { proposal }, { waiting, live, counter }) {
+  #update(card, { proposal }, { waiting, live, deciding, counter }) {
     const { words } = speech;
-    const state = waiting ? (waiting.sent ? words.sending : live ? words.sending : words.queued) : counter ? (words.counter_state[counter] ?? counter) : "";
-    say(card.querySelector(".state"), waiting?.deciding ? words.deciding : state);
+    const sent = deciding ? words.deciding : live || waiting?.sent ? words.sending : words.queued;
+    say(card.querySelector(".state"), waiting ? sent : (words.counter_state[counter] ?? ""));
     say(card.querySelector(".problem"), this.notes.get(proposal) ?? "");
     card.querySelector(".actions").hidden = Boolean(waiting);
     card.querySelector(".undo").hidden = !waiting || waiting.sent || live;
