@@ -14,10 +14,9 @@ const size = (points) => Math.max(0.0005, ...[0, 1].map((axis) => Math.max(...po
 /** The outline of a cell, and of those around it. Null: it cannot be had now. */
 async function outline(cell) {
   if (!KNOWN.has(cell)) {
-    const answer = await fetch(`/app/cells/${encodeURIComponent(cell)}`).catch(() => null);
-    if (!answer?.ok) return null;
-    const { ring, around } = await answer.json();
-    KNOWN.set(cell, { ring: ring.map(project), around: around.map((near) => near.map(project)) });
+    const answer = await fetch(`/app/cells/${encodeURIComponent(cell)}`).then((found) => found.json()).catch(() => ({}));
+    if (!answer.ring) return null;
+    KNOWN.set(cell, { ring: answer.ring.map(project), around: answer.around.map((near) => near.map(project)) });
   }
   return KNOWN.get(cell);
 }

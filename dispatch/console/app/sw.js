@@ -40,7 +40,7 @@ async function activate() {
 }
 
 async function kept(file, request) {
-  return (await caches.match(file, { cacheName: KEPT })) ?? fetch(request);
+  return (await caches.match(file, { cacheName: KEPT })) ?? fetch(request).catch(() => Response.error());
 }
 
 /** Outlines of cells never change. */
@@ -48,7 +48,7 @@ async function cell(request) {
   const cache = await caches.open(CELLS);
   const known = await cache.match(request);
   if (known) return known;
-  const answer = await fetch(request);
+  const answer = await fetch(request).catch(() => Response.error());
   if (answer.ok) await cache.put(request, answer.clone());
   const all = await cache.keys();
   if (all.length > CELLS_MOST) await cache.delete(all[0]);
