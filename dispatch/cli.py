@@ -182,6 +182,7 @@ def _ending_together(settings: Settings) -> Settings:
 def _say_where(settings: Settings) -> None:
     where = Table.grid(padding=(0, 2))
     where.add_row("HTTP", f"http://{settings.http_host}:{settings.http_port}", "/docs explains it")
+    where.add_row("providers", f"http://{settings.http_host}:{settings.http_port}/app/", "their page")
     where.add_row("devices", f"ws://{settings.device_host}:{settings.device_port}/v1/device")
     where.add_row("store", _without_password(settings.redis_url or ""), f"profile {settings.profile}")
     out.print(Panel(where, title=f"dispatch {dispatch.__version__} is ready", subtitle="Ctrl-C ends it", expand=False))

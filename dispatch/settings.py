@@ -14,6 +14,7 @@ from functools import cache
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -29,6 +30,23 @@ def _store_url(url: str) -> str:
     if not url.startswith(("redis://", "rediss://", "unix://", "valkey://", "valkeys://")):
         raise ValueError("a store URL begins with redis://, rediss:// (TLS) or unix://")
     return url.replace("valkey", "redis", 1) if url.startswith("valkey") else url
+
+
+def _device_url(url: str) -> str:
+    if not url.startswith(("ws://", "wss://")):
+        raise ValueError(f"an address for devices begins with wss:// (or ws://, on this machine), this does not: {url}")
+    return url
+
+
+def _token_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+        raise ValueError(f"an address for tokens begins with https:// (http:// only on this machine), this does not: {url}")
+    return url
+
+
+DeviceUrl = Annotated[str, AfterValidator(_device_url)]
+TokenUrl = Annotated[str, AfterValidator(_token_url)]
 
 
 def _split(value: Any) -> Any:
@@ -81,6 +99,14 @@ class Settings(BaseSettings):
     http_port: Port = Field(8080, description="Port of the HTTP interface; 0 takes a free one.")
     device_host: str = Field("127.0.0.1", description="Address on which the gateway listens for devices.")
     device_port: Port = Field(8081, description="Port of the gateway; 0 takes a free one.")
+    device_url: DeviceUrl | None = Field(
+        None,
+        description="Address of the gateway for the provider's page, `wss://host/v1/device`. Default: the device port at the page's host.",
+    )
+    token_url: TokenUrl | None = Field(
+        None,
+        description="Where the provider's page fetches device tokens from your back end, with its cookies. Default: links bring them.",
+    )
     ops_host: str = Field("127.0.0.1", description="Address for the port below.")
     ops_port: Port | None = Field(
         None, description="Port for `/livez`, `/readyz` and `/metrics` of an api, gateway or worker that runs apart. Default: none."
@@ -176,6 +202,12 @@ class Settings(BaseSettings):
         """Where the keys of Web Push are; None: it is not set up."""
         made = self.data_dir / "vapid.json"
         return self.push_vapid_file or (made if made.exists() else None)
+
+    @property
+    def browser_origins(self) -> tuple[str, ...]:
+        """Origins that may open a device socket: those chosen, and in development this engine's own page."""
+        own = (f"http://{host}:{self.http_port}" for host in ("127.0.0.1", "localhost"))
+        return (*self.origins, *own) if self.dev else self.origins
 
     @property
     def keys_file(self) -> Path:

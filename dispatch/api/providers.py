@@ -37,30 +37,30 @@ async def get_inbox(call: Call[None]) -> Reply:
 
 async def test_provider(call: Call[TrialRequest]) -> Reply:
     """Sends him a test proposal: does what the engine sends reach his devices (R25b)?"""
-    return Reply(201, await call.desk.test(call.market, call.path("provider_id"), call.rid))
+    return Reply(201, await call.desk.devices.test(call.market, call.path("provider_id"), call.rid))
 
 
 async def get_test(call: Call[None]) -> Reply:
     """His last test, with the receipts of each device and of push."""
-    return Reply(200, await call.desk.tested(call.market, call.path("provider_id")))
+    return Reply(200, await call.desk.devices.tested(call.market, call.path("provider_id")))
 
 
 async def make_token(call: Call[TokenRequest]) -> Reply:
     """A token with which one device of a provider may connect."""
     body = call.body
-    return Reply(201, await call.desk.device_token(call.market, body.provider_id, body.device_id, body.ttl_s))
+    return Reply(201, await call.desk.devices.token(call.market, body.provider_id, body.device_id, body.ttl_s))
 
 
 async def delete_device(call: Call[None]) -> Reply:
     """The tokens of one device of a provider open nothing any more; its socket ends."""
     device_id = bodies.id_from_path(call.path("device_id"), "device_id")
-    await call.desk.revoke_tokens(call.market, call.path("provider_id"), device_id)
+    await call.desk.devices.revoke(call.market, call.path("provider_id"), device_id)
     return Reply(204)
 
 
 async def delete_devices(call: Call[None]) -> Reply:
     """The tokens of every device of a provider open nothing any more; their sockets end."""
-    await call.desk.revoke_tokens(call.market, call.path("provider_id"), None)
+    await call.desk.devices.revoke(call.market, call.path("provider_id"), None)
     return Reply(204)
 
 

@@ -9,7 +9,8 @@ import msgspec
 
 from dispatch import forecast, hours, waves
 from dispatch.engine import checks, faces
-from dispatch.engine.enrolment import Enrolment, provider_face
+from dispatch.engine.devices import Devices
+from dispatch.engine.enrolment import Enrolment, number_of, provider_face
 from dispatch.engine.places import Places, Spot, packed
 from dispatch.engine.requests import CancelRequest, MatchRequest
 from dispatch.errors import Conflict, Forbidden, NotFound, Unavailable, Unprocessable
@@ -31,9 +32,10 @@ class Desk:
     """Everything a booking service or ops can ask for. Bodies are those of PROTOCOL.md section 1."""
 
     def __init__(self, store: Store, gazetteer: Gazetteer, keys: DeviceKeys) -> None:
-        self._store, self._keys = store, keys
+        self._store = store
         self._places = Places(gazetteer)
         self._enrolment = Enrolment(store, self._places)
+        self.devices = Devices(store, keys, self.market)
 
     async def warm(self) -> None:
         """Reads what is slow to read, before the first request."""
@@ -87,33 +89,6 @@ class Desk:
         standing = await self._store.providers.get(name, provider_id)
         items = await self._store.inbox.open_items(name, standing.no)
         return {"epoch": items.epoch, "seq": items.seq, "items": [msgspec.msgpack.decode(item) for item in items.items], "more": False}
-
-    async def device_token(self, name: str, provider_id: str, device_id: str, ttl_s: int) -> dict[str, Any]:
-        """A token with which a device says hello."""
-        market = await self.market(name)
-        number = await self._number(name, provider_id)
-        token_generation = await self._store.rights.token_generation(name, number)
-        token, expires = self._keys.issue(name, provider_id, device_id, ttl_s, token_generation)
-        return {"token": token, "expires_at": faces.clock_of(market.settings.time_zone)(expires)}
-
-    async def revoke_tokens(self, name: str, provider_id: str, device_id: str | None) -> None:
-        """What a device of a provider (None: each of them) was given to connect with opens nothing any more; the sockets it opened end."""
-        await self.market(name)
-        await self._store.rights.revoke(name, await self._number(name, provider_id), device_id)
-
-    async def test(self, name: str, provider_id: str, rid: str) -> dict[str, Any]:
-        """Sends a provider a test proposal (R25b); how it stands. Raises NotFound, RateLimited."""
-        provider = await self._store.providers.get(name, provider_id)
-        await self._store.trials.send(name, provider.no, rid, by_device=False)
-        return await self.tested(name, provider_id)
-
-    async def tested(self, name: str, provider_id: str) -> dict[str, Any]:
-        """His last test, and what came back of it. Raises NotFound."""
-        market, provider = await self.market(name), await self._store.providers.get(name, provider_id)
-        trial = await self._store.trials.last(name, provider.no)
-        if trial is None:
-            raise NotFound("his notifications were never tested; POST to the same path does")
-        return faces.trial_face(provider.no, trial, market.settings.time_zone)
 
     # -- bookings -------------------------------------------------------------------------------------------------
 
@@ -288,21 +263,14 @@ class Desk:
         if await self._store.bookings.block(name, client_id, pno=None, on=False) == "ABSENT":
             raise NotFound(f"client {client_id} is not blocked")
 
-    async def _number(self, name: str, provider_id: str) -> int:
-        """A provider's number. Raises NotFound."""
-        number = await self._store.providers.number(name, provider_id)
-        if number is None:
-            raise NotFound(f"no provider {provider_id} in this market")
-        return number
-
     async def put_provider_block(self, name: str, provider_id: str, client_id: str) -> bool:
         """Keeps a provider and a client apart; whether they were not."""
-        number = await self._number(name, provider_id)
+        number = await number_of(self._store, name, provider_id)
         return await self._store.bookings.block(name, client_id, pno=number, on=True) == "CREATED"
 
     async def delete_provider_block(self, name: str, provider_id: str, client_id: str) -> None:
         """Lets a provider and a client meet again. Raises NotFound."""
-        number = await self._number(name, provider_id)
+        number = await number_of(self._store, name, provider_id)
         if await self._store.bookings.block(name, client_id, pno=number, on=False) == "ABSENT":
             raise NotFound(f"{provider_id} and {client_id} are not blocked")
 

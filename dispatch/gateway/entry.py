@@ -13,12 +13,11 @@ from dispatch.gateway.metrics import ADDRESSES, RESUMES
 from dispatch.gateway.moments import Moments
 from dispatch.gateway.registry import Registry
 from dispatch.gateway.relay import Relay
-from dispatch.gateway.rights import error_of
 from dispatch.gateway.session import Phase
 from dispatch.identity import Claims, DeviceKeys
 from dispatch.messages import Hello, PushAddress
 from dispatch.push import KINDS, unfit
-from dispatch.store import Linked, Resumed, Store
+from dispatch.store import Linked, Resumed, Store, refusal_of
 from dispatch.wire import encode_json
 
 NO_ADDRESS = b""
@@ -99,7 +98,7 @@ class Entry:
             raise Forbidden("the token is another provider's")
         (fault,) = await self._store.rights.faults(link.market, [(link.pno, link.name, claims.token_generation)])
         if fault is not None:
-            raise error_of(fault)
+            raise refusal_of(fault)
         link.token_generation = claims.token_generation
         return self._moments.at_wall(claims.expires_s * 1_000)
 
@@ -127,8 +126,8 @@ def _refusal(linked: Linked) -> DispatchError:
         case "TOO_MANY":
             return Forbidden(f"{linked.devices} devices of this provider are connected; close one first", "too_many_devices")
         case "BLOCKED":
-            return error_of("blocked")
+            return refusal_of("blocked")
         case "REVOKED":
-            return error_of("revoked")
+            return refusal_of("revoked")
         case _:
             return Unauthorized("no such provider")

@@ -10,10 +10,10 @@ from typing import Final
 import anyio
 import structlog
 
-from dispatch.errors import DispatchError, Forbidden, Unauthorized, Unavailable
+from dispatch.errors import Unavailable
 from dispatch.gateway.link import Link
 from dispatch.gateway.registry import Registry
-from dispatch.store import Changes, Fault, Store
+from dispatch.store import Changes, Store, refusal_of
 
 EVERY_S: Final = 0.5
 AT_ONCE: Final = 64  # links in one call: well under a millisecond of the store's time
@@ -66,9 +66,4 @@ class Rights:
             faults = await self._store.rights.faults(market, [(link.pno, link.name, link.token_generation) for link in some])
             for link, fault in zip(some, faults, strict=True):
                 if fault is not None:
-                    link.act(link.session.refused(error_of(fault)))
-
-
-def error_of(fault: Fault) -> DispatchError:
-    """What somebody is told who may not hold a socket."""
-    return Forbidden("this account is blocked") if fault == "blocked" else Unauthorized("the token was revoked; sign in anew")
+                    link.act(link.session.refused(refusal_of(fault)))

@@ -93,7 +93,7 @@ class Gateway:
         self.pulse = Pulse(store, self.registry, self.relay, self._entry, self.moments, self.name)
         self._answers = Answers(store, self.moments, self._entry, latency)
         self._door = Door(limits, settings)
-        self._upgrade = Upgrade(settings.origins, self._door, self.moments.now)
+        self._upgrade = Upgrade(settings.browser_origins, self._door, self.moments.now)
         self._everyone: set[Link] = set()
         self._left = anyio.Event()  # somebody did
         self._drained_at = 0  # wall ms at which nobody may be here any more, once that is asked for

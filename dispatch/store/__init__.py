@@ -29,13 +29,13 @@ from dispatch.store.profile import verify
 from dispatch.store.providers import Providers, Standing
 from dispatch.store.pushes import Push, Pushes
 from dispatch.store.renewal import Renewal
-from dispatch.store.rights import Changes, Fault, Rights
+from dispatch.store.rights import Changes, Fault, Rights, refusal_of
 from dispatch.store.trials import Trial, Trials
 from dispatch.store.wakeups import Listening, Wake, Wakeups, gateway_wakeups
 
 __all__ = [
     "ApiKey", "Changes", "Clock", "Delivery", "Fault", "Found", "Items", "Kept", "Linked", "Listening", "Market", "Marks", "Proposal",
-    "Push", "Record", "Resumed", "Standing", "Store", "Trial", "Turn", "Wake", "Wakeups", "closing", "mark", "sending",
+    "Push", "Record", "Resumed", "Standing", "Store", "Trial", "Turn", "Wake", "Wakeups", "closing", "mark", "refusal_of", "sending",
 ]  # fmt: skip
 
 CLOCK_KEY = "dispatch:clock"  # hash speed, base: a demo's clock, agreed on by the first process that starts

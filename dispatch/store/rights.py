@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from dispatch.errors import DispatchError, Forbidden, Unauthorized
 from dispatch.store.calls import Calls, text
 from dispatch.store.keys import key
 
@@ -62,6 +63,11 @@ class Rights:
         """For each of them what he lacks to hold a socket; None: he may."""
         reply = await self._calls.verb("rights", market, list=[list(holder) for holder in holders])
         return [None if fault is False or fault is None else _fault(text(fault)) for fault in reply["faults"]]
+
+
+def refusal_of(fault: Fault) -> DispatchError:
+    """What somebody is told who may not hold a socket."""
+    return Forbidden("this account is blocked") if fault == "blocked" else Unauthorized("the token was revoked; sign in anew")
 
 
 def _fault(word: str) -> Fault:

@@ -46,7 +46,7 @@ async def test_a_token_is_good_for_its_device_and_time(town: Town, desk: Desk) -
     answer = await town.call("POST", "/device-tokens", {"provider_id": "p-0", "device_id": "phone", "ttl_s": 600})
     assert answer.status_code == 201
     said = msgspec.json.decode(answer.content, type=answers.DeviceToken)
-    keys: DeviceKeys = desk._keys
+    keys: DeviceKeys = desk.devices._keys
     claims = keys.verify(said.token)
     assert (claims.market, claims.provider_id, claims.device_id) == (town.name, "p-0", "phone")
     assert claims.expires_s == int(said.expires_at.timestamp())
@@ -55,7 +55,7 @@ async def test_a_token_is_good_for_its_device_and_time(town: Town, desk: Desk) -
 async def test_a_device_or_all_of_them_can_be_revoked(town: Town, desk: Desk) -> None:
     async def token_generation() -> int:
         answer = await town.call("POST", "/device-tokens", {"provider_id": "p-0", "device_id": "phone"})
-        return desk._keys.verify(answer.json()["token"]).token_generation
+        return desk.devices._keys.verify(answer.json()["token"]).token_generation
 
     assert await token_generation() == 0
     for path, expected in (("/devices/phone", 1), ("/devices", 2), ("/devices/never-seen", 3)):

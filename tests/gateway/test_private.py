@@ -145,7 +145,7 @@ async def test_no_log_holds_a_token_a_name_or_an_address(
             await bare.socket.send(f"{token} {person}", text=True)
             await bare.end()
         await running.desk.cancel(market, "b-1", CancelRequest(by="client", reason=SECRETS["address"]), rid="c")
-        await running.desk.revoke_tokens(market, person, device)
+        await running.desk.devices.revoke(market, person, device)
     text = "\n".join(lines)
     assert "command_failed" in text, "what is logged is seen here"
     private = [*SECRETS.values(), person, device, address, token, token.split(".")[1], worthless, "Awa D.", "127.0.0.1"]

@@ -31,12 +31,12 @@ async def block(running: Gate, provider: str = "p-1", status: str = "inactive") 
 
 
 async def revoke(running: Gate, device: str | None = "d-1", provider: str = "p-1") -> None:
-    await running.desk.revoke_tokens(running.market, provider, device)
+    await running.desk.devices.revoke(running.market, provider, device)
 
 
 async def issued(running: Gate, provider: str = "p-1", device: str = "d-1", ttl_s: int = 600) -> str:
     """A token as the interface gives it: of the provider's present generation."""
-    return str((await running.desk.device_token(running.market, provider, device, ttl_s))["token"])
+    return str((await running.desk.devices.token(running.market, provider, device, ttl_s))["token"])
 
 
 @asynccontextmanager

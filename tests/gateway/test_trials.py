@@ -43,7 +43,7 @@ async def test_a_device_tests_every_step_and_each_receipt_is_shown_r25b(store: S
             after = steps()
             assert after["written"] > before["written"]  # it went the real way,
             assert [after[step] for step in ("seen", "answered")] == [before[step] for step in ("seen", "answered")]  # and nobody answered
-    assert (await running.desk.tested(market, "p-1"))["state"] == "accepted"
+    assert (await running.desk.devices.tested(market, "p-1"))["state"] == "accepted"
 
 
 async def test_a_test_is_told_to_a_device_that_resumes_and_to_one_that_is_new_p8(store: Store, market: str) -> None:
@@ -75,7 +75,7 @@ async def test_the_clients_know_a_test_while_it_is_open_and_forget_it_p8(store: 
         await running.provider()
         async with running.client() as client:
             await client.live()
-            await running.desk.test(market, "p-1", "rid")
+            await running.desk.devices.test(market, "p-1", "rid")
             heard: list[object] = []
             async for message in client:
                 heard.append(message)

@@ -82,6 +82,9 @@ def test_the_command_line_overrules_the_environment(monkeypatch: pytest.MonkeyPa
         ({"profile": "fast"}, "DISPATCH_PROFILE: "),
         ({"origins": "https://a.example/path"}, "an origin is scheme://host"),
         ({"origins": "a.example"}, "an origin is scheme://host"),
+        ({"device_url": "https://live.example"}, "DISPATCH_DEVICE_URL: an address for devices begins with wss://"),
+        ({"token_url": "http://shop.example/token"}, "DISPATCH_TOKEN_URL: an address for tokens begins with https://"),
+        ({"token_url": "shop.example"}, "an address for tokens begins with https://"),
         ({"gateway_id": "a b"}, "DISPATCH_GATEWAY_ID: "),
         ({"clock_speed": 60}, "DISPATCH_CLOCK_SPEED: only 1 is allowed without --dev"),
         ({"dev": True, "http_host": "0.0.0.0"}, "DISPATCH_HTTP_HOST=0.0.0.0: under --dev only loopback"),
@@ -124,6 +127,13 @@ def test_the_password_in_a_wrong_url_is_not_repeated() -> None:
 )
 def test_loopback_is_what_only_this_machine_reaches(host: str, loopback: bool) -> None:
     assert settings.is_loopback(host) is loopback
+
+
+def test_the_engines_own_page_may_open_a_device_socket_in_development_alone() -> None:
+    chosen = {"http_port": 9000, "origins": "https://pro.example"}
+    assert read(**chosen).browser_origins == ("https://pro.example",)
+    own = ("http://127.0.0.1:9000", "http://localhost:9000")
+    assert read(dev=True, **chosen).browser_origins == ("https://pro.example", *own)
 
 
 def test_under_dev_any_clock_speed_goes_on_loopback() -> None:
