@@ -21,7 +21,7 @@ RENEW_S = 40 * 60  # Apple takes a token for an hour, and a new one at most ever
 SOONEST_S = 20 * 60
 GONE = {"BadDeviceToken", "Unregistered", "ExpiredToken"}
 OUR_TOKEN = {"ExpiredProviderToken", "InvalidProviderToken", "MissingProviderToken"}
-SOUND = {Kind.PROPOSAL: "default", Kind.WITHDRAWN: None}
+SOUND = {Kind.PROPOSAL: "default", Kind.WITHDRAWN: None, Kind.TEST: "default"}
 
 
 class ProviderToken:
@@ -87,12 +87,12 @@ def envelope(notification: Notification) -> dict[str, str]:
         "apns-push-type": "alert",
         "apns-collapse-id": notification.id,
         "apns-expiration": str(notification.until_s),
-        "apns-priority": "10" if notification.kind is Kind.PROPOSAL else "5",
+        "apns-priority": "5" if notification.kind is Kind.WITHDRAWN else "10",
     }
 
 
 def letter(notification: Notification) -> dict[str, Any]:
-    """The payload. The app has the words: the alert names their key, ``dispatch.proposal`` or ``dispatch.withdrawn``."""
+    """The payload. The app has the words: the alert names their key, ``dispatch.proposal``, ``dispatch.withdrawn`` or ``dispatch.test``."""
     alert = {"loc-key": f"dispatch.{notification.kind.value}"}
     aps: dict[str, Any] = {"alert": alert, "mutable-content": 1}
     if sound := SOUND[notification.kind]:

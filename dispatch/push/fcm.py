@@ -130,7 +130,7 @@ def message(token: str, notification: Notification) -> dict[str, Any]:
         "token": token,
         "data": {name: str(value) for name, value in notification.facts.items()},
         "android": {
-            "priority": "HIGH" if notification.kind is Kind.PROPOSAL else "NORMAL",
+            "priority": "NORMAL" if notification.kind is Kind.WITHDRAWN else "HIGH",
             "ttl": f"{notification.left_s}s",
             "collapse_key": notification.id,
         },

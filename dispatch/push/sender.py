@@ -15,6 +15,7 @@ class Kind(StrEnum):
 
     PROPOSAL = "proposal"
     WITHDRAWN = "withdrawn"  # replaces the notification of the proposal
+    TEST = "test"  # stands for no booking (R25b)
 
 
 class Notification(Struct, frozen=True, kw_only=True):

@@ -49,7 +49,7 @@ class WebPush:
             "content-type": "application/octet-stream",
             "ttl": str(notification.left_s),
             "topic": topic(notification.id),
-            "urgency": "high" if notification.kind is Kind.PROPOSAL else "normal",
+            "urgency": "normal" if notification.kind is Kind.WITHDRAWN else "high",
         }
 
     async def _post(self, endpoint: URL, body: bytes, headers: dict[str, str]) -> Outcome:

@@ -82,9 +82,3 @@ class Trials:
             return 0
         reply: Mapping[str, Any] = await self._calls.verb("end_tests", market, limit=AT_ONCE)
         return int(reply["ended"])
-
-    async def pushed(self, market: str, proposal: str, outcome: str, device: str = "") -> bool:
-        """A push service took the notification of a test, or did not (``outcome``: a word or two); whether it is his last one."""
-        _, round_, pno = proposal.split(".")
-        reply = await self._calls.verb("push_tested", market, p=int(pno), round=int(round_), device=device, outcome=outcome)
-        return bool(reply["word"] == "DONE")

@@ -50,6 +50,17 @@ async def test_its_end_takes_its_place_silently(sender: Apns, service: Service) 
     assert (request.headers["apns-collapse-id"], request.headers["apns-priority"]) == ("7.1.42", "5")
 
 
+async def test_a_test_is_as_loud_as_what_it_stands_for_r25b(sender: Apns, service: Service) -> None:
+    await sender.send(DEVICE, told(Kind.TEST))
+    [request] = service.requests
+    assert (request.json["aps"]["alert"], request.json["aps"]["sound"], request.json["kind"]) == (
+        {"loc-key": "dispatch.test"},
+        "default",
+        "test",
+    )
+    assert request.headers["apns-priority"] == "10"
+
+
 async def test_apple_knows_who_sends_and_all_share_one_connection(sender: Apns, service: Service) -> None:
     outcomes = await asyncio.gather(*(sender.send(DEVICE, told(id=f"{number}.1.42")) for number in range(40)))
     assert {outcome.verdict for outcome in outcomes} == {Verdict.SENT}

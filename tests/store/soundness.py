@@ -112,6 +112,11 @@ def _of_queues(client: "Redis", market: str, people: Sequence[int]) -> Iterator[
     yield from _differences("places in a queue of", waiting, dict.fromkeys(people, 1))
 
 
+def _state_of_test(client: "Redis", market: str, pno: int) -> str:
+    state: str = msgspec.msgpack.decode(client.hget(key("proposals", market, 0), pno))[0]
+    return state
+
+
 def _of_pushes(client: "Redis", market: str, people: Sequence[int], records: list[Record]) -> Iterator[str]:
     """What is owed by push is looked at in time, and is of a proposal that is open or has just ended; who has an address is reachable."""
     looked_at = {member.decode(): score for member, score in client.zrange(key("push_due", market), 0, -1, withscores=True)}
@@ -127,9 +132,9 @@ def _of_pushes(client: "Redis", market: str, people: Sequence[int], records: lis
             yield f"provider {pno}: has {len(addresses)} push addresses, his flag says otherwise"
         for bno, raw in client.hgetall(key("pushes", market, pno)).items():
             kept = msgspec.msgpack.decode(raw)
-            proposal = records[int(bno) - 1].proposals[pno]
-            if (proposal.state == "open") != (not kept.get("gone")):
-                yield f"provider {pno}: a push of a proposal that is {proposal.state}: {kept}"
+            state = records[int(bno) - 1].proposals[pno].state if int(bno) else _state_of_test(client, market, pno)
+            if (state == "open") != (not kept.get("gone")):
+                yield f"provider {pno}: a push of a proposal that is {state}: {kept}"
             if waiting := [one["due"] for one in kept["to"].values() if one["state"] != "sent"]:
                 owed[f"{pno}.{int(bno)}"] = min(waiting)
             elif kept.get("gone"):

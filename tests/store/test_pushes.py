@@ -73,6 +73,34 @@ async def sound(scene: Scene) -> bool:
     return True
 
 
+# -- when an address is taken away ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("device", "left"), [("phone", ["ada-tablet proposal"]), ("tablet", ["ada-phone proposal"]), (None, [])])
+async def test_a_device_whose_tokens_are_revoked_is_not_pushed_any_more(scene: Scene, device: str | None, left: list[str]) -> None:
+    await named(scene, "ada")
+    await named(scene, "ada", "tablet")
+    await scene.open()
+    await scene.store.rights.revoke(scene.market, scene.numbers["ada"], device)
+    assert short(await due(scene)) == left
+    assert (await scene.desk.provider(scene.market, "ada"))["reachable"] is bool(left)
+    assert await sound(scene)
+
+
+async def test_a_blocked_account_is_not_pushed_any_more_and_signs_in_anew_when_it_is_not_blocked(scene: Scene) -> None:
+    await named(scene, "ada")
+    await scene.open()
+    await scene.provider("ada", status="inactive", reachable=False)
+    assert await due(scene) == []
+    await ripe(scene)
+    assert (await due(scene), await remembered(scene)) == ([], 0)
+    await scene.provider("ada", reachable=False)
+    assert not (await scene.desk.provider(scene.market, "ada"))["reachable"]
+    await named(scene, "ada")
+    assert (await scene.desk.provider(scene.market, "ada"))["reachable"]
+    assert await sound(scene)
+
+
 # -- when a push is owed ----------------------------------------------------------------------------------------------
 
 

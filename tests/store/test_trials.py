@@ -8,11 +8,12 @@ import pytest
 
 from dispatch.engine.upkeep import Upkeep
 from dispatch.errors import BadRequest, NotFound, RateLimited
-from dispatch.messages import Proposal, ToDevice, TrialState, Withdrawn
+from dispatch.messages import Proposal, PushAddress, ToDevice, TrialState, Withdrawn
 from dispatch.model import Catalogue, Service, Trade
-from dispatch.store import Marks, mark
+from dispatch.store import Marks, Push, mark
 from dispatch.store.keys import key
 from dispatch.store.trials import LIFE_MS, PAUSE_MS
+from dispatch.wire import encode_json
 from tests.store.recount import recount, said
 from tests.store.scene import GATEWAY, Scene
 from tests.store.soundness import faults
@@ -32,6 +33,17 @@ async def confirm(scene: Scene, proposal: str, device: str, *, seen: bool = Fals
 async def answer(scene: Scene, proposal: str, how: str, name: str = "ada", command: str | None = None) -> str:
     act = getattr(scene.store.claims, how)
     return str((await act(scene.market, scene.numbers[name], command or scene.fresh("x"), proposal, 1))["outcome"])
+
+
+async def addressed(scene: Scene, device: str = "phone", conn: int = 2) -> None:
+    """A device of Ada's is there, and has named where it is pushed."""
+    address = encode_json(PushAddress(kind="fcm", token=f"{device}-token"))
+    await scene.store.links.connect(scene.market, scene.numbers["ada"], device, GATEWAY, conn, push=address)
+
+
+async def pushes(scene: Scene) -> list[Push]:
+    """What is to be pushed in this test's market now; it is lent from then on."""
+    return [one for one in await scene.store.pushes.due(100) if one.market == scene.market]
 
 
 async def heard(scene: Scene, name: str = "ada") -> list[Any]:
@@ -96,14 +108,48 @@ async def test_no_crowd_of_devices_makes_a_test_long(scene: Scene) -> None:
 
 
 async def test_what_the_push_service_said_is_shown_beside_r25b(scene: Scene) -> None:
-    await scene.store.links.connect(scene.market, scene.numbers["ada"], "phone", GATEWAY, 2, push=b"address")
+    await addressed(scene)
     proposal = await send(scene)
     trial = await scene.store.trials.last(scene.market, scene.numbers["ada"])
     assert trial is not None
-    assert [one.way for one in trial.receipts] == ["socket", "push"]
-    assert await scene.store.trials.pushed(scene.market, proposal, "sent")
+    assert [(one.way, one.device) for one in trial.receipts] == [("socket", "phone"), ("push", "phone")]
+    assert await confirm(scene, proposal, "phone", seen=True) == Marks()
+    (push,) = await pushes(scene)  # though it has come by the socket, and is on the screen
+    assert (push.id, push.kind, push.device, push.bno) == (proposal, "test", "phone", 0)
+    assert await faults(scene.store, scene.market, scene.redis_url) == []
+    await scene.store.pushes.sent(push)
     assert [(one.way, one.outcome) for one in (await state(scene)).receipts] == [("socket", None), ("push", "sent")]
-    assert not await scene.store.trials.pushed(scene.market, "0.9.1", "sent")
+    assert (await pushes(scene), await scene.gauge("count.pushes_sent")) == ([], 0)
+    assert await faults(scene.store, scene.market, scene.redis_url) == []
+
+
+async def test_an_answer_leaves_a_push_that_is_under_way_its_outcome_and_takes_back_any_other_r25b(scene: Scene) -> None:
+    await addressed(scene)
+    await addressed(scene, "tablet", 3)
+    proposal = await send(scene)
+    under_way, put_off = await pushes(scene)
+    await scene.store.pushes.retry(put_off, 0)
+    assert await answer(scene, proposal, "accept") == "done"
+    assert await pushes(scene) == []
+    assert await faults(scene.store, scene.market, scene.redis_url) == []
+    await scene.store.pushes.failed(under_way)
+    assert {one.device: one.outcome for one in (await state(scene)).receipts if one.way == "push"} == {
+        under_way.device: "failed", put_off.device: None,
+    }  # fmt: skip
+    assert await faults(scene.store, scene.market, scene.redis_url) == []
+
+
+async def test_what_becomes_of_an_older_test_says_nothing_of_the_newer_one_r25b(scene: Scene) -> None:
+    await addressed(scene)
+    await send(scene)
+    (older,) = await pushes(scene)
+    await scene.later(milliseconds=PAUSE_MS)
+    newer = await send(scene)
+    await scene.store.pushes.sent(older)
+    trial = await scene.store.trials.last(scene.market, scene.numbers["ada"])
+    assert trial is not None
+    assert [one.outcome for one in trial.receipts if one.way == "push"] == [""]
+    assert [push.id for push in await pushes(scene)] == [newer]
 
 
 @pytest.mark.parametrize(("how", "ended"), [("accept", "accepted"), ("refuse", "refused")])

@@ -11,7 +11,7 @@ function verbs.admit(m, a)
       call('ZREM', K.unwritten(m), one[1])
       record.refresh(m, one[1])
       event.note(m, 'ProviderPut', { p = one[1], created = true })
-      if one[2] == 'inactive' and call('EXISTS', K.links(m, one[1])) == 1 then rights.changed(m, one[1]) end
+      if one[2] == 'inactive' and call('EXISTS', K.links(m, one[1]), K.addresses(m, one[1])) > 0 then rights.block(m, one[1]) end
     end
   end
   for _, s in ipairs(a.spare) do slots.add_spare(m, s[1], s[2], s[3]) end

@@ -1,8 +1,8 @@
 -- notify: the next pushes to send; each is lent for a while, so that a dead worker loses nothing.
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, limit, lend (ms of wall time), most (attempts of one)}
--- Replies: DONE {list {{pno, bno, device, address, proposal id, kind (proposal, withdrawn), expires (engine ms), tries}..}, at (engine ms),
---          more (to be looked at now)}
+-- Replies: DONE {list {{pno, bno, device, address, proposal id, kind (proposal, withdrawn, test), expires (engine ms), tries}..},
+--          at (engine ms), more (to be looked at now)}
 -- Source: SPEC.md R14; PROTOCOL.md section 2 (push: no socket, background, or no ack in 3 s).
 
 -- What keeps a push that is due from being sent: a word to count, `needless`, or nil.
@@ -10,6 +10,7 @@ local function obstacle(m, pno, bno, r, device, most)
   local one = r.to[device]
   if clock.now() >= r.expires then return 'expired' end
   if one.tries >= most then return 'failed' end
+  if one.kind == 'test' and r.gone then return 'needless' end -- whoever sent it died, and it was answered meanwhile
   local p = one.kind == 'proposal' and seats.get(m, bno, pno)
   if p and p[S.received] ~= 0 and (one.listens or pushes.on_screen(m, pno, device)) then return 'needless' end
 end

@@ -68,7 +68,7 @@ function verbs.put_provider(m, a)
   local more = settle(m, pno, a, { 1, 1 }, begun)
   event.note(m, 'ProviderPut', { p = pno, created = fresh })
   if a.status ~= 'approved' then seats.recall(m, pno, 'ops', function() return true end) end
-  if a.status == 'inactive' and was ~= 'inactive' then rights.changed(m, pno) end -- his account is blocked
+  if a.status == 'inactive' and was ~= 'inactive' then rights.block(m, pno) end
   return reply(fresh and 'CREATED' or 'REPLACED', { p = pno, more = more, left = left })
 end
 

@@ -1,4 +1,5 @@
--- revoke: the tokens that a device of a provider, or each of his devices, was given until now are worth nothing any more.
+-- revoke: the tokens that a device of a provider, or each of his devices, was given until now are worth nothing any more,
+-- and the address it named for pushes is forgotten: whoever signs in names one anew.
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, p, device or nil (all of them), most (devices remembered one by one)}
 -- Replies: DONE
@@ -19,6 +20,7 @@ function verbs.revoke(m, a)
   local key = K.revoked(m, a.p)
   call('HSET', key, a.device or '*', call('HINCRBY', key, '#', 1))
   if call('HLEN', key) - call('HEXISTS', key, '*') - 1 > a.most then fold(key) end
+  if a.device then pushes.forget(m, a.p, a.device) else pushes.forget_all(m, a.p) end
   event.note(m, 'TokensRevoked', { p = a.p, all = not a.device })
   rights.changed(m, a.p)
   return reply('DONE')

@@ -15,11 +15,11 @@ local function pretended(m, a, now)
       'note', '') }
 end
 
--- One receipt to come from each device that is there, and one from the push service where he has an address.
+-- One receipt to come from each device that is there, and one from the push service of each that has an address.
 local function receipts(m, pno)
   local rows = {}
   for _, device in ipairs(call('HKEYS', K.links(m, pno))) do rows[#rows + 1] = { 'socket', device, 0, 0, '' } end
-  if call('HGET', K.provider(m, pno), 'push') == '1' then rows[#rows + 1] = { 'push', '', 0, 0, '' } end
+  for _, device in ipairs(call('HKEYS', K.addresses(m, pno))) do rows[#rows + 1] = { 'push', device, 0, 0, '' } end
   return rows
 end
 
@@ -31,6 +31,7 @@ local function send(m, a, round, now)
   call('HSET', K.open(m, a.p), 't', frame)
   call('ZADD', K.trials(m), b.deadline, a.p)
   seats.put(m, trial.BOOKING, a.p, p)
+  pushes.ask(m, b, a.p, 'test', round)
   event.note(m, 'TestSent', { p = a.p })
   gauge.add(m, 'count.tests', 1)
 end
@@ -57,12 +58,4 @@ function verbs.end_tests(m, a)
   local over = call('ZRANGEBYSCORE', K.trials(m), '-inf', clock.now(), 'LIMIT', 0, a.limit)
   for _, pno in ipairs(over) do trial.close(m, tonumber(pno), seats.get(m, trial.BOOKING, pno), 'expired', 'expired') end
   return reply('DONE', { ended = #over })
-end
-
--- push_tested: ARGV {m, p, round, device or '', outcome}: what became of a test at the push service. Replies: DONE, UNKNOWN (not his last)
-function verbs.push_tested(m, a)
-  local p = trial.get(m, a.p, a.round)
-  if not p then return reply('UNKNOWN') end
-  trial.pushed(m, a.p, p, a.device, a.outcome)
-  return reply('DONE')
 end

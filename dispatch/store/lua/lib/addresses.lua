@@ -17,6 +17,11 @@ function pushes.forget(m, pno, device)
   record.refresh(m, pno)
 end
 
+-- None of his devices has one any more.
+function pushes.forget_all(m, pno)
+  for _, device in ipairs(call('HKEYS', K.addresses(m, pno))) do pushes.forget(m, pno, device) end
+end
+
 -- Of a provider's devices with an address, the one that named it longest ago.
 local function eldest(m, pno)
   local oldest, since

@@ -41,7 +41,7 @@ local function send(m, b, r, plan, now)
     plan.urgency })
   record.asked(m, r, now)
   seats.count(m, r.pno, 1)
-  pushes.ask(m, b, r.pno)
+  pushes.ask(m, b, r.pno, 'proposal', b.round)
 end
 
 -- Buckets that were crowded begin their next search where this crowd ended.

@@ -1,7 +1,7 @@
 -- Pushes: which devices of a provider are owed a notification of a proposal, and what became of it. K.pushes of a provider has a record for
 -- each proposal that found him with addresses, by booking: {id, expires (engine ms), gone (it is no more), to {device = {state, due (wall
 -- ms), tries, kind, listens}}}. A device is `owed` from `due` on, `lent` to a worker until `due`, or `sent` the proposal; K.push_due
--- says which record is looked at when.
+-- says which record is looked at when. A test (R25b) is pushed as well, whatever sockets there are; what became of it is the test's own.
 local PATIENCE = 3000 -- ms of wall time in which a device whose app is on the screen confirms a proposal, or is pushed it
 
 function pushes.get(m, pno, bno)
@@ -27,14 +27,14 @@ function pushes.on_screen(m, pno, device)
 end
 
 -- A proposal was sent. Devices without a socket, or in the background, are owed a push at once; the others when they do not confirm it.
-function pushes.ask(m, b, pno)
+function pushes.ask(m, b, pno, kind, round)
   if call('HGET', K.provider(m, pno), 'push') ~= '1' then return end
   local to = {}
   for _, device in ipairs(call('HKEYS', K.addresses(m, pno))) do
-    local listens = pushes.on_screen(m, pno, device)
-    to[device] = { state = 'owed', due = clock.wall() + (listens and PATIENCE or 0), tries = 0, kind = 'proposal', listens = listens }
+    local listens = kind ~= 'test' and pushes.on_screen(m, pno, device)
+    to[device] = { state = 'owed', due = clock.wall() + (listens and PATIENCE or 0), tries = 0, kind = kind, listens = listens }
   end
-  pushes.put(m, pno, b.no, { id = seats.id(b.no, b.round, pno), expires = b.deadline, to = to })
+  pushes.put(m, pno, b.no, { id = seats.id(b.no, round, pno), expires = b.deadline, to = to })
 end
 
 -- An open proposal has another deadline. It is not pushed again.
@@ -52,7 +52,9 @@ function pushes.replace(m, b, pno, p)
   local late, heard = clock.now() >= r.expires, p[S.received] ~= 0
   r.gone = true
   for device, one in pairs(r.to) do
-    if late or one.tries == 0 or (heard and pushes.on_screen(m, pno, device)) then r.to[device] = nil
+    local needless = one.tries == 0 or (heard and pushes.on_screen(m, pno, device))
+    if one.kind == 'test' then needless = one.state ~= 'lent' end
+    if late or needless then r.to[device] = nil
     elseif one.state ~= 'lent' then one.state, one.due = 'owed', clock.wall() end
   end
   pushes.put(m, pno, b.no, r)
@@ -63,9 +65,11 @@ local COUNTS = { sent = 'count.pushes_sent', failed = 'count.pushes_failed', gon
 -- What became of a push to a device: sent; gone (its address is none), failed (given up), expired (too late). The caller writes `r` back.
 function pushes.settle(m, pno, bno, r, device, outcome)
   local one = r.to[device]
-  event.add(m, bno, 'Pushed', { p = pno, kind = one.kind, outcome = outcome })
-  gauge.add(m, COUNTS[outcome], 1)
-  if outcome ~= 'sent' or one.kind == 'withdrawn' then r.to[device] = nil
+  if one.kind == 'test' then trial.pushed(m, pno, device, outcome) else
+    event.add(m, bno, 'Pushed', { p = pno, kind = one.kind, outcome = outcome })
+    gauge.add(m, COUNTS[outcome], 1)
+  end
+  if outcome ~= 'sent' or one.kind ~= 'proposal' then r.to[device] = nil
   elseif r.gone then one.state, one.due = 'owed', clock.wall()
   else one.state = 'sent' end
 end

@@ -14,6 +14,12 @@ function rights.revoked(m, pno, device, token_gen)
   return math.max(tonumber(since[1]) or 0, tonumber(since[2]) or 0) > (token_gen or 0)
 end
 
+-- His account is blocked: nothing reaches his devices any more, by whichever way.
+function rights.block(m, pno)
+  pushes.forget_all(m, pno)
+  rights.changed(m, pno)
+end
+
 -- Every gateway looks again at the sockets of a provider. It reads that he is to be looked at; the wake-up only makes it read at once.
 function rights.changed(m, pno)
   local number = call('HINCRBY', K.numbers(m), 'rights', 1)

@@ -53,8 +53,9 @@ function trial.mark(m, pno, which, on_screen)
   keep(m, pno, p)
 end
 
--- A push service took it, or did not.
-function trial.pushed(m, pno, p, device, outcome)
+-- What became of his last test at the push service of a device.
+function trial.pushed(m, pno, device, outcome)
+  local p = seats.get(m, trial.BOOKING, pno)
   row_of(p, 'push', device)[OUTCOME] = outcome
   keep(m, pno, p)
 end
