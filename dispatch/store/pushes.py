@@ -18,8 +18,8 @@ _address = msgspec.json.Decoder(PushAddress)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Push:
-    """One notification for one device. ``id``: of the proposal; ``kind``: proposal, withdrawn or test; ``expires_at`` engine ms, ``until_ms``
-    the same moment in wall ms; ``attempts``: this one included; ``packed``: the address as the store has it."""
+    """One notification for one device. ``id``: of the proposal; ``kind``: proposal, withdrawn or test; ``expires_at`` engine ms,
+    ``until_ms`` the same moment in wall ms; ``attempts``: this one included; ``packed``: the address as the store has it."""
 
     market: str
     pno: int

@@ -53,11 +53,8 @@ async def test_its_end_takes_its_place_silently(sender: Apns, service: Service) 
 async def test_a_test_is_as_loud_as_what_it_stands_for_r25b(sender: Apns, service: Service) -> None:
     await sender.send(DEVICE, told(Kind.TEST))
     [request] = service.requests
-    assert (request.json["aps"]["alert"], request.json["aps"]["sound"], request.json["kind"]) == (
-        {"loc-key": "dispatch.test"},
-        "default",
-        "test",
-    )
+    aps = request.json["aps"]
+    assert (aps["alert"], aps["sound"], request.json["kind"]) == ({"loc-key": "dispatch.test"}, "default", "test")
     assert request.headers["apns-priority"] == "10"
 
 
