@@ -108,6 +108,7 @@ export function outcomeOf(type, outcome, what) {
   const { words } = speech;
   if (outcome === "won") return { said: words.won(what), gone: "won" };
   if (outcome === "done" && type === "refuse") return { said: words.refused, gone: "done" };
+  if (outcome === "done" && type === "accept") return { said: words.tested, gone: "done" }; // of a test: it stands for no booking
   if (outcome === "done" || outcome === "pending") return {};
   if (["version_conflict", "sent", "limit", "too_late"].includes(outcome)) return { note: words[outcome] };
   return { gone: outcome, said: reasonOf(outcome) };

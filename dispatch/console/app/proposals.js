@@ -70,7 +70,7 @@ export class Proposals {
       make("div.left", {}, make("p", { role: "timer" }), make("div.bar", { "aria-hidden": "true" }, make("i"))),
       make("p.state", { role: "status" }),
       make("p.problem", { role: "alert" }),
-      make("div.actions", {}, button("accept", "primary", words.accept), button("refuse", "plain", words.refuse), button("counter", "plain", words.counter)),
+      make("div.actions", {}, button("accept", "primary", words.accept), button("refuse", "plain", words.refuse), proposal.kind === "test" ? null : button("counter", "plain", words.counter)),
       make("button.quiet.undo", { type: "button", hidden: true, textContent: words.take_back, onclick: () => this.does.takeBack(proposal) }),
     );
     this.watch.observe(card);
@@ -82,6 +82,7 @@ export class Proposals {
     const badges = [
       kind === "bonus" ? make("span.badge.bonus", { textContent: [words.bonus, ...reasons].join(" · ") }) : null,
       kind === "direct" ? make("span.badge", { textContent: [words.direct, ...reasons].join(" · ") }) : null,
+      kind === "test" ? make("span.badge", { textContent: words.test }) : null,
       booking.known_client ? make("span.badge", { textContent: words.known_client }) : null,
     ].filter(Boolean);
     return badges.length ? make("p.badges", {}, badges) : null;
