@@ -36,12 +36,13 @@ class Protocol(ServerProtocol):
 class Guarded(ServerConnection):
     """A connection that counts itself at the door, and its frames. ``party``: the address it counts for."""
 
-    party: str | None = None
+    __slots__ = ("_controls", "_door", "_fragments", "party")  # beside those of the library they would make its dict five times as heavy
 
     def __init__(self, protocol: ServerProtocol, server: Server, *, door: Door | None = None, **options: Any) -> None:
         super().__init__(protocol, server, **options)
         protocol.__class__ = Protocol  # the library makes it, and offers no other way to choose of which class
         self._door = door
+        self.party: str | None = None
         self._fragments = 0
         self._controls: Bucket | None = None  # most devices never send one
 

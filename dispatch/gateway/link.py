@@ -11,9 +11,11 @@ from typing import Any, Final
 
 import anyio
 from msgspec import Struct
-from websockets.asyncio.server import broadcast
+from websockets.asyncio.server import Server, broadcast
 from websockets.protocol import State
+from websockets.server import ServerProtocol
 
+from dispatch.gateway.door import Door
 from dispatch.gateway.effects import Close, Confirm, Effect, Forward, Over, Rest, Say
 from dispatch.gateway.frames import Frame
 from dispatch.gateway.guard import Guarded
@@ -34,7 +36,11 @@ LOOKS: Final = 4  # at a transport that is full, before it counts as stuck
 class Device(Guarded):
     """A websocket whose link hears when there is room again, and when the connection is gone or failed."""
 
-    link: "Link | None" = None
+    __slots__ = ("link",)
+
+    def __init__(self, protocol: ServerProtocol, server: Server, *, door: Door | None = None, **options: Any) -> None:
+        super().__init__(protocol, server, door=door, **options)
+        self.link: Link | None = None
 
     def data_received(self, data: bytes) -> None:
         """The device says something. What the protocol itself answers (to pings) no queue of ours bounds: who asks much and reads nothing

@@ -30,6 +30,7 @@ GOOD: Mapping[str, Mapping[str, Any]] = {
     "pong": {"seq": 0, "now": 1},
     "sync": {"id": "y"},
     "refresh": {"id": "f", "token": "t"},
+    "test": {"id": "n"},
 }  # fmt: skip
 KINDS = sorted(COMMANDS)
 WITH_ID = sorted(kind for kind in KINDS if "id" in COMMANDS[kind].__struct_fields__)
