@@ -31,6 +31,7 @@ from tests.gateway.raw import framed, raw, upgrade, upgraded
 EACH_CODEC = pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
 UNLIMITED = Limits(burst=10**6, per_minute=10**6, frames_burst=10**6)
 BAD_TOKEN, MALFORMED, NO_HELLO, TOO_MANY = 4500, 4501, 4006, 4008
+TOO_SOON = "a test was sent just now"  # a limit of its own, beside that on commands
 
 
 def test_every_message_of_the_inventory_has_hostile_cases() -> None:
@@ -211,8 +212,12 @@ async def test_the_twenty_first_of_any_message_with_an_id_is_refused_and_a_flood
     async with town(store, market, limits) as running, running.device(codec=codec) as (bare, _):
         for number in range(60):
             await bare.say(good(kind, id=f"m-{number}"))
-        answers = [await bare.hear() for _ in range(21)]
-        assert "rate_limited" not in [getattr(answer, "code", None) for answer in answers[:20]]
+        answers: list[Any] = []
+        while len(answers) < 21:
+            if hasattr(answer := await bare.hear(), "id"):  # the first test tells of itself besides
+                answers.append(answer)
+        codes = [getattr(answer, "code", None) for answer in answers[:20] if not getattr(answer, "message", "").startswith(TOO_SOON)]
+        assert "rate_limited" not in codes
         assert isinstance(answers[20], Error)
         assert (answers[20].code, answers[20].retry) == ("rate_limited", True)
         assert answers[20].after_ms
