@@ -103,8 +103,10 @@ class BookingService:
         }  # fmt: skip
         try:
             await self.client.open(msgspec.convert(request, BookingRequest), key=f"{booking}-open")
-        except Unprocessable:
-            return "refused"  # the store was away for so long that it is too late now
+        except Unprocessable as error:
+            if error.code != "too_late":
+                raise
+            return "too_late"  # the store was away for so long
         return "opened"
 
     def _starts(self, booking: str) -> int:
@@ -122,8 +124,10 @@ class BookingService:
         async def ask() -> str:
             try:
                 await self.client.cancel(booking, "client", "no longer", key=f"{booking}-cancel")
-            except Conflict:
-                return "conflict"
+            except (Conflict, NotFound) as error:
+                if error.code not in ("conflict", "not_found"):
+                    raise
+                return error.code
             return "cancelled"
 
         await self._asked(f"{booking}-cancel", ask, chance)
