@@ -89,7 +89,10 @@ def test_a_good_run_is_fine_and_everything_was_looked_at() -> None:
         (lambda w, _: say(w, "b-1", "accept", "p-5", "error internal"), {"wrong answers"}),
         (lambda w, _: say(w, "b-1", "cancel", "", "error internal"), {"wrong answers"}),
         (lambda w, _: say(w, "b-1", "refuse", "p-5", "version_conflict"), {"wrong answers"}),
-        (lambda w, e: (say(w, "b-1", "cancel", "", "error internal"), e.update({"b-1": end("unfilled")})), {"wrong answers", "lost wins", "wrong lost"}),
+        (
+            lambda w, e: (say(w, "b-1", "cancel", "", "error internal"), e.update({"b-1": end("unfilled")})),
+            {"wrong answers", "lost wins", "wrong lost"},
+        ),
         (
             lambda w, e: (cancelled(w, e, "b-1"), later(w, e, "b-3"), say(w, "b-3", "accept", "p-1", "overlap")),
             {"wrong overlaps", "impossible histories"},
