@@ -20,7 +20,7 @@ from dispatch.identity import DeviceKeys
 from dispatch.store.embedded import Embedded
 from tests.store import recount
 
-DEVICES = 12
+DEVICES, BOOKINGS = 12, 4
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ async def fresh(short_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with Embedded(short_dir / "data", "durable") as server:
         store = await connected(server.url, SPEED)
         desk = Desk(store, Gazetteer(), DeviceKeys.create(tmp_path / "keys.json"))
-        yield Round(1, 1, store, desk, devices=DEVICES, bookings=3, search_s=20.0), store, server.url
+        yield Round(1, 1, store, desk, devices=DEVICES, bookings=BOOKINGS, search_s=20.0), store, server.url
         await store.close()
 
 
@@ -48,7 +48,7 @@ async def records(one: Round, store: Any) -> list[Any]:
 
 async def test_in_a_round_as_it_should_be_everybody_is_asked_for_everything(prepared: tuple[Round, Any, str]) -> None:
     one, store, _ = prepared
-    assert [race.missing for race in one.races] == [frozenset()] * 3
+    assert [race.missing for race in one.races] == [frozenset()] * BOOKINGS
     assert list(one._unasked(await records(one, store))) == []
 
 
@@ -59,10 +59,10 @@ async def test_who_is_connected_and_not_asked_is_found(fresh: tuple[Round, Any, 
     connect = one._connect
     monkeypatch.setattr(one, "_connect", lambda pno: connect(pno) if pno != 7 else asyncio.sleep(0))
     await one.prepare()
-    assert [(race.missing, race.cause) for race in one.races] == [(frozenset({7}), UNKNOWN)] * 3
+    assert [(race.missing, race.cause) for race in one.races] == [(frozenset({7}), UNKNOWN)] * BOOKINGS
     words = list(one._unasked(await records(one, store)))
     assert words[0] == f"booking 1: 1 of {DEVICES} devices were connected and held no proposal of it"
-    assert len(words) == 3
+    assert len(words) == BOOKINGS
 
 
 async def test_devices_that_were_taken_off_in_a_silence_come_back_and_that_is_the_cause_of_what_they_missed(
@@ -82,12 +82,12 @@ async def test_devices_that_were_taken_off_in_a_silence_come_back_and_that_is_th
     await one.prepare()
     assert one._off == 1
     assert (await store.providers.get(one.market, "p-1")).reachable
-    assert [(len(race.missing), race.cause) for race in one.races] == [(DEVICES, OFF)] * 3
+    assert [(len(race.missing), race.cause) for race in one.races] == [(DEVICES, OFF)] * BOOKINGS
     assert list(one._unasked(await records(one, store))) == []
     for race in one.races:
         race.quiet = False
         one._count(race, state)
-    assert (state.unraced, state.partly) == ({OFF: 3}, {})
+    assert (state.unraced, state.partly) == ({OFF: BOOKINGS}, {})
 
 
 async def test_who_came_back_long_before_the_end_must_have_been_asked(prepared: tuple[Round, Any, str]) -> None:
@@ -95,9 +95,9 @@ async def test_who_came_back_long_before_the_end_must_have_been_asked(prepared: 
     found = [replace(record, state="unfilled", proposals={}) for record in await records(one, store)]
     for race in one.races:
         race.missing, race.cause = frozenset({3, 4}), OFF
-    assert list(one._unasked(found)) == [f"booking {n}: 2 devices came back in time and were never asked" for n in (1, 2, 3)]
+    assert list(one._unasked(found)) == [f"booking {n}: 2 devices came back in time and were never asked" for n in range(1, BOOKINGS + 1)]
     one._whole_since = one.races[0].deadline - SURE_S
-    assert len(list(one._unasked(found))) < 3
+    assert len(list(one._unasked(found))) < BOOKINGS
 
 
 async def test_a_silence_in_which_nobody_was_taken_off_explains_nothing(prepared: tuple[Round, Any, str]) -> None:

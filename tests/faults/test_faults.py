@@ -56,7 +56,7 @@ async def test_an_engine_that_forgets_requests_is_found_out_by_the_same_harness(
 
 @pytest.mark.timeout(240)
 async def test_an_engine_that_asks_nobody_for_some_bookings_is_found_out_by_the_same_harness(tmp_path: Path) -> None:
-    outcome = await run(Plan(seed=SEED, bookings=8, each=1, seconds=4, kinds=(), code=silent_copy(tmp_path / "silent")))
+    outcome = await run(Plan(seed=SEED, bookings=12, each=1, seconds=6, kinds=(), code=silent_copy(tmp_path / "silent")))
     show(outcome)
     assert outcome.findings.wrong["never asked"]
     assert outcome.findings.wrong["double winners"] == []
