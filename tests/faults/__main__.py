@@ -55,7 +55,7 @@ def _one(plan: Plan, progress: Progress, console: Console, bar: object) -> Outco
     told = ", ".join(f"{number} {word}" for word, number in sorted(outcome.findings.told.items()))
     faults = outcome.fired.by_kind.total()
     console.print(f"seed {plan.seed}: {outcome.seconds:.0f} s, {faults} faults, {outcome.findings.claims} claims ({told})")
-    witnessed = f"in {outcome.findings.witnessed} of these somebody fitted all the time"
+    witnessed = f"in {outcome.findings.witnessed} of these there was always somebody who fitted"
     console.print(f"seed {plan.seed}: {outcome.findings.unfilled} bookings unfilled; {witnessed}")
     for line in wrong:
         console.print(f"seed {plan.seed}: {line}", style="red", markup=False, soft_wrap=True)

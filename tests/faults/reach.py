@@ -23,10 +23,10 @@ class Reach:
 
     looks: list[tuple[float, frozenset[str]]] = field(default_factory=list)
 
-    def throughout(self, begun: float, ended: float) -> frozenset[str]:
-        """Who could be asked at every look between two moments; nobody when there were too few of them to say."""
-        there = [who for at, who in self.looks if begun <= at <= ended]
-        return frozenset.intersection(*there) if len(there) >= LEAST else frozenset()
+    def between(self, begun: float, ended: float, busy: frozenset[str]) -> list[frozenset[str]]:
+        """At each look between two moments, who could be asked and was not busy; nothing when there were too few looks to say."""
+        there = [who - busy for at, who in self.looks if begun <= at <= ended]
+        return there if len(there) >= LEAST else []
 
     async def watch(self, url: str, market: str) -> None:
         """For ever. ``url`` leads to the store without a proxy; while it is away nothing is seen."""

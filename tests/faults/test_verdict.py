@@ -157,6 +157,16 @@ def test_who_fitted_all_the_time_must_have_been_asked_before_a_search_ends_unfil
     assert (findings.unfilled, findings.witnessed) == (1, 1)
 
 
+def test_somebody_must_have_been_asked_when_there_was_always_one_though_not_always_the_same() -> None:
+    for asked, number in ((), 1), (("p-1",), 0):
+        watched, ends = unfilled(*asked)
+        looks = seen(watched).looks
+        reach = Reach([(at, frozenset({f"p-{1 + turn % 3}"})) for turn, (at, _) in enumerate(looks)])
+        findings = judge(watched, ends, reach)
+        assert (len(findings.wrong["never asked"]), findings.witnessed) == (number, 1)
+        assert judge(watched, ends, Reach([*reach.looks[:-1], (looks[-1][0], frozenset())])).witnessed == 0
+
+
 @pytest.mark.parametrize("answers", [["won"], []])
 def test_who_has_or_may_have_another_visit_at_that_time_need_not_be_asked(answers: list[str]) -> None:
     watched, ends = unfilled("p-1", "p-2")

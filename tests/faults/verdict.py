@@ -26,7 +26,7 @@ class Findings:
     claims: int = 0
     told: dict[str, int] = field(default_factory=dict)
     unfilled: int = 0
-    witnessed: int = 0  # of these, with somebody who fitted all the time
+    witnessed: int = 0  # of these, with somebody who fitted at any time, not always the same
 
     @property
     def fine(self) -> bool:
@@ -73,11 +73,10 @@ def judge(watched: Watched, ends: Mapping[str, End], reach: Reach) -> Findings:
             word = claim.answers[0] if claim.answers else "nothing"
             found.told[word] = found.told.get(word, 0) + 1
         if end.state == "unfilled":
-            fitted = _fitted(watched, booking, reach)
             found.unfilled += 1
-            found.witnessed += bool(fitted)
-            passed_over = sorted(fitted - end.asked)
-            found.wrong["never asked"] += [f"{booking}: {who} fitted all the time; asked were {sorted(end.asked)}" for who in passed_over]
+            there = _fitting(watched, booking, reach)
+            found.witnessed += bool(there) and all(there)
+            found.wrong["never asked"] += [f"{booking}: {words}" for words in _passed_over(there, end.asked)]
     found.wrong["changed answers"] += watched.changed_answers()
     return found
 
@@ -146,11 +145,21 @@ def _holds_from(watched: Watched, booking: str, other: Asked, where: str) -> flo
     return inf if freed < opened else other.begun
 
 
-def _fitted(watched: Watched, booking: str, reach: Reach) -> frozenset[str]:
-    """Who could be asked from the moment at which the booking was known to be open to its deadline, and had no other visit then."""
+def _fitting(watched: Watched, booking: str, reach: Reach) -> list[frozenset[str]]:
+    """Who could be asked and had no other visit then, at each look from when the booking was known to be open to its deadline."""
     known_from = min((asked.ended for asked in watched.of(booking, "open")), default=inf)
-    there = reach.throughout(known_from, watched.deadlines.get(booking, -inf) - SLACK_S)
-    return frozenset(who for who in there if not any(_elsewhere(watched, booking, Asked("accept", who, inf))))
+    everybody = {claim.who for where in watched.asked for claim in watched.claims(where)}
+    busy = frozenset(who for who in everybody if any(_elsewhere(watched, booking, Asked("accept", who, inf))))
+    return reach.between(known_from, watched.deadlines.get(booking, -inf) - SLACK_S, busy)
+
+
+def _passed_over(there: Sequence[frozenset[str]], asked: set[str]) -> Iterator[str]:
+    """Who fitted all the time and was not asked; or that there was always somebody, and nobody was asked."""
+    throughout = frozenset.intersection(*there) if there else frozenset()
+    for who in sorted(throughout - asked):
+        yield f"{who} fitted all the time; asked were {sorted(asked)}"
+    if there and all(there) and not asked and not throughout:
+        yield "somebody fitted all the time, though not always the same; nobody was asked"
 
 
 def _meet(one: tuple[int, int], other: tuple[int, int]) -> bool:
