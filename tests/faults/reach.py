@@ -22,6 +22,7 @@ class Reach:
     """Looks at the store, each with those who could be asked then (R2): approved, connected, not away, not paused, below their cap."""
 
     looks: list[tuple[float, frozenset[str]]] = field(default_factory=list)
+    over: bool = False
 
     def between(self, begun: float, ended: float, busy: frozenset[str]) -> list[frozenset[str]]:
         """At each look between two moments, who could be asked and was not busy; nothing when there were too few looks to say."""
@@ -29,9 +30,9 @@ class Reach:
         return there if len(there) >= LEAST else []
 
     async def watch(self, url: str, market: str) -> None:
-        """For ever. ``url`` leads to the store without a proxy; while it is away nothing is seen."""
+        """Until it is over. ``url`` leads to the store without a proxy; while it is away nothing is seen."""
         async with Redis.from_url(url, socket_timeout=ASK_S, socket_connect_timeout=ASK_S) as redis:
-            while True:
+            while not self.over:
                 begun = now()
                 with suppress(RedisError, OSError):
                     self.looks.append((begun, await _askable(redis, market)))

@@ -151,9 +151,9 @@ async def _looked_at(store: SlowStore) -> AsyncIterator[Reach]:
     """Somebody notes who could be asked."""
     reach = Reach()
     async with asyncio.TaskGroup() as tasks:
-        looking = tasks.create_task(reach.watch(store.url, MARKET))
+        tasks.create_task(reach.watch(store.url, MARKET))
         yield reach
-        looking.cancel()
+        reach.over = True
 
 
 async def _at_work(provider: Provider, *, with_faults: bool) -> None:
