@@ -8,17 +8,20 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from campaign.claimants import Claimants
 from campaign.rounds import SPEED, again, answered
 from campaign.state import KINDS, State
-from dispatch.store.calls import make_redis
+from dispatch.store.calls import make_redis, wall_ms
 from dispatch.store.child import with_parent
 from dispatch.store.embedded import Embedded
+from dispatch.store.keys import BEATS
 
 LOOK_S = 0.1
 DOWN_S = (0.0, 1.0)  # how long the store stays away
 WORKERS = 2
+FRESH_MS = 2_000  # a worker beats every second
 GONE_S = 30.0  # for the kernel to end what was killed
 REWRITTEN_FROM = "8mb"
 
@@ -48,11 +51,23 @@ class Workers:
 
     async def crash(self, number: int) -> bool:
         """kill -9 of one of them; whether that is what ended it."""
+        await self._all_at_work()
         process = self._processes[number] if number < len(self._processes) else None
         if process is None or process.poll() is not None:
             return False
         process.kill()
         return await asyncio.to_thread(process.wait) == -signal.SIGKILL
+
+    async def _all_at_work(self) -> None:
+        """Else, on a slow machine, each would be killed before it has done anything, and nobody would close a booking."""
+        async with make_redis(self._environment["DISPATCH_REDIS_URL"], connections=1) as redis:
+            while True:
+                beats: Any = await again(lambda: answered(redis.hgetall(BEATS)))
+                flat = beats.items() if isinstance(beats, dict) else zip(beats[::2], beats[1::2], strict=True)
+                fresh = [name for name, at in flat if name.startswith(b"worker:") and int(at) > wall_ms() - FRESH_MS]
+                if len(fresh) >= WORKERS:
+                    return
+                await asyncio.sleep(LOOK_S)
 
     def end(self) -> None:
         """All of them, at once."""
