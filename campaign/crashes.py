@@ -8,7 +8,6 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
-from typing import Any
 
 from campaign.claimants import Claimants
 from campaign.rounds import SPEED, again, answered
@@ -51,20 +50,18 @@ class Workers:
 
     async def crash(self, number: int) -> bool:
         """kill -9 of one of them; whether that is what ended it."""
-        await self._all_at_work()
         process = self._processes[number] if number < len(self._processes) else None
         if process is None or process.poll() is not None:
             return False
         process.kill()
         return await asyncio.to_thread(process.wait) == -signal.SIGKILL
 
-    async def _all_at_work(self) -> None:
+    async def all_at_work(self) -> None:
         """Else, on a slow machine, each would be killed before it has done anything, and nobody would close a booking."""
         async with make_redis(self._environment["DISPATCH_REDIS_URL"], connections=1) as redis:
             while True:
-                beats: Any = await again(lambda: answered(redis.hgetall(BEATS)))
-                flat = beats.items() if isinstance(beats, dict) else zip(beats[::2], beats[1::2], strict=True)
-                fresh = [name for name, at in flat if name.startswith(b"worker:") and int(at) > wall_ms() - FRESH_MS]
+                beats: dict[bytes, bytes] = await again(lambda: answered(redis.hgetall(BEATS)))
+                fresh = [name for name, at in beats.items() if name.startswith(b"worker:") and int(at) > wall_ms() - FRESH_MS]
                 if len(fresh) >= WORKERS:
                     return
                 await asyncio.sleep(LOOK_S)
@@ -95,12 +92,16 @@ class Crashes:
         crash: dict[str, Callable[[], Awaitable[bool]]] = {
             "store": self._crash_store,
             "claimant": lambda: self._claimants.crash(self._chance.randrange(self._claimants.count)),
-            "worker": lambda: self._workers.crash(self._chance.randrange(WORKERS)),
+            "worker": self._crash_worker,
         }
         while True:
             for kind in self._chance.sample(KINDS, len(KINDS)):
                 await asyncio.sleep(self._chance.uniform(0.5, 1.5) * self._every_s)
                 self._state.crashes[kind] += await crash[kind]()
+
+    async def _crash_worker(self) -> bool:
+        await self._workers.all_at_work()
+        return await self._workers.crash(self._chance.randrange(WORKERS))
 
     async def _crash_store(self) -> bool:
         """It is gone from one moment to the next, and comes back with what it had promised to keep; whether we ended it."""

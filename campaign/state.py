@@ -12,7 +12,7 @@ FAULTS = (
     "impossible histories", "changed answers", "wrong overlaps", "unasked bookings", "unsound markets",
 )  # fmt: skip
 OFF, UNKNOWN = "their devices were off", "unexplained"  # why a booking was not raced by all
-EXAMPLES = 50  # findings kept in words; all are counted
+EXAMPLES = 20  # findings of a kind kept in words; all are counted
 
 
 class State(Struct):
@@ -54,7 +54,7 @@ class State(Struct):
     def blame(self, fault: str, words: str) -> None:
         """Something was wrong."""
         self.found[fault] += 1
-        if len(self.examples) < EXAMPLES:
+        if self.found[fault] <= EXAMPLES:
             self.examples.append(f"{fault}: {words}")
 
 

@@ -159,8 +159,10 @@ def test_a_campaign_in_which_nothing_was_claimed_is_not_fine() -> None:
     assert State(seed=1, claims=1).fine
 
 
-def test_findings_are_counted_all_and_shown_in_part(tmp_path: Path) -> None:
+def test_findings_are_counted_all_and_some_of_each_kind_are_shown(tmp_path: Path) -> None:
     state = State(seed=1, claims=1, seconds=inf)
     for number in range(states.EXAMPLES + 5):
         state.blame("lost wins", f"booking {number}")
     assert (state.found["lost wins"], len(state.examples), state.fine) == (states.EXAMPLES + 5, states.EXAMPLES, False)
+    state.blame("double winners", "booking 3")
+    assert state.examples[states.EXAMPLES :] == ["double winners: booking 3"]
