@@ -7,6 +7,7 @@
     claimants.py   the processes that claim, and who starts them again
     claimant.py    one of them
     crashes.py     kill -9, by a clock and a seed
+    code.py        which engine it is about: a digest of its text
     state.py       what is known so far, in a file: a second start goes on
     report.py      the result in words
 

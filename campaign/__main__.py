@@ -14,6 +14,7 @@ import structlog
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from campaign import code
 from campaign import state as states
 from campaign.campaign import Options, run
 from campaign.report import markdown
@@ -33,11 +34,14 @@ def main(argv: list[str]) -> int:
         shutil.rmtree(options.folder, ignore_errors=True)
     console = Console()
     try:
-        state = states.load(options.file, options.seed)
+        state = opened(options)
     except ValueError as wrong:
-        console.print(str(wrong), style="red", markup=False)
+        console.print(str(wrong), style="red", markup=False, soft_wrap=True)
         return 2
-    if state.claims < options.claims:
+    if state.claims >= options.claims:
+        finished = f"this campaign is finished: its {state.claims:,} claims were made before, and none now"
+        console.print(f"{finished}; --fresh begins anew, more --claims go on", style="bold", markup=False, soft_wrap=True)
+    else:
         with Progress(*COLUMNS, console=console) as progress:
             bar = progress.add_task("", total=options.claims, completed=state.claims, rate=0.0, crashes=0, found=0)
             asyncio.run(run(options, state, lambda known: show(progress, bar, known)))
@@ -45,6 +49,15 @@ def main(argv: list[str]) -> int:
     (options.folder / "report.md").write_text(text)
     console.print(text, markup=False)
     return verdict(state, console)
+
+
+def opened(options: Options) -> State:
+    """The state to go on with. Raises ValueError, saying what to do, when it is of another campaign or of another engine."""
+    state, here = states.load(options.file, options.seed), code.digest()
+    if wrong := states.other(state, here, options.sizes):
+        raise ValueError(f"{options.file}: {wrong}")
+    state.code, state.chosen = here, options.sizes
+    return state
 
 
 def verdict(state: State, console: Console) -> int:

@@ -49,6 +49,11 @@ class Options:
         """Where its state is."""
         return self.folder / "state.json"
 
+    @property
+    def sizes(self) -> dict[str, float]:
+        """What makes its rounds what they are: the same from start to start."""
+        return {name: getattr(self, name) for name in ("devices", "bookings", "claimants", "search_s", "every_s", "thorough")}
+
 
 @dataclass(slots=True)
 class Campaign:

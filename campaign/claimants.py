@@ -45,6 +45,14 @@ class Claimants:
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)  # not by the process's own method, which would look for its end before its watcher
 
+    async def crash(self, number: int) -> bool:
+        """kill -9 of one of them; whether that is what ended it."""
+        process = self._processes[number]
+        if process is None or process.returncode is not None:
+            return False
+        self.kill(number)
+        return await process.wait() == -signal.SIGKILL
+
     async def run(self) -> None:
         """Keeps all of them at work, for ever."""
         async with asyncio.TaskGroup() as tasks:

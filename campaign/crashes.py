@@ -1,24 +1,27 @@
-"""kill -9, by a clock and a seed: the store, a process that claims, a worker of the engine, in turns."""
+"""kill -9, by a clock and a seed: the store, a process that claims, a worker of the engine, in turns. What ended by it is counted."""
 
 import asyncio
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
 
 from campaign.claimants import Claimants
 from campaign.rounds import SPEED, again, answered
 from campaign.state import KINDS, State
-from dispatch.store.calls import make_redis
+from dispatch.store.calls import make_redis, wall_ms
 from dispatch.store.child import with_parent
 from dispatch.store.embedded import Embedded
+from dispatch.store.keys import BEATS
 
 LOOK_S = 0.1
 DOWN_S = (0.0, 1.0)  # how long the store stays away
 WORKERS = 2
+FRESH_MS = 2_000  # a worker beats every second
+GONE_S = 30.0  # for the kernel to end what was killed
 REWRITTEN_FROM = "8mb"
 
 
@@ -45,9 +48,23 @@ class Workers:
             await asyncio.sleep(LOOK_S)
             self._processes = [one if one.poll() is None else self._start() for one in self._processes]
 
-    def kill(self, number: int) -> None:
-        """kill -9 of one of them."""
-        self._processes[number].kill()
+    async def crash(self, number: int) -> bool:
+        """kill -9 of one of them; whether that is what ended it."""
+        process = self._processes[number] if number < len(self._processes) else None
+        if process is None or process.poll() is not None:
+            return False
+        process.kill()
+        return await asyncio.to_thread(process.wait) == -signal.SIGKILL
+
+    async def all_at_work(self) -> None:
+        """Else, on a slow machine, each would be killed before it has done anything, and nobody would close a booking."""
+        async with make_redis(self._environment["DISPATCH_REDIS_URL"], connections=1) as redis:
+            while True:
+                beats: dict[bytes, bytes] = await again(lambda: answered(redis.hgetall(BEATS)))
+                fresh = [name for name, at in beats.items() if name.startswith(b"worker:") and int(at) > wall_ms() - FRESH_MS]
+                if len(fresh) >= WORKERS:
+                    return
+                await asyncio.sleep(LOOK_S)
 
     def end(self) -> None:
         """All of them, at once."""
@@ -72,24 +89,36 @@ class Crashes:
 
     async def run(self) -> None:
         """For ever: one crash after the other, each kind as often as the others."""
-        kill: dict[str, Callable[[], None]] = {
-            "claimant": lambda: self._claimants.kill(self._chance.randrange(self._claimants.count)),
-            "worker": lambda: self._workers.kill(self._chance.randrange(WORKERS)),
+        crash: dict[str, Callable[[], Awaitable[bool]]] = {
+            "store": self._crash_store,
+            "claimant": lambda: self._claimants.crash(self._chance.randrange(self._claimants.count)),
+            "worker": self._crash_worker,
         }
         while True:
             for kind in self._chance.sample(KINDS, len(KINDS)):
                 await asyncio.sleep(self._chance.uniform(0.5, 1.5) * self._every_s)
-                if kind == "store":
-                    await self._crash_store()
-                else:
-                    kill[kind]()
-                self._state.crashes[kind] += 1
+                self._state.crashes[kind] += await crash[kind]()
 
-    async def _crash_store(self) -> None:
-        """It is gone from one moment to the next, and comes back with what it had promised to keep."""
-        os.kill(self._store.pid, signal.SIGKILL)
+    async def _crash_worker(self) -> bool:
+        await self._workers.all_at_work()
+        return await self._workers.crash(self._chance.randrange(WORKERS))
+
+    async def _crash_store(self) -> bool:
+        """It is gone from one moment to the next, and comes back with what it had promised to keep; whether we ended it."""
+        ours = await self._end_store()
         self._store.stop()
         await asyncio.sleep(self._chance.uniform(*DOWN_S))
         self._store.launch()
         await asyncio.to_thread(self._store.wait_until_ready)
         await trim(self._store.url)
+        return ours
+
+    async def _end_store(self) -> bool:
+        """False when it was gone already. Raises TimeoutError when it does not end."""
+        if not self._store.alive:
+            return False
+        os.kill(self._store.pid, signal.SIGKILL)
+        async with asyncio.timeout(GONE_S):
+            while self._store.alive:  # noqa: ASYNC110
+                await asyncio.sleep(LOOK_S / 10)
+        return True

@@ -22,6 +22,7 @@ class Claim:
     begun: float = inf
     ended: float = inf
     told: list[str] = field(default_factory=list)
+    busy: bool = False  # he has won another visit at that time
 
     def hear(self, outcome: str, begun: float, ended: float) -> None:
         """It was answered, perhaps once more."""
@@ -31,12 +32,15 @@ class Claim:
     def op(self) -> Op:
         """What the checker of histories sees of it."""
         told = self.told[0] if self.told else None
-        return Op(act="accept", who=str(self.pno), begun=self.begun, ended=self.ended, told=told)
+        return Op(act="accept", who=str(self.pno), begun=self.begun, ended=self.ended, told=told, busy=self.busy)
 
 
 @dataclass(slots=True)
 class Race:
-    """A booking and everybody who claims it. ``quiet``: nobody does, and its deadline must end it."""
+    """A booking and everybody who claims it. ``quiet``: nobody does, and its deadline must end it.
+
+    ``missing``: who held no proposal of it when the race began; ``cause``: why.
+    """
 
     bno: int
     booking_id: str
@@ -45,6 +49,13 @@ class Race:
     quiet: bool = False
     claims: list[Claim] = field(default_factory=list)
     cancelled: tuple[float, float, str | None] | None = None
+    missing: frozenset[int] = frozenset()
+    cause: str = ""
+
+    @property
+    def late(self) -> bool:
+        """Whether its search had ended before anybody claimed it."""
+        return bool(self.claims) and all(claim.told[:1] == ["expired"] for claim in self.claims)
 
     def outcomes(self) -> Counter[str]:
         """How often each answer was given first."""

@@ -17,14 +17,14 @@ from redis.asyncio import Redis
 from campaign.claimant import connected
 from campaign.claimants import Claimants, Line
 from campaign.race import SLACK_S, Claim, Race
-from campaign.state import State
+from campaign.state import OFF, UNKNOWN, State
 from dispatch.engine.desk import Desk
 from dispatch.engine.requests import CancelRequest
 from dispatch.errors import Unavailable
 from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderLine
 from dispatch.store import Record, Store
 from dispatch.store.calls import answering
-from dispatch.store.keys import MARKETS
+from dispatch.store.keys import MARKETS, key
 from tests.store.soundness import faults
 
 T = TypeVar("T")
@@ -39,6 +39,9 @@ AGAIN_S = 0.05
 ENDED_S = 0.25  # between two looks whether all have ended
 SLICE = 500  # keys removed at once
 OPENED = 8  # bookings opened at once
+SILENCE_S = 3.0  # after so long without a beat a worker may have taken the devices off
+ASKED_S = 5.0  # patience with proposals that are still to come: of devices that were off a moment ago
+SURE_S = 12.0  # so long before its deadline all were connected: then all must have been asked
 LOOKS, LOOK_AGAIN_S = 5, 1.0  # at a market in which something seems wrong
 PLACE = {"lat": 48.86, "lng": 2.34}
 SETTINGS = {
@@ -68,6 +71,8 @@ class Round:
         self.claims: dict[str, Claim] = {}
         self._owed: set[str] = set()
         self._all = asyncio.Event()
+        self._beat_at = self._whole_since = time.monotonic()
+        self._off, self._linked = 0, False
 
     # -- before -------------------------------------------------------------------------------------------------------
 
@@ -78,14 +83,27 @@ class Round:
         await again(lambda: desk.put_catalogue(market, msgspec.convert(CATALOGUE, Catalogue)))
         await again(lambda: desk.import_providers(market, self._people(), allow_rank=True))
         await self.beat()
-        await asyncio.gather(*(self._connect(pno) for pno in range(1, self._devices + 1)))
+        await self._enter()
         for first in range(0, self._bookings, OPENED):
             self.races += await asyncio.gather(*map(self._open, range(first, min(first + OPENED, self._bookings))))
         self.races.sort(key=lambda race: race.bno)
-        records = await again(lambda: self._store.bookings.records(market, range(1, self._bookings + 1)))
+        records = await self._asked()
         for race, record in zip(self.races, records, strict=True):
+            race.missing = frozenset(range(1, self._devices + 1)) - record.proposals.keys()
+            race.cause = OFF if self._whole_since > race.opened[0] else UNKNOWN
             if not race.quiet:
                 race.claims = [self._claim(record, pno) for pno in record.proposals]
+
+    async def _asked(self) -> list[Record]:
+        """All bookings once everybody holds a proposal of each. Whoever is connected gets his with the opening; the others soon."""
+        last = time.monotonic() + ASKED_S
+        while True:
+            records = await again(lambda: self._store.bookings.records(self.market, range(1, self._bookings + 1)))
+            waiting = [one for one in records if one.state == "searching" and len(one.proposals) < self._devices]
+            if not waiting or time.monotonic() > last:
+                await self.beat()  # were they taken off just now, it is known from here on
+                return records
+            await asyncio.sleep(ENDED_S)
 
     async def _people(self) -> AsyncIterator[bytes]:
         for number in range(1, self._devices + 1):
@@ -95,8 +113,22 @@ class Round:
         await again(lambda: self._store.links.connect(self.market, pno, "phone", GATEWAY, pno))
 
     async def beat(self) -> None:
-        """The devices are still there."""
+        """The devices are still there. After a silence they do what a gateway does: whoever was taken off connects again."""
+        begun = time.monotonic()
         await again(lambda: self._store.links.gateway_alive(GATEWAY, [self.market]))
+        silence, self._beat_at = time.monotonic() - self._beat_at, begun
+        if self._linked and silence > SILENCE_S and await again(self._torn):
+            self._off += 1
+            await self._enter()
+
+    async def _enter(self) -> None:
+        await asyncio.gather(*(self._connect(pno) for pno in range(1, self._devices + 1)))
+        self._linked, self._whole_since = True, time.monotonic()
+
+    async def _torn(self) -> bool:
+        """Whether the store lacks the link of some device."""
+        names = [key("links", self.market, pno) for pno in range(1, self._devices + 1)]
+        return int(await self._store.links._calls.command("EXISTS", *names)) < self._devices
 
     async def _open(self, number: int) -> Race:
         """A booking whose visit is at a time of its own: nobody is too busy for it."""
@@ -164,10 +196,14 @@ class Round:
     async def judge(self, state: State, *, thoroughly: bool, url: str) -> None:
         """When all deadlines have passed: the last word on each booking, and with ``thoroughly`` on the whole market."""
         looked, records = await self._ended()
+        wrong_overlaps = list(self._free_all_the_time(records))  # first: it marks who was busy
         for race, record in zip(self.races, records, strict=True):
             for fault, words in race.faults(record, looked):
                 state.blame(fault, f"round {self.number}: {words}")
-        for words in self._free_all_the_time(records):
+            await asyncio.sleep(0)  # beats go on meanwhile
+        for words in self._unasked(records):
+            state.blame("unasked bookings", f"round {self.number}: {words}")
+        for words in wrong_overlaps:
             state.blame("wrong overlaps", f"round {self.number}: {words}")
         if thoroughly:
             for words in await self._unsound(state, url):
@@ -176,26 +212,49 @@ class Round:
         self._add_to(state, records)
 
     def _free_all_the_time(self, records: list[Record]) -> Iterator[str]:
-        """Who was told that he is busy has won another visit at that time; the store remembers winners of what was cancelled too."""
+        """Who was told that he is busy has won another visit at that time; marks those who have.
+
+        The store remembers winners of what was cancelled too, and these count: all proposals were there before, and a win took them back.
+        """
         for race, record in zip(self.races, records, strict=True):
             visit = record.windows[0]
             for claim in race.claims:
-                if "overlap" not in claim.told:
-                    continue
                 his = [other for other in records if other.winner == claim.pno and other.no != record.no]
-                if not any(visit.overlaps(other.windows[0]) for other in his):
+                claim.busy = any(visit.overlaps(other.windows[0]) for other in his)
+                if "overlap" in claim.told and not claim.busy:
                     yield f"booking {record.no}: {claim.pno} was told `overlap`, and holds nothing else"
+
+    def _unasked(self, records: list[Record]) -> Iterator[str]:
+        """Who could be asked and was not: at the opening, or after he had come back, until the search ended without a winner."""
+        for race, record in zip(self.races, records, strict=True):
+            if race.missing and race.cause == UNKNOWN:
+                yield f"booking {record.no}: {len(race.missing)} of {self._devices} devices were connected and held no proposal of it"
+            elif record.state == "unfilled" and race.deadline - self._whole_since > SURE_S:
+                busy = {other.winner for other in records if other.windows[0].overlaps(record.windows[0])}
+                if never := race.missing - record.proposals.keys() - busy:
+                    yield f"booking {record.no}: {len(never)} devices came back in time and were never asked"
 
     def _add_to(self, state: State, records: list[Record]) -> None:
         """The sums, all in one step: a state that is written down never holds half a round."""
         state.rounds += 1
         state.bookings += len(self.races)
         state.claims += len(self.claims)
+        state.off += self._off
+        for race in self.races:
+            self._count(race, state)
         for record in records:
             state.ends[record.state] = state.ends.get(record.state, 0) + 1
         for race in self.races:
             for outcome, number in race.outcomes().items():
                 state.outcomes[outcome] = state.outcomes.get(outcome, 0) + number
+
+    def _count(self, race: Race, state: State) -> None:
+        """How it was raced, if it was."""
+        state.quiet += race.quiet
+        state.late += race.late
+        if race.missing and not race.quiet:
+            short = state.partly if race.claims else state.unraced
+            short[race.cause] = short.get(race.cause, 0) + 1
 
     async def _unsound(self, state: State, url: str) -> list[str]:
         """What is wrong with the market as a whole, and still is when it is looked at again.

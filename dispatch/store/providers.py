@@ -96,8 +96,7 @@ class Providers:
 
     async def put(self, market: Market, provider_id: str, settings: ProviderSettings) -> bool:
         """Creates or replaces; whether he is new. Raises Unprocessable for a bad zone or hours."""
-        first, until = first_quarter(market.now), last_quarter(market.now, market.settings.horizon_days)
-        footprint = footprint_of(settings, market.settings.time_zone, first, until)
+        footprint = _footprint(market, settings)
         for _ in range(TRIES):
             seen = await self._seen(market.id, provider_id)
             if seen is not None and seen.rest:
@@ -153,15 +152,12 @@ class Providers:
                 await self._write_rest(market.id, seen.no)
             elif not seen.loading and seen.basis == basis_of(market.settings):
                 return False
-            elif await self._rewrite(market, provider_id, seen, seen.settings) != "STALE":
-                return True
+            else:
+                kept = msgspec.structs.replace(seen.settings, initial_rank=UNSET)
+                reply = await self._put(market, provider_id, kept, _footprint(market, kept), seen)
+                if reply["word"] != "STALE":
+                    return True
         return True  # others who write him all the time do the same
-
-    async def _rewrite(self, market: Market, provider_id: str, seen: Seen, settings: ProviderSettings) -> str:
-        first, until = first_quarter(market.now), last_quarter(market.now, market.settings.horizon_days)
-        footprint = footprint_of(settings, market.settings.time_zone, first, until)
-        kept = msgspec.structs.replace(settings, initial_rank=UNSET)
-        return str((await self._put(market, provider_id, kept, footprint, seen))["word"])
 
     async def _write_rest(self, market: str, pno: int) -> None:
         """Finishes what one call could not write."""
@@ -201,29 +197,28 @@ class Providers:
         """Imports many. New ones are painted in bulk; those already there are replaced one by one. Returns who was refused, and why: his
         zone or his hours cannot be indexed.
         """
-        first, until = first_quarter(market.now), last_quarter(market.now, market.settings.horizon_days)
         entries: list[tuple[dict[str, Any], Footprint]] = []
         refused: dict[str, Unprocessable] = {}
         for index, (provider_id, settings) in enumerate(batch):
             try:
-                entries.append((_entry(provider_id, settings), footprint_of(settings, market.settings.time_zone, first, until)))
+                entries.append((_entry(provider_id, settings), _footprint(market, settings)))
             except Unprocessable as error:
                 refused[provider_id] = error
             if index % 8 == 0:
                 await anyio.sleep(0)
         entries.sort(key=_bucket)
         by_id = dict(batch)
-        for provider_id in await self._enroll(market, entries, until):
+        for provider_id in await self._enroll(market, entries):
             await self.put(market, provider_id, by_id[provider_id])
         return refused
 
-    async def _enroll(self, market: Market, entries: list[tuple[dict[str, Any], Footprint]], until: int) -> list[str]:
+    async def _enroll(self, market: Market, entries: list[tuple[dict[str, Any], Footprint]]) -> list[str]:
         """Slots first, then their bitmaps, then everybody takes part. The ids of those who were there already."""
         placed: dict[int, list[tuple[int, Footprint]]] = {}
         done: list[tuple[int, str]] = []
         spare: list[Any] = []
         known: list[str] = []
-        hints = _to_come([_bucket(entry) for entry in entries])
+        hints, until = _to_come([_bucket(entry) for entry in entries]), last_quarter(market.now, market.settings.horizon_days)
         for at in range(0, len(entries), ENROLLED):
             part = entries[at : at + ENROLLED]
             slim = [{**entry, "facts": footprint.facts} for entry, footprint in part]
@@ -276,6 +271,12 @@ class Providers:
     async def count(self, market: str) -> int:
         """The highest number given to a provider so far."""
         return int(await self._calls.command("HGET", key("numbers", market), "provider") or 0)
+
+
+def _footprint(market: Market, settings: ProviderSettings) -> Footprint:
+    """What the index says of him, up to the horizon. Raises Unprocessable for a bad zone or hours."""
+    first, until = first_quarter(market.now), last_quarter(market.now, market.settings.horizon_days)
+    return footprint_of(settings, market.settings.time_zone, first, until)
 
 
 def _reads(market: str, pno: int) -> tuple[tuple[Any, ...], ...]:

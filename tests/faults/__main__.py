@@ -43,7 +43,8 @@ def _counts(outcome: Outcome) -> dict[str, object]:
     findings = outcome.findings
     return {
         "seed": outcome.plan.seed, "seconds": round(outcome.seconds), "bookings": findings.bookings, "claims": findings.claims,
-        "told": findings.told, "fired": dict(outcome.fired.by_kind), "wrong": {name: len(found) for name, found in findings.wrong.items()},
+        "told": findings.told, "unfilled": findings.unfilled, "witnessed": findings.witnessed,
+        "fired": dict(outcome.fired.by_kind), "wrong": {name: len(found) for name, found in findings.wrong.items()},
     }  # fmt: skip
 
 
@@ -54,6 +55,8 @@ def _one(plan: Plan, progress: Progress, console: Console, bar: object) -> Outco
     told = ", ".join(f"{number} {word}" for word, number in sorted(outcome.findings.told.items()))
     faults = outcome.fired.by_kind.total()
     console.print(f"seed {plan.seed}: {outcome.seconds:.0f} s, {faults} faults, {outcome.findings.claims} claims ({told})")
+    witnessed = f"in {outcome.findings.witnessed} of these there was always somebody who fitted"
+    console.print(f"seed {plan.seed}: {outcome.findings.unfilled} bookings unfilled; {witnessed}")
     for line in wrong:
         console.print(f"seed {plan.seed}: {line}", style="red", markup=False, soft_wrap=True)
     return outcome

@@ -2,7 +2,7 @@
 
 A booking is a register with one interesting write: the first accept wins, cancelling and the deadline compete with it. Its history is
 **linearizable** when every operation can be given one moment between its question and its answer so that, taken in that order, each
-answer is the one that the rules below give. What was never answered may have been done at any later moment, or never.
+answer is one of :data:`ANSWERS`, and right there. What was never answered may have been done at any later moment, or never.
 
 Times are seconds of the one clock of whoever watched. Source: Wing and Gong, "Testing and verifying concurrent objects", 1993.
 """
@@ -17,7 +17,10 @@ MOST_LOOKS = 2_000_000  # before a history is called too tangled to judge
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Op:
-    """One operation: what was asked, by whom, when, and what was answered (None: nothing). ``must``: it did happen."""
+    """One operation: what was asked, by whom, when, and what was answered (None: nothing). ``must``: it did happen.
+
+    ``busy``, of an accept: he has held another visit at that time since this one was offered. A booking's own history cannot tell that.
+    """
 
     act: str  # open, accept, refuse, cancel, read; and of the engine itself: pass (the deadline), close
     who: str = ""
@@ -26,6 +29,7 @@ class Op:
     told: str | None = None
     seen: str | None = None  # of a read: the winner it named
     must: bool = True
+    busy: bool = False
 
 
 class State(NamedTuple):
@@ -40,59 +44,88 @@ class State(NamedTuple):
 Rule = Callable[[State, Op], State | None]  # the state after it, None: it cannot be told this now
 
 
-def _open(state: State, op: Op) -> State | None:
-    fresh = state.name == "absent"
-    if op.told == "refused":
-        return state if fresh else None
-    return state._replace(name="searching") if fresh else None
+# -- what may be told, and what it means ------------------------------------------------------------------------------
 
 
-def _accept(state: State, op: Op) -> State | None:
+def _opened(state: State, op: Op) -> State | None:
+    return state._replace(name="searching") if state.name == "absent" else None
+
+
+def _when(right: Callable[[State, Op], bool]) -> Rule:
+    """An answer that changes nothing, and is true only when this is."""
+    return lambda state, op: state if right(state, op) else None
+
+
+def _won(state: State, op: Op) -> State | None:
     free = state.name == "searching" and not state.over and op.who not in state.refused
-    if op.told in ("won", None):
-        return state._replace(name="accepted", sold=op.who) if free else None
-    right = {
-        "lost": state.sold not in (None, op.who),
-        "already_yours": state.name == "accepted" and state.sold == op.who,
-        "cancelled": state.name == "cancelled" and state.sold in (None, op.who),
-        "expired": state.over and state.sold is None and state.name != "absent",
-        "not_asked": op.who in state.refused,
-        "overlap": state.name != "absent",  # whether he was busy is a matter of his other bookings: see `verdict.py`
-    }
-    return state if right.get(op.told, False) else None
+    return state._replace(name="accepted", sold=op.who) if free else None
 
 
-def _refuse(state: State, op: Op) -> State | None:
-    his = state.name == "accepted" and state.sold == op.who
-    if op.told == "not_asked":
-        return state if his else None
-    if his or state.name == "absent":
+def _declined(state: State, op: Op) -> State | None:
+    if state.sold == op.who or state.name == "absent":
         return None
     return state._replace(refused=state.refused | {op.who}) if state.name == "searching" else state
 
 
-def _cancel(state: State, op: Op) -> State | None:
-    if op.told in ("conflict", "not_found"):
-        return state if state.name == {"conflict": "cancelled", "not_found": "absent"}[op.told] else None
+def _cancelled(state: State, op: Op) -> State | None:
     return state._replace(name="cancelled") if state.name in ("searching", "accepted", "unfilled") else None
 
 
-def _read(state: State, op: Op) -> State | None:
-    agrees = op.told == state.name and (state.name != "accepted" or op.seen == state.sold)
-    return state if agrees else None
-
-
-def _pass(state: State, op: Op) -> State | None:
+def _passed(state: State, op: Op) -> State | None:
     return state._replace(over=True)
 
 
-def _close(state: State, op: Op) -> State | None:
+def _closed(state: State, op: Op) -> State | None:
     return state._replace(name="unfilled") if state.name == "searching" and state.over else None
 
 
-RULES: dict[str, Rule] = {
-    "open": _open, "accept": _accept, "refuse": _refuse, "cancel": _cancel, "read": _read, "pass": _pass, "close": _close,
+def _stands(state: State, op: Op) -> bool:
+    """A cancelled booking still names whom it was taken from, and no other state names anybody but the winner."""
+    return op.told == state.name and op.seen == state.sold
+
+
+# Every answer that there is to each question. A booking is opened under one key alone, so it is never a duplicate; its version never
+# changes here; and no fault may make the engine say that it has failed inside.
+ANSWERS: dict[str, dict[str, Rule]] = {
+    "open": {
+        "opened": _opened,
+        "too_late": _when(lambda state, _: state.name == "absent"),
+    },
+    "accept": {
+        "won": _won,
+        "lost": _when(lambda state, op: state.sold not in (None, op.who)),
+        "already_yours": _when(lambda state, op: state.name == "accepted" and state.sold == op.who),
+        "cancelled": _when(lambda state, op: state.name == "cancelled" and state.sold in (None, op.who)),
+        "expired": _when(lambda state, _: state.over and state.sold is None and state.name != "absent"),
+        "not_asked": _when(lambda state, op: op.who in state.refused),
+        "overlap": _when(lambda state, op: state.name != "absent" and op.busy),
+    },
+    "refuse": {
+        "done": _declined,
+        "not_asked": _when(lambda state, op: state.sold == op.who),
+    },
+    "cancel": {
+        "cancelled": _cancelled,
+        "conflict": _when(lambda state, _: state.name == "cancelled"),
+        "not_found": _when(lambda state, _: state.name == "absent"),
+    },
+    "read": dict.fromkeys(("absent", "searching", "accepted", "cancelled", "unfilled"), _when(_stands)),
+    "pass": {"": _passed},
+    "close": {"": _closed},
 }  # fmt: skip
+DID = {"open": "opened", "accept": "won", "refuse": "done", "cancel": "cancelled"}  # what an operation has done that changed anything
+
+
+def known(op: Op) -> bool:
+    """Whether the answer is one that may be given to this question, now or ever; no answer is none of the engine's making."""
+    return op.told is None or op.told in ANSWERS[op.act]
+
+
+def after(state: State, op: Op) -> State | None:
+    """The state after an operation that was answered so, None: it cannot have been. Without an answer it has done what it was to do."""
+    word = DID.get(op.act, "") if op.told is None else op.told
+    rule = ANSWERS[op.act].get(word)
+    return rule(state, op) if rule else None
 
 
 def of_the_engine(deadline: float, slack: float) -> tuple[Op, Op]:
@@ -155,16 +188,16 @@ class _Search:
             op = self.ops[index]
             if op.begun > bound:
                 break
-            after = RULES[op.act](state, op)
-            if after is not None:
-                fitting.append((index, done | 1 << index, after))
-                if after == state:
+            then = after(state, op)
+            if then is not None:
+                fitting.append((index, done | 1 << index, then))
+                if then == state:
                     fitting = fitting[-1:]
                     break
-        for index, marks, after in fitting:
-            if (marks, after) not in self.known:
-                self._know((marks, after))
-                yield index, marks, after
+        for index, marks, then in fitting:
+            if (marks, then) not in self.known:
+                self._know((marks, then))
+                yield index, marks, then
 
     def _know(self, mark: tuple[int, State]) -> None:
         self.known.add(mark)

@@ -19,11 +19,17 @@ MOVE = "  booking.move(m, b, 'accept', "
 WRITE = "  call('HSET', K.booking(m, b.no), 'state', 'accepted', unpack("
 
 
+def engine_copy(folder: Path) -> Path:
+    """A folder with a copy of the engine, to be broken."""
+    shutil.copytree(ROOT / "dispatch", folder / "dispatch", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
 def naive_copy(folder: Path) -> Path:
     """A folder from which `python -m dispatch` runs the naive engine."""
-    shutil.copytree(ROOT / "dispatch", folder / "dispatch", ignore=shutil.ignore_patterns("__pycache__"))
+    engine_copy(folder)
     claims, accept = folder / "dispatch/store/claims.py", folder / "dispatch/store/lua/accept.lua"
-    _rewrite(claims, ((CLAIM, READ + CLAIM), (IMPORT, IMPORT + "from dispatch.store.keys import key\n")))
+    rewrite(claims, ((CLAIM, READ + CLAIM), (IMPORT, IMPORT + "from dispatch.store.keys import key\n")))
     lines = accept.read_text().splitlines(keepends=True)
     kept = [_write(line) for line in lines if not line.startswith(GUARDS)]
     assert len(kept) == len(lines) - len(GUARDS), "accept.lua has changed: take its guards out here too"
@@ -37,9 +43,10 @@ def _write(line: str) -> str:
     return f"{WRITE}{line.rstrip().removeprefix(MOVE)})\n" if line.startswith(MOVE) else line
 
 
-def _rewrite(path: Path, changes: tuple[tuple[str, str], ...]) -> None:
+def rewrite(path: Path, changes: tuple[tuple[str, str], ...]) -> None:
+    """Each text, which must be there exactly once, becomes another."""
     text = path.read_text()
     for before, after in changes:
-        assert text.count(before) == 1, f"{path.name} has changed: replace its claim here too"
+        assert text.count(before) == 1, f"{path.name} has changed: find the place to break anew"
         text = text.replace(before, after)
     path.write_text(text)

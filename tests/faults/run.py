@@ -18,6 +18,7 @@ from tests.faults.counts import FRAMES, KINDS, WAYS, Fired
 from tests.faults.devices import FaultyDevice, Provider
 from tests.faults.fleet import Fleet, SlowStore, fleet
 from tests.faults.proxy import Proxy
+from tests.faults.reach import Reach
 from tests.faults.service import MARKET, SEARCH_S, SPEED, BookingService
 from tests.faults.trouble import Trouble, lanes
 from tests.faults.verdict import End, Findings
@@ -69,6 +70,7 @@ class World:
     providers: list[Provider]
     watched: Watched
     fired: Fired
+    reach: Reach
     step: Callable[[str], None] = field(default=lambda _: None)
 
 
@@ -81,7 +83,7 @@ async def run(plan: Plan, step: Callable[[str], None] = lambda _: None) -> Outco
             step("rest")
             ends = await _rest(world)
             step("verdict")
-            findings = verdict.judge(world.watched, ends)
+            findings = verdict.judge(world.watched, ends, world.reach)
             findings.wrong["parts that fell"] += world.fleet.fallen
             findings.wrong["views"] += await _views(world, ends)
             findings.wrong["soundness"] += await _sound(world)
@@ -109,10 +111,13 @@ async def _world(plan: Plan, folder: Path, fired: Fired, step: Callable[[str], N
             async with service.client:
                 people = [f"p-{number}" for number in range(1, plan.devices + 1)]
                 await service.set_up(people)
-                async with _connected(plan, people, f"ws://127.0.0.1:{devices.port}/v1/device", service, watched, fired) as providers:
+                async with (
+                    _connected(plan, people, f"ws://127.0.0.1:{devices.port}/v1/device", service, watched, fired) as providers,
+                    _looked_at(store) as reach,
+                ):
                     yield World(
                         plan=plan, fleet=running, proxies=proxies, service=service, providers=providers, watched=watched, fired=fired,
-                        step=step,
+                        reach=reach, step=step,
                     )  # fmt: skip
 
 
@@ -139,6 +144,16 @@ async def _connected(
         yield providers
         for task in working:
             task.cancel()
+
+
+@asynccontextmanager
+async def _looked_at(store: SlowStore) -> AsyncIterator[Reach]:
+    """Somebody notes who could be asked."""
+    reach = Reach()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(reach.watch(store.url, MARKET))
+        yield reach
+        reach.over = True
 
 
 async def _at_work(provider: Provider, *, with_faults: bool) -> None:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from math import inf
 from random import Random
 from typing import Any
 
@@ -26,6 +27,8 @@ LONG_S = 40_000
 ASK_S = 3.0  # patience with one request
 UNTIL_S = 50.0  # and with all its repeats
 AGAIN_S = (0.05, 0.5)
+TOO_LATE_S = {"too_late": 600, "bad_window": 0}  # what an opening may be told from so many engine seconds before its visit on
+SLACK_S = 0.1
 READS, QUIET, CANCELLED = 4, 0.1, 0.3
 CANCELLED_S = (0.15, 1.5)  # among the first accepts, or later
 SETTINGS = {
@@ -103,8 +106,10 @@ class BookingService:
         }  # fmt: skip
         try:
             await self.client.open(msgspec.convert(request, BookingRequest), key=f"{booking}-open")
-        except Unprocessable:
-            return "refused"  # the store was away for so long that it is too late now
+        except Unprocessable as error:
+            if self.left_s(self._starts(booking)) > TOO_LATE_S.get(error.code, -inf) / SPEED + SLACK_S:
+                raise
+            return "too_late"  # the store was away for so long
         return "opened"
 
     def _starts(self, booking: str) -> int:
@@ -122,8 +127,10 @@ class BookingService:
         async def ask() -> str:
             try:
                 await self.client.cancel(booking, "client", "no longer", key=f"{booking}-cancel")
-            except Conflict:
-                return "conflict"
+            except (Conflict, NotFound) as error:
+                if error.code not in ("conflict", "not_found"):
+                    raise
+                return error.code
             return "cancelled"
 
         await self._asked(f"{booking}-cancel", ask, chance)

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from tests.faults.broken import forgetful_copy, silent_copy
 from tests.faults.counts import KINDS, Fired
 from tests.faults.naive import naive_copy
 from tests.faults.run import Outcome, Plan, run
 from tests.faults.verdict import Findings
 
 SEED = 7
+REPEATED = ("api: reply cut", "api: reply dropped")  # the booking service asks again for what has been done
 SLOW = ("pause store", "store: request delayed", "store: reply delayed")  # time between a naive claim's read and its write
 
 
@@ -42,6 +44,22 @@ async def test_a_naive_claim_is_found_out_by_the_same_harness(tmp_path: Path) ->
     show(outcome)
     assert outcome.findings.wrong["double winners"]
     assert outcome.findings.wrong["impossible histories"]
+
+
+@pytest.mark.timeout(240)
+async def test_an_engine_that_forgets_requests_is_found_out_by_the_same_harness(tmp_path: Path) -> None:
+    outcome = await run(Plan(seed=SEED, bookings=16, each=10, seconds=8, kinds=REPEATED, code=forgetful_copy(tmp_path / "forgetful")))
+    show(outcome)
+    wrong = outcome.findings.wrong["wrong answers"]
+    assert any("open  was told error duplicate" in line for line in wrong)
+
+
+@pytest.mark.timeout(240)
+async def test_an_engine_that_asks_nobody_for_some_bookings_is_found_out_by_the_same_harness(tmp_path: Path) -> None:
+    outcome = await run(Plan(seed=SEED, bookings=12, each=1, seconds=6, kinds=(), code=silent_copy(tmp_path / "silent")))
+    show(outcome)
+    assert outcome.findings.wrong["never asked"]
+    assert outcome.findings.wrong["double winners"] == []
 
 
 async def test_a_fault_that_never_fired_fails_the_run() -> None:

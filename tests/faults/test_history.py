@@ -16,8 +16,8 @@ def opened(told: str | None = "opened", begun: float = 0, ended: float = 1) -> O
     return Op(act="open", begun=begun, ended=ended, told=told)
 
 
-def accept(who: str, begun: float, ended: float, told: str | None) -> Op:
-    return Op(act="accept", who=who, begun=begun, ended=ended, told=told)
+def accept(who: str, begun: float, ended: float, told: str | None, *, busy: bool = False) -> Op:
+    return Op(act="accept", who=who, begun=begun, ended=ended, told=told, busy=busy)
 
 
 def refuse(who: str, begun: float, ended: float, told: str | None = "done") -> Op:
@@ -43,9 +43,10 @@ GOOD: dict[str, History] = {
         opened(), accept("a", 2, inf, None), read(5, 6, "searching"), read(8, 9, "accepted", "a"),
     ],
     "an opening without an answer": [opened(None, ended=inf), accept("a", 2, 3, "won")],
-    "an opening that was refused": [opened("refused"), read(2, 3, "absent")],
+    "an opening that was refused": [opened("too_late"), read(2, 3, "absent")],
     "cancelled before anybody": [opened(), cancel(2, 3), accept("a", 2, 4, "cancelled"), read(5, 6, "cancelled")],
-    "won, then cancelled": [opened(), accept("a", 2, 3, "won"), cancel(2, 4), read(5, 6, "cancelled")],
+    "won, then cancelled": [opened(), accept("a", 2, 3, "won"), cancel(2, 4), read(5, 6, "cancelled", "a")],
+    "cancelled twice by two callers": [opened(), cancel(2, 3), cancel(4, 5, "conflict")],
     "who lost is told so after it was cancelled": [opened(), accept("a", 2, 3, "won"), cancel(4, 5), accept("b", 6, 7, "lost")],
     "a cancellation without an answer": [opened(), cancel(2, inf, None), accept("a", 4, 5, "cancelled"), read(6, 7, "cancelled")],
     "nobody came": [opened(), *of_the_engine(10, 0.1), read(11, 12, "unfilled"), accept("a", 13, 14, "expired"), cancel(15, 16)],
@@ -54,8 +55,9 @@ GOOD: dict[str, History] = {
     "a second tap": [opened(), accept("a", 2, 3, "won"), accept("a", 4, 5, "already_yours")],
     "after his own no": [opened(), refuse("a", 2, 3), accept("a", 4, 5, "not_asked"), accept("b", 4, 5, "won")],
     "a no of the winner": [opened(), accept("a", 2, 3, "won"), refuse("a", 4, 5, "not_asked")],
+    "a no of the winner after it was cancelled": [opened(), accept("a", 2, 3, "won"), cancel(4, 5), refuse("a", 6, 7, "not_asked")],
     "a no that came too late": [opened(), accept("a", 2, 3, "won"), refuse("b", 4, 5), accept("b", 6, 7, "lost")],
-    "busy elsewhere": [opened(), accept("a", 2, 3, "overlap"), accept("b", 4, 5, "won")],
+    "busy elsewhere": [opened(), accept("a", 2, 3, "overlap", busy=True), accept("b", 4, 5, "won")],
 }  # fmt: skip
 
 BAD: dict[str, History] = {
@@ -90,7 +92,30 @@ BAD: dict[str, History] = {
     "his no did not hold": [opened(), refuse("a", 2, 3), accept("a", 4, 5, "won")],
     "a word that nobody knows": [opened(), accept("a", 2, 3, "version_conflict")],
     "a conflict without one who cancelled": [opened(), cancel(2, 3, "conflict")],
-    "a refused opening that is there": [opened("refused"), read(2, 3, "searching")],
+    "a refused opening that is there": [opened("too_late"), read(2, 3, "searching")],
+    "its own opening is a duplicate": [opened("error duplicate"), read(2, 3, "searching")],
+    "its own opening is a duplicate, and nothing is there": [opened("duplicate")],
+    "an opening with another error, and it is there": [opened("error internal"), accept("a", 2, 3, "won")],
+    "an opening with another error, and it is not there": [opened("error internal"), read(2, 3, "absent")],
+    "a cancellation with another error, and it held": [opened(), cancel(2, 3, "error internal"), read(4, 5, "cancelled")],
+    "a cancellation with another error, and it did not": [opened(), cancel(2, 3, "error internal"), read(4, 5, "searching")],
+    "a cancellation of nothing, though it is there": [opened(), cancel(2, 3, "not_found")],
+    "a no with another error, and it held": [opened(), refuse("a", 2, 3, "error internal"), accept("a", 4, 5, "not_asked")],
+    "a no to another version, though it never changed": [opened(), refuse("a", 2, 3, "version_conflict"), read(4, 5, "searching")],
+    "a no that came too late, says a word for accepts": [opened(), refuse("a", 2, 3, "expired")],
+    "an accept with another error": [opened(), accept("a", 2, 3, "error internal"), read(4, 5, "accepted", "a")],
+    "a search with a winner": [opened(), read(2, 3, "searching", "b")],
+    "unfilled with a winner": [opened(), *of_the_engine(10, 0.1), read(12, 13, "unfilled", "b")],
+    "cancelled with a winner, though nobody had won": [opened(), cancel(2, 3), read(4, 5, "cancelled", "b")],
+    "cancelled with another winner": [opened(), accept("a", 2, 3, "won"), cancel(4, 5), read(6, 7, "cancelled", "b")],
+    "cancelled without the one who had won": [opened(), accept("a", 2, 3, "won"), cancel(4, 5), read(6, 7, "cancelled")],
+    "nothing there, with a winner": [read(2, 3, "absent", "b")],
+    "a state that nobody knows": [opened(), read(2, 3, "lost", None)],
+    "busy elsewhere, though he holds nothing": [opened(), accept("a", 2, 3, "overlap")],
+    "the winner's no counts": [opened(), accept("a", 2, 3, "won"), refuse("a", 4, 5)],
+    "the winner's no counts once it is cancelled": [opened(), accept("a", 2, 3, "won"), cancel(4, 5), refuse("a", 6, 7)],
+    "opened twice": [opened(), opened(begun=2, ended=3)],
+    "cancelled twice": [opened(), cancel(2, 3), cancel(4, 5)],
 }  # fmt: skip
 
 
@@ -136,7 +161,7 @@ def answer(state: history.State, act: str, who: str) -> tuple[str, str | None, h
     }
     for told in words[act]:
         seen = state.sold if act == "read" else None
-        after = history.RULES[act](state, Op(act=act, who=who, begun=0, told=told, seen=seen))
+        after = history.after(state, Op(act=act, who=who, begun=0, told=told, seen=seen))
         if after is not None:
             return told, seen, after
     raise AssertionError(f"no answer fits {act} of {who} in {state}")

@@ -16,18 +16,19 @@ def now() -> float:
 
 @dataclass(slots=True)
 class Asked:
-    """A question and every answer to it. Repeats under the same id are the same question."""
+    """A question and every answer to it. Repeats under the same id are the same question. ``busy``: see :class:`Op`."""
 
     act: str
     who: str
     begun: float
     ended: float = inf
     answers: list[str] = field(default_factory=list)
+    busy: bool = False
 
     def op(self) -> Op:
         """The question with its first answer."""
         told = self.answers[0] if self.answers else None
-        return Op(act=self.act, who=self.who, begun=self.begun, ended=self.ended, told=told)
+        return Op(act=self.act, who=self.who, begun=self.begun, ended=self.ended, told=told, busy=self.busy)
 
 
 class Watched:
@@ -65,7 +66,11 @@ class Watched:
 
     def claims(self, booking: str) -> Iterable[Asked]:
         """All accepts of a booking."""
-        return [asked for asked in self.asked[booking].values() if asked.act == "accept"]
+        return self.of(booking, "accept")
+
+    def of(self, booking: str, act: str) -> Iterable[Asked]:
+        """All questions of one kind about a booking."""
+        return [asked for asked in self.asked[booking].values() if asked.act == act]
 
     def changed_answers(self) -> list[str]:
         """Questions that were answered in two ways."""

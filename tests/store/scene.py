@@ -102,9 +102,8 @@ class Scene:
         self.desk = Desk(self.store, Gazetteer(), DeviceKeys.create(self.folder / "keys.json"))
         self.rounds = Rounds(self.store, self.now)
         for name, number in self.numbers.items():  # the index reaches as far as it did at the moment before
-            found = await self.store.providers.get(self.market, name)
-            assert found.no == number
-            await self.desk.put_provider(self.market, name, msgspec.structs.replace(found.settings, initial_rank=msgspec.UNSET))
+            assert await self.store.providers.number(self.market, name) == number
+            await self.desk.put_provider(self.market, name, await self.settings_of(name))
 
     async def settings(self, **changes: Any) -> None:
         """The market's settings, anew."""
@@ -123,6 +122,10 @@ class Scene:
         if reachable:
             await self.connect(name)
         return number
+
+    async def settings_of(self, name: str) -> ProviderSettings:
+        """Somebody's settings, without the rank he began with."""
+        return msgspec.structs.replace((await self.store.providers.get(self.market, name)).settings, initial_rank=msgspec.UNSET)
 
     async def connect(self, name: str, device: str = "phone", gateway: str = GATEWAY, conn: int = 1) -> None:
         await self.store.links.connect(self.market, self.numbers[name], device, gateway, conn)

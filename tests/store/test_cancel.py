@@ -119,7 +119,7 @@ async def test_hours_that_changed_meanwhile_are_those_that_are_given_back_p5(sce
 
 
 async def test_a_cancellation_and_a_change_of_hours_at_once_leave_the_hours_he_has_now_p5(scene: Scene) -> None:
-    settings = msgspec.structs.replace((await scene.store.providers.get(scene.market, "ada")).settings, initial_rank=msgspec.UNSET)
+    settings = await scene.settings_of("ada")
     for number in range(6):
         booking_id, hours = f"b-{number}", ("Mo-Su 20:00-23:00", "24/7")[number % 2]
         await scene.open(booking_id, lead=4)

@@ -4,16 +4,18 @@
 -- Replies: DONE
 -- Source: PROTOCOL.md (import).
 function verbs.admit(m, a)
-  for _, one in ipairs(a.list) do
+  local written = {}
+  for i, one in ipairs(a.list) do
+    written[i] = one[1]
     local key = K.provider(m, one[1])
     if call('HGET', key, 'status') == 'loading' then
       call('HSET', key, 'status', one[2])
-      call('ZREM', K.unwritten(m), one[1])
       record.refresh(m, one[1])
       event.note(m, 'ProviderPut', { p = one[1], created = true })
       if one[2] == 'inactive' and call('EXISTS', K.links(m, one[1]), K.addresses(m, one[1])) > 0 then rights.block(m, one[1]) end
     end
   end
+  if #written > 0 then call('ZREM', K.unwritten(m), unpack(written)) end
   for _, s in ipairs(a.spare) do slots.add_spare(m, s[1], s[2], s[3]) end
   return reply('DONE')
 end

@@ -19,9 +19,7 @@ local function admit(m, a, e, slot)
   local pno = call('HINCRBY', K.numbers(m), 'provider', 1)
   call('HSET', K.provider_ids(m), e.id, pno)
   call('HSET', K.provider(m, pno), 'slot', slot, 'bucket', e.rank.bucket, 'seq', 0, 'live', 0, 'version', 1, 'askable', 0,
-    'status', 'loading', 'trade', e.trade, 'tier', e.rank.tier, 'score', e.rank.score, 'until', a['until'])
-  call('ZADD', K.unwritten(m), clock.wall() + LATER, pno)
-  index.based(m, pno, a.basis)
+    'status', 'loading', 'trade', e.trade, 'tier', e.rank.tier, 'score', e.rank.score, 'until', a['until'], 'basis', a.basis)
   call('SET', K.profile(m, pno), e.settings)
   index.facts(m, slot, pno, e.facts, 0, e.rank, true)
   return pno
@@ -43,8 +41,12 @@ function verbs.enroll(m, a)
       i = i + got
     end
   end
-  local new = 0
-  for _, pno in ipairs(out.pnos) do if pno > 0 then new = new + 1 end end
-  gauge.add(m, 'providers.known', new)
+  local new, due = {}, clock.wall() + LATER
+  for _, pno in ipairs(out.pnos) do
+    if pno > 0 then new[#new + 1], new[#new + 2] = due, pno end
+  end
+  if #new > 0 then call('ZADD', K.unwritten(m), unpack(new)) end
+  index.based(m, a.basis)
+  gauge.add(m, 'providers.known', #new / 2)
   return reply('DONE', out)
 end

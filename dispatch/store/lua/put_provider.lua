@@ -34,8 +34,8 @@ local function describe(m, a, pno, slot, asked, fresh)
   if rank then call('HSET', key, 'tier', rank.tier, 'score', rank.score)
   else rank = { bucket = tonumber(call('HGET', key, 'bucket')), score = tonumber(call('HGET', key, 'score')) } end
   index.facts(m, slot, pno, a.facts, asked, rank, fresh)
-  call('HSET', key, 'trade', a.trade, 'until', a['until'])
-  index.based(m, pno, a.basis)
+  call('HSET', key, 'trade', a.trade, 'until', a['until'], 'basis', a.basis)
+  index.based(m, a.basis)
   call('HINCRBY', key, 'version', 1)
   call('SET', K.profile(m, pno), a.settings)
 end

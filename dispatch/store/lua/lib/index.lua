@@ -52,8 +52,7 @@ function index.facts(m, slot, pno, facts, asked, rank, fresh)
 end
 
 -- What the index says of a provider depends on settings of the market; written under any but today's, it is no longer whole.
-function index.based(m, pno, basis)
-  call('HSET', K.provider(m, pno), 'basis', basis)
+function index.based(m, basis)
   if read.market(m).basis ~= basis then call('HDEL', K.market(m), 'indexed') end
 end
 

@@ -27,4 +27,3 @@ function tally.add(m, q, t, number)
   local n, stop = tally.shelf(m, q, 0, AT_ONCE, t.begun)
   t.n, t.from = t.n + n, stop and { number, stop }
 end
-
