@@ -95,7 +95,7 @@ async def test_the_next_wave_goes_within_fifty_milliseconds_of_the_last_no_r13(s
 
 
 async def test_waves_leave_on_time_p6(scene: Scene, redis_url: str) -> None:
-    """The usual wave within the promise, and none held back while others leave: a slow machine delays all alike, a fault those it is about."""
+    """The usual wave within the promise, and none held back while others leave: a slow machine delays all, a fault those it is about."""
     await scene.settings(open_proposals_cap=100, **QUICK)
     async with working(redis_url), watching(scene) as until, beating(scene) as turns:
         for number in range(20):

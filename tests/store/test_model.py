@@ -295,7 +295,7 @@ def market_of(redis_url: str, fresh_market: Callable[[], str], tmp_path: Path) -
 
 
 def explore(make: Callable[[], Market], examples: int, chosen: int | None = None) -> None:
-    """Walks of a seed; without one the same every time. What goes wrong is shown as it came: a shorter way there would take long to find."""
+    """Walks of a seed; without one the same ones. What goes wrong is shown as it came: a shorter way there would take long to find."""
     walking = settings(
         max_examples=examples,
         stateful_step_count=STEPS,
