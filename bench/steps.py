@@ -1,8 +1,8 @@
-"""What each step of a booking costs in each process, from samples of stacks, frames counted, and the store's verbs measured one by one.
+"""What each step of a booking costs in each process: from samples of stacks, frames counted, and the store's verbs measured one by one.
 
-A sample belongs to the innermost frame that names a step. Reading and writing serve several steps: they are charged by the number of frames of
-each. What is left is the event loop's own (sockets, waking whoever waits): it is charged to the steps of its process as their samples are. A
-thread that waits is no cost at all.
+A sample belongs to the innermost frame that names a step. Reading and writing serve several steps: they are charged by the number of
+frames of each. What is left is the event loop's own (sockets, waking whoever waits): it is charged to the steps of its process as
+their samples are. A thread that waits is no cost at all.
 """
 
 import re
