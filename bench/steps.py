@@ -32,7 +32,7 @@ PATTERNS = {
     ),
     "worker": (("webhook", r"^(Outbox\.|Deliveries\.)|dispatch/webhooks|aiohttp"), ("wave", r"^(Rounds\.|Timers\.)"), CLOCKS),
 }
-OF_FRAME = {("out", "proposal"): "frame", ("out", "withdrawn"): "withdrawn", ("out", "result"): "accept"}
+OF_FRAME = {("out", "proposal"): "frame", ("out", "withdrawn"): "withdrawn", ("out", "result"): "accept", ("out", "booking"): "accept"}
 OF_FRAME |= {("in", "ack"): "ack", ("in", "seen"): "ack", ("in", "accept"): "accept"}
 OF_VERB = {"match": "match", "tally": "match", "open": "open", "send_wave": "wave", "receipt": "ack", "accept": "accept"}
 OF_VERB |= {"deliver": "webhook", "delivered": "webhook"}
