@@ -2,6 +2,7 @@
 SHELL := /bin/sh
 PY := .venv/bin/python
 ARGS ?=
+PROVIDERS ?= 100000
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check style types imports lua compose project bench bench-peers load mutants faults campaign lock clean
@@ -40,9 +41,10 @@ project: .venv/.dev
 bench: .venv/.dev ## Measure one thing (ARGS="NAME"; without it: what can be measured)
 	@$(PY) -m bench $(ARGS)
 
-bench-peers: .venv/.dev ## Measure it beside what one would use instead; installs that first, as root or with sudo
+bench-peers: .venv/.dev ## Measure it beside what one would use instead; installs that first, as root or with sudo (PROVIDERS=100000,1000000)
 	@.ci/peers
-	@failed=0; for name in match claim push; do PYTHONPATH=.tools/peers $(PY) -m bench peers-$$name $(ARGS) || failed=1; done; exit $$failed
+	@failed=0; for bench in "match --providers $(PROVIDERS)" claim push; do \
+		PYTHONPATH=.tools/peers $(PY) -m bench peers-$$bench $(ARGS) || failed=1; done; exit $$failed
 
 load: .venv/.dev ## Load a running engine with Locust (ARGS="--help" lists the options)
 	@$(PY) -m loadtests $(ARGS)

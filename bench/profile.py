@@ -11,6 +11,7 @@ import random
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bench import flame
+from bench import flame, steps
 from bench.push import MARKET, Run, Swarm, book_steadily, prepare, providers
 from bench.serving import Served, cpu_seconds, pids, serving
 from bench.verbs import verb_costs
@@ -31,22 +32,6 @@ from dispatch.client.bookings import MarketSettings, Tier
 WAVE, HERTZ, AT_MOST_MS = 5, 100, 3.0
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
-STEPS = {
-    "api": (
-        ("count", r"tally \("),
-        ("match, open", r"^(Desk\.|Bookings\.|open_booking)"),
-        ("idempotency", r"^(Ledger\.|once \(dispatch/api)"),
-        ("POST", r"uvicorn|starlette|dispatch/api"),
-    ),
-    "gateway": (
-        ("ack", r"^(Receipts\.|Claims\.receipts)"),
-        ("accept", r"^(Answers\.|Claims\.accept)"),
-        ("frame, withdrawn", r"^(Relay\.|Link\.|Wakeups\.|Listening\.)"),
-        ("message read", r"websockets|^Gateway\."),
-    ),
-    "worker": (("webhook", r"^(Outbox\.|Deliveries\.)|dispatch/webhooks|aiohttp"), ("wave", r"^Rounds\.")),
-}
-REST = "event loop, sockets"
 
 
 class Filling(Run):
@@ -67,11 +52,12 @@ class Filling(Run):
 
 @dataclass(slots=True)
 class Seen:
-    """What one run showed: bookings, webhooks (all say that one was filled), CPU seconds by process, stacks by process."""
+    """What one run showed: bookings, webhooks (all say that one was filled), CPU seconds by process, frames, stacks by process."""
 
     bookings: int = 0
     hooks: int = 0
     cpu: dict[str, float] = field(default_factory=dict)
+    frames: steps.Frames = field(default_factory=Counter)
     stacks: dict[str, flame.Stacks] = field(default_factory=dict)
 
 
@@ -114,11 +100,13 @@ async def measure(served: Served, devices: int, rate: float, seconds: float) -> 
             running.append(tasks.create_task(run.answer(swarm.answers)))
             await book_steadily(run, bookings, rng, rate, 2, progress)  # caches and connections
             warm = await heard(seen, len(run.posted))
+            told = steps.frames(await asyncio.to_thread(served.metrics))
             before = cpu_seconds(served)
             watching = watch(served, seconds)
             await book_steadily(run, bookings, rng, rate, seconds, progress, first=warm)
             await heard(seen, len(run.posted))
             seen.cpu = {name: value - before[name] for name, value in cpu_seconds(served).items()}
+            seen.frames = steps.frames(await asyncio.to_thread(served.metrics)) - told
             seen.bookings, seen.hooks = len(run.posted) - warm, seen.hooks - warm
             seen.stacks = {name: await asyncio.to_thread(one.stacks) for name, one in watching.items()}
             for task in running:
@@ -171,25 +159,37 @@ def watch(served: Served, seconds: float) -> dict[str, Watch]:
     return found
 
 
-def tables(seen: Seen, verbs: dict[str, tuple[float, float]]) -> list[Table]:
-    """By process, by step of the Python processes, by verb of the store."""
+def by_process(seen: Seen) -> Table:
+    """What all took together."""
     whole = Table(title=f"processor time of a filled booking ({WAVE} proposals), ms")
     for name in (*seen.cpu, "all"):
         whole.add_column(name, justify="right")
     costs = [value * 1_000 / seen.bookings for value in seen.cpu.values()]
     whole.add_row(*(f"{cost:.2f}" for cost in (*costs, sum(costs))))
-    steps = Table(title="by step, us a booking (shares of samples)")
-    for name in ("process", "step", "us"):
-        steps.add_column(name, justify="right" if name == "us" else "left")
-    for process, patterns in STEPS.items():
-        for step, share in flame.shares(seen.stacks.get(process, flame.Stacks()), patterns, REST).items():
-            steps.add_row(process, step, f"{share * seen.cpu[process] * 1e6 / seen.bookings:.0f}")
-    by_verb = Table(title="the store's verbs, on a store of their own")
+    return whole
+
+
+def by_step(seen: Seen, verbs: dict[str, tuple[float, float]]) -> Table:
+    """The same by step, a row each; the first wave leaves with the booking, so `open` holds what it costs."""
+    shown = Table(title="by step, us a filled booking", caption="wave: later ones, and looking for them")
+    shared = {name: steps.shares(name, seen.stacks[name], seen.frames) for name in steps.PATTERNS if seen.stacks.get(name)}
+    shared["store"] = steps.store_shares(verbs)
+    for column in ("step", *shared, "all"):
+        shown.add_column(column, justify="left" if column == "step" else "right")
+    for row in (*steps.ROWS, steps.BESIDE):
+        costs = [share.get(row, 0.0) * seen.cpu[name] * 1e6 / seen.bookings for name, share in shared.items()]
+        shown.add_row(row, *(f"{cost:.0f}" for cost in (*costs, sum(costs))))
+    return shown
+
+
+def by_verb(verbs: dict[str, tuple[float, float]]) -> Table:
+    """By verb of the store, called one by one."""
+    shown = Table(title="the store's verbs, on a store of their own", caption="match: that part of open")
     for name in ("verb", "calls a booking", "us a call"):
-        by_verb.add_column(name, justify="left" if name == "verb" else "right")
+        shown.add_column(name, justify="left" if name == "verb" else "right")
     for verb, (calls, cost) in sorted(verbs.items(), key=lambda one: -one[1][0] * one[1][1]):
-        by_verb.add_row(verb, f"{calls:.1f}", f"{cost:.0f}")
-    return [whole, steps, by_verb]
+        shown.add_row(verb, f"{calls:.1f}", f"{cost:.0f}")
+    return shown
 
 
 def main(argv: list[str]) -> int:
@@ -200,11 +200,15 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--pictures", type=Path, help="a folder for the flame pictures (SVG)")
     chosen = parser.parse_args(argv)
+    if chosen.rate * chosen.seconds < 1 or chosen.devices < WAVE:
+        parser.error(f"at least one booking (--rate times --seconds) and {WAVE} devices, whom it is proposed to")
     with serving() as served:
         seen = asyncio.run(measure(served, chosen.devices, chosen.rate, chosen.seconds))
+    console = Console()
+    console.print(by_process(seen))
     verbs = asyncio.run(verb_costs(chosen.devices, WAVE, settings("http://127.0.0.1:9/hook")))
-    for table in tables(seen, verbs):
-        Console().print(table)
+    for table in (by_step(seen, verbs), by_verb(verbs)):
+        console.print(table)
     for name in ("api", "gateway", "worker", "store"):
         if not seen.stacks.get(name):
             print(f"no samples of {name}: install {'linux-perf (Debian)' if name == 'store' else 'py-spy (PyPI)'}, and be allowed to trace")

@@ -11,6 +11,7 @@ import msgspec
 
 from bench.push import booking, providers
 from bench.town import cpu_us
+from dispatch import hours
 from dispatch.client.bookings import MarketSettings as SdkSettings
 from dispatch.client.bookings import Tier
 from dispatch.engine.desk import Desk
@@ -23,6 +24,7 @@ from dispatch.store.embedded import Embedded
 from dispatch.store.functions import install, library
 
 MARKET, BOOKINGS, WARM = "bench", 150, 20
+FEWEST = 2 * (WARM + BOOKINGS)  # people: each booking takes one away, and the last must still find a whole wave
 CATALOGUE = {"trades": [{"code": "hair"}], "services": [{"code": "cut", "trade": "hair"}]}
 
 
@@ -43,19 +45,19 @@ class Metered(Calls):
 
 
 async def verb_costs(people: int, wave: int, settings: SdkSettings) -> dict[str, tuple[float, float]]:
-    """For each verb that a filled booking needs: how often, and microseconds a call."""
+    """For each verb that a filled booking needs: how often, and microseconds a call; and ``match``, which is a part of its ``open``."""
     with tempfile.TemporaryDirectory(prefix="d-bench-") as folder, Embedded(Path(folder) / "data", "durable") as server:
         calls = Metered(make_redis(server.url, connections=1, answers_within_s=60), Clock())
         calls.redis.response_callbacks.clear()
         await install(calls.redis, library())
         store = Store(calls, calls)
         desk = Desk(store, Gazetteer(), DeviceKeys.create(Path(folder) / "keys.json"))
-        await _people(desk, store, people, settings)
+        await _people(desk, store, max(people, FEWEST), settings)
         rng = random.Random(2)
         for number in range(WARM + BOOKINGS):
             if number == WARM:
                 calls.spent.clear()
-            await _filled(desk, store, number, rng, wave)
+            await _filled(desk, store, calls, number, rng, wave)
         await calls.redis.aclose()
     return {name: (len(spent) / BOOKINGS, sum(spent) / len(spent)) for name, spent in calls.spent.items()}
 
@@ -70,11 +72,14 @@ async def _people(desk: Desk, store: Store, count: int, settings: SdkSettings) -
         await store.links.connect(MARKET, number, "phone", "gateway", 1)
 
 
-async def _filled(desk: Desk, store: Store, number: int, rng: random.Random, wave: int) -> None:
+async def _filled(desk: Desk, store: Store, calls: Calls, number: int, rng: random.Random, wave: int) -> None:
     """One booking from its opening to its webhook."""
     request = msgspec.convert(msgspec.to_builtins(booking(number, rng)), BookingRequest)
     await desk.open(MARKET, request, f"open-{number}", may_override=False)
     record = await store.bookings.get(MARKET, request.booking_id)
+    market = await desk.market(MARKET)
+    minute = hours.local_minute(market.settings.time_zone, market.now)
+    await calls.verb("match", MARKET, query=record.query, minute=minute, client_id=request.client_id, k=wave, counting=False)
     holders = sorted(record.proposals)[:wave]
     proposals = {pno: f"{record.no}.{record.round}.{pno}" for pno in holders}
     await store.claims.receipts(MARKET, [(pno, [proposal], []) for pno, proposal in proposals.items()])

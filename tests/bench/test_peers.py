@@ -82,6 +82,18 @@ def test_postgresql_finds_the_same_people_in_the_same_order_by_either_plan(tmp_p
     assert often.answered == 60 * 10
 
 
+@pytest.mark.parametrize(("same", "compared", "holds"), [(120, 120, True), (119, 120, False), (0, 0, False), (110, 110, True)])
+def test_an_answer_that_is_not_ours_fails_the_bench_at_any_size(same: int, compared: int, holds: bool) -> None:
+    case = peers_match.Case("often", same=same, compared=compared, better=peers_match.WALK)
+    for name, ms in ((peers_match.OURS, 1.0), (peers_match.WALK, 2.0), (peers_match.GIST, 50.0)):
+        case.times.add(name, 0, ms)
+    assert all(peers_match.judged([case], 1_000)) is holds
+    assert all(peers_match.judged([case], 1_000_000)) is holds
+    said = peers_match.judged([case], 1_000_000)[0].line()
+    assert said.startswith("holds: " if holds else "DOES NOT HOLD: ")
+    assert f"{same} of {compared} answers the same as ours" in said
+
+
 # -- claim ------------------------------------------------------------------------------------------------------------
 
 
