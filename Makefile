@@ -14,7 +14,6 @@ demo: .venv/.demo ## Show a simulated city at work (ARGS="--help" lists the opti
 	@$(PY) -m dispatch demo $(ARGS)
 
 test: .venv/.dev ## Run the tests, on a real server (ARGS="-k name")
-	@.ci/axe
 	@$(PY) -m pytest -n auto $(ARGS)
 
 check: style types imports lua compose project ## Style, types, imports, Lua, sizes, documents (-k: all, whatever fails)

@@ -1,6 +1,5 @@
 """A provider in a real browser: his page served by a real api, his socket through a network that can be cut, his rivals in the store."""
 
-import json
 import os
 import re
 from collections.abc import AsyncIterator
@@ -12,7 +11,7 @@ from random import Random
 from typing import Any
 
 import msgspec
-import pytest
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Locator, Page
 from playwright.async_api import expect as within_five_seconds
 
@@ -195,14 +194,7 @@ async def shot(page: Page, name: str) -> None:
         await page.screenshot(path=str(Path(folder) / f"{name}.png"), animations="disabled")
 
 
-AXE = Path(__file__).parents[2] / ".tools" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
-
-
 async def barriers(page: Page) -> list[str]:
     """What axe finds wrong with the page as it is now: rule, and where."""
-    if not AXE.is_file():
-        assert not os.environ.get("CI"), "axe-core is missing: .ci/axe installs it"
-        pytest.skip("axe-core is missing: .ci/axe installs it")
-    await page.evaluate(AXE.read_text(encoding="utf-8"))  # from outside: the page's own policy would not let it in
-    found = json.loads(await page.evaluate("axe.run({resultTypes: ['violations']}).then((found) => JSON.stringify(found.violations))"))
-    return [f"{rule['id']}: {node['html'][:160]}" for rule in found for node in rule["nodes"]]
+    found = await Axe().run(page)
+    return [f"{rule['id']}: {node['html'][:160]}" for rule in found.response["violations"] for node in rule["nodes"]]
