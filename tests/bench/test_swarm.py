@@ -57,7 +57,7 @@ def test_frames_are_found_however_the_bytes_arrive(piece: int) -> None:
     assert found == [(2, b"abc"), (2, b"x" * 128), (8, b"\x03\xe8")]
 
 
-@pytest.mark.parametrize("data", [b"\x02\x03abc", frame(BINARY, b"abc")])
+@pytest.mark.parametrize("data", [b"\x02\x03abc", frame(BINARY, b"abc")], ids=["not whole", "masked"])
 def test_what_no_server_sends_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="fragment or a masked"):
         list(Frames().feed(data))
