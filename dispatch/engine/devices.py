@@ -21,8 +21,9 @@ class Devices:
     async def token(self, name: str, provider_id: str, device_id: str, ttl_s: int) -> dict[str, Any]:
         """A token with which a device says hello."""
         market = await self._market(name)
-        token_generation = await self._store.rights.token_generation(name, await number_of(self._store, name, provider_id))
-        token, expires = self._keys.issue(name, provider_id, device_id, ttl_s, token_generation)
+        number = await number_of(self._store, name, provider_id)
+        token_generation = await self._store.rights.token_generation(name, number)
+        token, expires = self._keys.issue(name, provider_id, device_id, ttl_s, token_generation, number)
         return {"token": token, "expires_at": faces.clock_of(market.settings.time_zone)(expires)}
 
     async def revoke(self, name: str, provider_id: str, device_id: str | None) -> None:

@@ -5,7 +5,8 @@ proxy of ours: what stands further left is the client's own word.
 """
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from websockets.asyncio.server import ServerConnection
@@ -32,22 +33,15 @@ class Door:
 
     def party(self, host: object) -> str | None:
         """The address to count for a host; None: nobody's, or one that is spared."""
-        try:
-            address = ip_address(str(host).partition("%")[0])
-        except ValueError:
-            return None
-        address = getattr(address, "ipv4_mapped", None) or address
-        if self._spare_loopback and address.is_loopback:
+        address = _address(str(host))
+        if address is None or (self._spare_loopback and address.is_loopback):
             return None
         return str(address) if address.version == 4 else str(ip_network((int(address) >> 64 << 64, 64)))
 
     def is_proxy(self, host: object) -> bool:
         """Whether it is one of our proxies, who speak for others."""
-        try:
-            address = ip_address(str(host).partition("%")[0])
-        except ValueError:
-            return False
-        return any(address in network for network in self._trusted)
+        address = _address(str(host))
+        return address is not None and any(address in network for network in self._trusted)
 
     def behind(self, forwarded: Sequence[str]) -> str | None:
         """The address for which a proxy speaks, from its ``X-Forwarded-For`` headers."""
@@ -85,6 +79,16 @@ class Door:
                 del self._knocks[next(iter(self._knocks))]
             self._knocks[party] = Bucket(self._per_minute, self._per_minute / 60, now)
         return self._knocks[party].take(now)
+
+
+@lru_cache(maxsize=KNOCKING)
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    """The address that a host is, an IPv4 address within IPv6 as itself; None: it is none."""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def forwarded(request: Request) -> list[str]:

@@ -2,12 +2,10 @@
 between reading and listening: a message that arrives meanwhile finds the link registered, and waits for it.
 """
 
-import anyio
-
 from dispatch.errors import Conflict, DispatchError, Forbidden, NotFound, Unauthorized, Unavailable
 from dispatch.gateway.effects import Entered
+from dispatch.gateway.foyer import Foyer
 from dispatch.gateway.frames import Frame
-from dispatch.gateway.limits import Limits
 from dispatch.gateway.link import Link
 from dispatch.gateway.metrics import ADDRESSES, RESUMES
 from dispatch.gateway.moments import Moments
@@ -27,11 +25,10 @@ class Entry:
     """The door of one gateway."""
 
     def __init__(
-        self, store: Store, keys: DeviceKeys, registry: Registry, relay: Relay, moments: Moments, gateway: str, limits: Limits
+        self, store: Store, keys: DeviceKeys, registry: Registry, relay: Relay, moments: Moments, gateway: str, foyer: Foyer
     ) -> None:
         self._store, self._keys, self._registry, self._relay, self._gateway = store, keys, registry, relay, gateway
-        self._moments = moments
-        self._room = anyio.CapacityLimiter(limits.entering)
+        self._moments, self._foyer = moments, foyer
 
     async def enter(self, link: Link, hello: Hello) -> Entered:
         """Let a device in. Raises Unauthorized, Forbidden (blocked, or ``too_many_devices``) or Unavailable."""
@@ -39,11 +36,11 @@ class Entry:
         if claims.device_id not in (None, hello.device):
             raise Unauthorized("the token names another device")
         wrong = _looked_at(hello.push) if hello.push else None
-        async with self._room:
+        async with self._foyer.greeting():
             if link.session.phase is Phase.CLOSED:  # in a storm many have given up by the time that it is their turn
                 raise Unavailable("the device left while it waited")
-            await self._register(link, hello, claims, encode_json(hello.push) if hello.push and not wrong else NO_ADDRESS)
-            known = await self._missed(link, hello)
+            push = encode_json(hello.push) if hello.push and not wrong else NO_ADDRESS
+            known = await self._register(link, hello, claims, push)
         link.epoch = known.epoch
         RESUMES.labels("resumed" if known.resumed else known.reason).inc()
         return Entered(
@@ -60,26 +57,36 @@ class Entry:
             unfit=wrong,
         )
 
-    async def _register(self, link: Link, hello: Hello, claims: Claims, push: bytes) -> None:
-        pno = await self._store.providers.number(claims.market, claims.provider_id)
+    async def _register(self, link: Link, hello: Hello, claims: Claims, push: bytes) -> Resumed:
+        """A token mostly knows its provider's number: then one round trip does it all."""
+        pno = claims.number or await self._store.providers.number(claims.market, claims.provider_id)
         if pno is None:
             raise Unauthorized("no such provider")
         link.market, link.pno, link.name, link.background = claims.market, pno, hello.device, hello.background
         link.token_generation = claims.token_generation
         self._registry.add(link)
         await self._relay.follow(link.market)
-        await self.link_up(link, push)
-
-    async def link_up(self, link: Link, push: bytes | None = None) -> None:
-        """Tell the store that this device has its socket here: its provider can be asked from now on. One that was told of before keeps
-        its generation. ``push`` None: as it was. Raises Conflict when a newer socket of the device is there, Unauthorized, Forbidden,
-        Unavailable, or NotFound (another store)."""
-        again = (link.epoch, link.generation) if link.generation and link.epoch else None
+        resume = hello.resume
         link.linked = True  # as far as we know: should the answer be lost, the link is taken off again all the same
-        linked = await self._store.links.connect(
-            link.market, link.pno, link.name, self._gateway, link.number,
-            token_generation=link.token_generation, background=link.background, push=push, again=again,
+        linked, known = await self._store.links.enter(
+            link.market, pno, link.name, self._gateway, link.number, (resume.epoch, resume.seq) if resume else (None, None),
+            provider_id=claims.provider_id, token_generation=link.token_generation, background=link.background, push=push,
         )  # fmt: skip
+        self._settle(link, linked)
+        return known
+
+    async def link_up(self, link: Link) -> None:
+        """Tell the store once more that this device has its socket here, after we were away. It keeps its generation. Raises Conflict when
+        a newer socket of the device is there, Unauthorized, Forbidden, Unavailable, or NotFound (another store)."""
+        link.linked = True
+        linked = await self._store.links.connect(
+            link.market, link.pno, link.name, self._gateway, link.number, token_generation=link.token_generation,
+            background=link.background, again=(link.epoch, link.generation) if link.generation and link.epoch else None,
+        )  # fmt: skip
+        self._settle(link, linked)
+
+    def _settle(self, link: Link, linked: Linked) -> None:
+        """What the store said of a link."""
         if not linked.allowed:
             link.linked = False
             raise _refusal(linked)
@@ -101,10 +108,6 @@ class Entry:
             raise refusal_of(fault)
         link.token_generation = claims.token_generation
         return self._moments.at_wall(claims.expires_s * 1_000)
-
-    async def _missed(self, link: Link, hello: Hello) -> Resumed:
-        resume = hello.resume
-        return await self._store.inbox.resume(link.market, link.pno, resume.epoch if resume else None, resume.seq if resume else None)
 
     async def leave(self, link: Link) -> None:
         """The device has no socket here any more. Raises Unavailable: try again later."""

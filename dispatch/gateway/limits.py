@@ -36,6 +36,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     goodbye_ms: int = 5_000  # for the closing handshake, then the transport is cut
     greeting: int = 1_024  # links that are not live yet, at one gateway
     entering: int = 64  # of these, being resumed from the store at the same time
+    knocking: int = 16_384  # sockets that wait for their upgrade meanwhile
 
 
 class Bucket:

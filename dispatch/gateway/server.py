@@ -24,6 +24,7 @@ from dispatch.gateway.answers import Answers
 from dispatch.gateway.door import Door
 from dispatch.gateway.effects import Ask, Effect, Enter, Rest
 from dispatch.gateway.entry import Entry
+from dispatch.gateway.foyer import Foyer
 from dispatch.gateway.latency import Latency
 from dispatch.gateway.limits import Limits
 from dispatch.gateway.link import WRITE_HIGH, WRITE_LOW, Device, Link, Links
@@ -89,7 +90,8 @@ class Gateway:
         self._receipts = Receipts(store, latency)
         self.rights = Rights(store, self.registry)
         self.relay = Relay(store, self.registry, self.moments, self.rights, self.name)
-        self._entry = Entry(store, keys, self.registry, self.relay, self.moments, self.name, limits)
+        self._foyer = Foyer(limits)
+        self._entry = Entry(store, keys, self.registry, self.relay, self.moments, self.name, self._foyer)
         self.pulse = Pulse(store, self.registry, self.relay, self._entry, self.moments, self.name)
         self._answers = Answers(store, self.moments, self._entry, latency)
         self._door = Door(limits, settings)
@@ -117,9 +119,11 @@ class Gateway:
             self._tasks.cancel_scope.cancel()
 
     async def _listen(self, listener: socket.socket, ready: anyio.Event | None, stop: anyio.Event) -> None:
-        async with serve_websockets(
+        server = serve_websockets(
             self._handle, sock=listener, process_request=self._upgrade.check, select_subprotocol=select, **websocket_options(self._door)
-        ) as server:
+        )
+        server.handler = partial(self._foyer.knock, server.handler)
+        async with server:
             if ready is not None:
                 ready.set()
             await stop.wait()

@@ -13,6 +13,7 @@ import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any, Final, Self
 
 import jwt
@@ -30,14 +31,18 @@ REQUIRED: Final = ["exp", "iat", "iss", "aud", "sub", "market"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
-    """What a valid token says. ``device_id`` None: any device of the provider. ``expires_s`` is wall time; ``token_generation`` the
-    one of its provider's tokens in which it was issued: after a revocation it is an old one."""
+    """What a valid token says. ``device_id`` None: any device of the provider. ``expires_s`` is wall time.
+
+    ``token_generation``: the one of its provider's tokens in which it was issued: after a revocation it is an old one. ``number``: the
+    store's of that provider, as it was then; to be compared, not believed.
+    """
 
     market: str
     provider_id: str
     device_id: str | None
     expires_s: int
     token_generation: int = 0
+    number: int | None = None
 
 
 class DeviceKeys:
@@ -71,7 +76,9 @@ class DeviceKeys:
             _write_new(path, json.dumps({"keys": [_new_key()]}).encode())
         return cls.load(path)
 
-    def issue(self, market: str, provider_id: str, device_id: str | None, ttl_s: int, token_generation: int = 0) -> tuple[str, int]:
+    def issue(
+        self, market: str, provider_id: str, device_id: str | None, ttl_s: int, token_generation: int = 0, number: int | None = None
+    ) -> tuple[str, int]:
         """A token for a device, and when it runs out (wall ms)."""
         if self._signing is None:
             raise ConfigError("none of the keys of device tokens can sign: add an oct key, or an OKP key with `d`")
@@ -79,6 +86,7 @@ class DeviceKeys:
         claims: dict[str, Any] = {"iss": ISSUER, "aud": AUDIENCE, "sub": provider_id, "market": market, "iat": now, "exp": now + ttl_s}
         claims |= {"device": device_id} if device_id is not None else {}
         claims |= {"gen": token_generation} if token_generation else {}
+        claims |= {"num": number} if number is not None else {}
         token = jwt.encode(claims, key.key, key.algorithm_name, headers={"kid": self._signing, "typ": TYPE})
         return token, (now + ttl_s) * 1_000
 
@@ -99,10 +107,12 @@ class DeviceKeys:
 
 
 def _claims(claims: dict[str, Any]) -> Claims:
-    market, device, gen = claims["market"], claims.get("device"), claims.get("gen", 0)
-    if not isinstance(market, str) or not isinstance(device, str | None) or type(gen) is not int:
+    market, device, gen, number = claims["market"], claims.get("device"), claims.get("gen", 0), claims.get("num")
+    if not isinstance(market, str) or not isinstance(device, str | None) or type(gen) is not int or type(number) not in (int, NoneType):
         raise Unauthorized("not a device token of this installation")
-    return Claims(market=market, provider_id=claims["sub"], device_id=device, expires_s=int(claims["exp"]), token_generation=gen)
+    return Claims(
+        market=market, provider_id=claims["sub"], device_id=device, expires_s=int(claims["exp"]), token_generation=gen, number=number
+    )
 
 
 def _new_key() -> dict[str, str]:

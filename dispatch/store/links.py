@@ -1,8 +1,11 @@
 """Links: which device of which provider has a socket open, at which gateway. They are what makes a provider reachable (R2, R14)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from dispatch.store.calls import Calls, text, wall_ms
+from dispatch.store.calls import Calls, decode, text, wall_ms
+from dispatch.store.inbox import Resumed, reading, resumed
 from dispatch.store.keys import key
 
 DEVICES = 5  # a provider
@@ -44,15 +47,22 @@ class Links:
             "connect", market, p=pno, device=device, gateway=gateway, conn=conn, token_gen=token_generation,
             background=background, push=push, most=DEVICES, epoch=epoch, gen=generation,
         )  # fmt: skip
-        if reply["word"] == "STALE":
-            return Linked(epoch=text(reply["epoch"]))
-        if reply["word"] != "LINKED":
-            return Linked(allowed=False, devices=DEVICES, why=reply["word"])
-        old = reply.get("replaced")
-        replaced = (text(old[0]), int(old[1])) if old else None
-        return Linked(
-            epoch=text(reply["epoch"]), seq=reply["seq"], generation=reply["gen"], replaced=replaced, devices=reply["devices"]
+        return _linked(reply)
+
+    async def enter(
+        self, market: str, pno: int, device: str, gateway: str, conn: int, since: tuple[str | None, int | None], *,
+        provider_id: str, token_generation: int, background: bool, push: bytes,
+    ) -> tuple[Linked, Resumed]:  # fmt: skip
+        """A socket is open, as in :meth:`connect`, and what its device must be told that last saw ``since`` (epoch, seq): one round trip.
+
+        A number that is not the one of ``provider_id`` is nobody's (UNKNOWN).
+        """
+        call = self._calls.call(
+            "connect", market, p=pno, id=provider_id, device=device, gateway=gateway, conn=conn, token_gen=token_generation,
+            background=background, push=push, most=DEVICES,
         )  # fmt: skip
+        reply, *read = await self._calls.pipeline(call, *reading(market, pno, since[1]), transaction=True)
+        return _linked(decode(reply)), resumed(read, *since)
 
     async def disconnect(self, market: str, pno: int, device: str, gateway: str, conn: int) -> None:
         """The socket is gone. Nothing happens when another has taken its place."""
@@ -80,3 +90,13 @@ class Links:
         """Gateways whose last beat is older than that: they died without a word."""
         found = await self._calls.command("ZRANGEBYSCORE", key("gateways", market), "-inf", wall_ms() - older_than_ms)
         return [text(name) for name in found]
+
+
+def _linked(reply: Mapping[str, Any]) -> Linked:
+    if reply["word"] == "STALE":
+        return Linked(epoch=text(reply["epoch"]))
+    if reply["word"] != "LINKED":
+        return Linked(allowed=False, devices=DEVICES, why=reply["word"])
+    old = reply.get("replaced")
+    replaced = (text(old[0]), int(old[1])) if old else None
+    return Linked(epoch=text(reply["epoch"]), seq=reply["seq"], generation=reply["gen"], replaced=replaced, devices=reply["devices"])

@@ -1,7 +1,7 @@
 -- connect: a device's socket is open at a gateway; it replaces an older one of the same device. A gateway that was away enters its sockets
 -- again, each with its generation (`gen`): one that a newer socket has replaced meanwhile stays out, and so does one of another store.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, p, device, gateway, conn, token_gen (generation of its token), background, push (its address; '': it has none; nil:
+-- ARGV: 1 msgpack {m, p, id (nil: not to be compared), device, gateway, conn, token_gen (generation of its token), background, push (its address; '': it has none; nil:
 --       as it was), most (devices a provider), gen and epoch or nil}
 -- Replies: LINKED {seq, epoch, gen, devices, replaced {gateway, conn} or nil}, STALE {epoch}, TOO_MANY, UNKNOWN, BLOCKED (his account),
 --          REVOKED (the token)
@@ -23,6 +23,7 @@ end
 -- Why he may have no socket here, if he may not.
 local function barred(m, a)
   if call('EXISTS', K.provider(m, a.p)) == 0 then return 'UNKNOWN' end
+  if a.id and call('HGET', K.provider_ids(m), a.id) ~= tostring(a.p) then return 'UNKNOWN' end
   if rights.blocked(m, a.p) then return 'BLOCKED' end
   return rights.revoked(m, a.p, a.device, a.token_gen) and 'REVOKED'
 end
