@@ -4,8 +4,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import anyio
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, Route
 
 from tests.browser.stage import ADDRESS, Stage, booking, card, expect, phone, shot, sign_in
 
@@ -277,6 +278,23 @@ async def test_language_is_the_browsers_until_another_is_chosen(browser: Browser
             await expect(page.locator("#proposals-title")).to_have_text("Proposals")
             assert await page.evaluate("document.documentElement.lang") == "en"
             await page.reload()
+
+
+async def test_names_that_are_learned_late_are_shown_then(browser: Browser, stage: Stage) -> None:
+    """The first proposal may be here before what the page asks for about its provider."""
+    known = anyio.Event()
+
+    async def hold(route: Route) -> None:
+        await known.wait()
+        await route.continue_()
+
+    async with phone(browser, "fr") as page:
+        await page.route("**/app/me", hold)
+        await sign_in(page, stage)
+        bno = await stage.book()
+        await expect(card(page, stage, bno).locator("h3")).to_have_text("Cut")
+        known.set()
+        await expect(card(page, stage, bno).locator("h3")).to_have_text("Coupe femme")
 
 
 async def test_both_languages_have_the_same_words(browser: Browser, stage: Stage) -> None:

@@ -25,8 +25,9 @@ export class Proposals {
 
   draw({ inbox, account, pending, live, now }) {
     const held = document.activeElement?.closest?.("[data-id]")?.dataset.id;
-    const open = [...inbox.proposals.values()].map((proposal) => ({ proposal, key: `${proposal.proposal}/${proposal.version}/${speech.language}` }));
-    const gone = [...inbox.gone.values()].map((left_) => ({ ...left_, key: `${left_.proposal.proposal}/gone/${speech.language}` }));
+    const drawnWith = (proposal) => `${speech.language}/${account.zone}/${nameOf(proposal, account)}`; // names may be learned after it came
+    const open = [...inbox.proposals.values()].map((proposal) => ({ proposal, key: `${proposal.proposal}/${proposal.version}/${drawnWith(proposal)}` }));
+    const gone = [...inbox.gone.values()].map((left_) => ({ ...left_, key: `${left_.proposal.proposal}/gone/${drawnWith(left_.proposal)}` }));
     const items = [...open, ...gone];
     list(this.parent, items, ({ key }) => key, (item) => (item.reason ? this.#gone(item.proposal, account) : this.#card(item.proposal, account)), (card, { proposal, reason }) => {
       if (reason) return say(card.querySelector(".why"), reasonOf(reason));

@@ -11,7 +11,8 @@ export const windowOf = (booking) => booking.windows[booking.window ?? 0];
 export const placeOf = ({ place }) => (place ? { lat: place.lat_e6 / DEGREE, lng: place.lng_e6 / DEGREE } : null);
 
 export function drawVisits(parent, { inbox, account, dismiss }) {
-  const keyOf = ({ booking, state }) => `${booking.booking_id}/${booking.version}/${state}/${speech.language}`;
+  const drawnWith = ({ services: codes }) => `${speech.language}/${account.zone}/${services(codes, account.facts?.services)}`; // names may be learned late
+  const keyOf = ({ booking, state }) => `${booking.booking_id}/${booking.version}/${state}/${drawnWith(booking)}`;
   const held = [...inbox.bookings.values()].map((booking) => ({ booking, state: "held" }));
   const lost = [...inbox.lost.values()].map((booking) => ({ booking, state: booking.state }));
   list(parent, [...held, ...lost], keyOf, ({ booking, state }) => (state === "held" ? visit(booking, account) : over(booking, account, dismiss)), () => {});
