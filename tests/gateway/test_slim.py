@@ -88,9 +88,9 @@ async def test_who_has_left_while_he_waited_at_the_door_costs_the_store_nothing(
     async with gate(store, market, Limits(entering=1)) as running:
         await running.provider()
         entered = RESUMES.labels("new")._value.get()
-        door, everyone = running.gateway._entry._room, running.gateway._everyone
+        foyer, everyone = running.gateway._foyer, running.gateway._everyone
         async with running.socket() as bare:
-            async with door:
+            async with foyer.greeting():
                 await bare.say(Hello(token=running.token(), device="d-1"))
                 await until(lambda: any(link.session.phase is Phase.ENTERING for link in everyone))
                 bare.socket.transport.abort()
