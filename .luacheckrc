@@ -11,7 +11,8 @@ read_globals = {
 -- Tables of the prelude, one a file or paragraph of lua/lib; `verbs` holds the functions that are registered.
 globals = {
   "booking", "clock", "event", "find", "fits", "gauge", "geometry", "habits", "inbox", "index", "ledger", "net", "news", "outbox", "propose",
-  "read", "record", "seats", "shelf", "slots", "tally", "verbs", "visits", "woken", "counted", "told", "learned", "market", "instant",
+  "pushes", "read", "record", "rights", "seats", "shelf", "slots", "tally", "trial", "verbs", "visits", "woken", "counted", "told", "learned",
+  "market", "instant",
 }
 
 -- They are defined where the library is put together, or in a file of their own.

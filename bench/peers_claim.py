@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -32,10 +31,12 @@ from bench.serving import serving
 from bench.timers import open_all
 from dispatch.client import BookingClient
 from dispatch.client.bookings import BookingRequest, Catalogue, MarketSettings, Place, Service, Trade, Window
+from dispatch.messages import PushAddress
 from dispatch.store import Clock, Store
 from dispatch.store.calls import Calls, decode, make_redis
 from dispatch.store.embedded import Embedded, find_binary, running
 from dispatch.store.functions import install, library
+from dispatch.wire import encode_json
 
 OURS, SET = "accept", "SET"
 HOLDERS, CONNECTING, READ = 3, 32, 200
@@ -97,37 +98,29 @@ async def prepare(url: str, key: str, store_url: str, groups: int, rounds: int) 
 
             async def reachable(pno: int) -> None:
                 async with door:
-                    await store.links.connect(MARKET, pno, "d", "bench", pno, push=b"address")
+                    address = encode_json(PushAddress(kind="fcm", token=f"bench-{pno}"))
+                    await store.links.connect(MARKET, pno, "d", "bench", pno, push=address)
                     await store.links.disconnect(MARKET, pno, "d", "bench", pno)
 
             await asyncio.gather(*(reachable(pno) for pno in range(1, len(people) + 1)))
             await open_all(bookings, [booking(n, groups, chance) for n in range(groups * rounds)], "bookings", progress)
 
 
-class _Recorder:
-    """Takes a command as a pipeline does, to be sent later."""
-
-    def __init__(self) -> None:
-        self.commands: list[Packed] = []
-
-    def fcall(self, *parts: Any) -> None:
-        self.commands.append(packed("FCALL", *parts))
-
-
 async def claims(calls: Calls, count: int) -> list[Packed]:
     """One accept for each booking that three providers hold, in the bookings' order."""
-    store, recorder = Store(calls, calls), _Recorder()
+    store, commands = Store(calls, calls), list[Packed]()
     for first in range(1, count + 1, READ):
         for record in await store.bookings.records(MARKET, range(first, min(first + READ, count + 1))):
             holders = [pno for pno, proposal in record.proposals.items() if proposal.state == "open"]
             if len(holders) != HOLDERS:
                 raise RuntimeError(f"{len(holders)} providers hold booking {record.no}, not {HOLDERS}: this would measure something else")
             proposal = f"{record.no}.{record.round}.{holders[0]}"
-            calls.queue(
-                recorder, "accept", MARKET, p=holders[0], id=f"tap-{record.no}", proposal=proposal, bno=record.no, round=record.round,
+            accept = calls.call(
+                "accept", MARKET, p=holders[0], id=f"tap-{record.no}", proposal=proposal, bno=record.no, round=record.round,
                 version=record.version, window=0, cause="wave",
             )  # fmt: skip
-    return recorder.commands
+            commands.append(packed(*accept))
+    return commands
 
 
 @dataclass(slots=True)

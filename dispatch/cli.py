@@ -77,7 +77,7 @@ def serve(
     single: Annotated[bool, typer.Option("--single", help="Everything in one process, for a debugger.")] = False,
 ) -> None:
     """Run the whole engine: api, gateway, worker, and a store of its own unless DISPATCH_REDIS_URL names one."""
-    settings = _with_ports(read(dev=dev or None))
+    settings = _ending_together(_with_ports(read(dev=dev or None)))
     logs.configure(settings, "serve")
     if settings.dev:
         err.print(Panel(DEV_WARNING, border_style="yellow", expand=False))
@@ -164,6 +164,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "DISPATCH_HTTP_PORT": str(settings.http_port),
         "DISPATCH_DEVICE_PORT": str(settings.device_port),
         "DISPATCH_OPS_PORT": "",
+        "DISPATCH_DRAIN_S": str(settings.drain_s),
     }
     return {**os.environ, **decided}
 
@@ -173,9 +174,15 @@ def _with_ports(settings: Settings) -> Settings:
     return settings.model_copy(update={name: getattr(settings, name) or free_port() for name in ("http_port", "device_port")})
 
 
+def _ending_together(settings: Settings) -> Settings:
+    """The settings of an engine of which no part outlives the others: unless somebody says so, devices have nowhere to move to."""
+    return settings if "drain_s" in settings.model_fields_set else settings.model_copy(update={"drain_s": 0.0})
+
+
 def _say_where(settings: Settings) -> None:
     where = Table.grid(padding=(0, 2))
     where.add_row("HTTP", f"http://{settings.http_host}:{settings.http_port}", "/docs explains it")
+    where.add_row("providers", f"http://{settings.http_host}:{settings.http_port}/app/", "their page")
     where.add_row("devices", f"ws://{settings.device_host}:{settings.device_port}/v1/device")
     where.add_row("store", _without_password(settings.redis_url or ""), f"profile {settings.profile}")
     out.print(Panel(where, title=f"dispatch {dispatch.__version__} is ready", subtitle="Ctrl-C ends it", expand=False))
@@ -280,6 +287,21 @@ async def _list_keys(settings: Settings) -> None:
     for each in keys:
         table.add_row(each.id, each.name, ", ".join(each.roles), ", ".join(each.markets))
     out.print(table)
+
+
+@app.command()
+def vapid(
+    subject: Annotated[str, typer.Option(help="Whom push services may ask: mailto:somebody@example.com, or an https URL.")],
+    file: Annotated[Path | None, typer.Option(help="Where to keep them. Default: `vapid.json` in the data folder.")] = None,
+) -> None:
+    """Make the keys of Web Push, once for an installation. Browsers subscribe with the public one, which is printed."""
+    from dispatch.push.vapid import VapidKeys
+
+    settings, keys = read(), VapidKeys.make(subject)
+    path = file or settings.push_vapid_file or settings.data_dir / "vapid.json"
+    keys.write(path)
+    err.print(f"{path}: keep it safe, and the same for every api and worker; they read it when they start")
+    out.print(keys.public_key, soft_wrap=True)
 
 
 # -- the rest -------------------------------------------------------------------------------------------------------

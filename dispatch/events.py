@@ -63,6 +63,15 @@ class Seen(BookingEvent, frozen=True, kw_only=True, tag=True):
     p: int
 
 
+class Pushed(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """What became of a push to one of his devices. ``kind``: proposal or withdrawn; ``outcome``: sent, failed (given up), gone (its address
+    is none, and dropped), expired (it would have come too late)."""
+
+    p: int
+    kind: str
+    outcome: str
+
+
 class Faded(BookingEvent, frozen=True, kw_only=True, tag=True):
     """His proposal went stale: still open, without a seat (R12b). ``delivered``: whether a device had confirmed it."""
 
@@ -81,6 +90,7 @@ class Refused(BookingEvent, frozen=True, kw_only=True, tag=True):
 
     p: int
     wave: int
+    took: int | None = None  # ms by R22: since it was seen, else since it was received; None: nothing was confirmed before
 
 
 class Accepted(BookingEvent, frozen=True, kw_only=True, tag=True):
@@ -90,6 +100,7 @@ class Accepted(BookingEvent, frozen=True, kw_only=True, tag=True):
     cause: str
     window: int
     wave: int
+    took: int | None = None  # as in Refused
 
 
 class AcceptedTooLate(BookingEvent, frozen=True, kw_only=True, tag=True):
@@ -130,11 +141,24 @@ class Reopened(BookingEvent, frozen=True, kw_only=True, tag=True):
     deadline: int
 
 
+class TestSent(Event, frozen=True, kw_only=True, tag=True):
+    """A test proposal was sent to a provider (R25b)."""
+
+    p: int
+
+
 class ProviderPut(Event, frozen=True, kw_only=True, tag=True):
     """A provider was created or replaced."""
 
     p: int
     created: bool
+
+
+class TokensRevoked(Event, frozen=True, kw_only=True, tag=True):
+    """What a device of a provider was given to connect with is worth nothing any more; with ``all``: what each of them was given."""
+
+    p: int
+    all: bool
 
 
 class Blocked(Event, frozen=True, kw_only=True, tag=True):
@@ -152,10 +176,10 @@ class Unblocked(Event, frozen=True, kw_only=True, tag=True):
 
 
 OfBooking = (
-    Opened | WaveSent | Received | Seen | Faded | Replaced | Refused | Accepted | AcceptedTooLate | Withdrawn | WindowsDropped
+    Opened | WaveSent | Received | Seen | Pushed | Faded | Replaced | Refused | Accepted | AcceptedTooLate | Withdrawn | WindowsDropped
     | Unfilled | Cancelled | Reopened
 )  # fmt: skip
-AnyEvent = OfBooking | ProviderPut | Blocked | Unblocked
+AnyEvent = OfBooking | ProviderPut | TokensRevoked | Blocked | Unblocked | TestSent
 TYPES: Mapping[str, type[Event]] = {kind.__name__: kind for kind in AnyEvent.__args__}
 
 _events: "msgspec.msgpack.Decoder[AnyEvent]" = msgspec.msgpack.Decoder(AnyEvent)
@@ -247,6 +271,7 @@ _FOLDS: Mapping[type[Event], Callable[[BookingView, Any], BookingView]] = {
     WaveSent: _sent,
     Received: _mark(received=True),
     Seen: _mark(seen=True),
+    Pushed: lambda view, _: view,
     Faded: _mark(live=False, seated=False),
     Replaced: _mark(seated=False),
     Refused: lambda view, event: _ended(view, event.p, "refused"),

@@ -51,7 +51,8 @@ class Resume(Part, frozen=True, kw_only=True):
 
 
 class PushAddress(Part, frozen=True, kw_only=True):
-    """Where a device is reached without a socket; ``kind`` names the push service."""
+    """Where a device is reached without a socket. ``kind`` names the push service: webpush, fcm or apns; ``token`` is what that gave the
+    device: of webpush the browser's subscription as JSON. A hello without an address says that there is none (any more)."""
 
     kind: Annotated[str, Meta(min_length=1, max_length=16)]
     token: Annotated[str, Meta(min_length=1, max_length=2_048)]
@@ -62,6 +63,16 @@ class Heartbeat(Part, frozen=True, kw_only=True):
 
     every_ms: int
     dead_ms: int
+
+
+class TrialReceipt(Part, frozen=True, kw_only=True):
+    """What came back of a test by one way: ``socket`` of a device, or ``push``, where ``outcome`` is the push service's. Null: not yet."""
+
+    way: Annotated[str, _one_of("socket", "push")]
+    device: str | None = None
+    received_at: Time | None = None
+    seen_at: Time | None = None
+    outcome: str | None = None
 
 
 class Area(Part, frozen=True, kw_only=True):
@@ -188,6 +199,13 @@ class Sync(Message, frozen=True, kw_only=True, tag="sync"):
     id: CommandId
 
 
+class Trial(Message, frozen=True, kw_only=True, tag="test"):
+    """Test my notifications (R25b): a test proposal goes the way of all. Answered by ``result`` ``sent`` with its id; ``test`` messages
+    then tell what came back."""
+
+    id: CommandId
+
+
 class Refresh(Message, frozen=True, kw_only=True, tag="refresh"):
     """A newer token for the same device."""
 
@@ -236,15 +254,17 @@ class Live(Message, frozen=True, kw_only=True, tag="live"):
 
 
 class Proposal(Message, frozen=True, kw_only=True, tag="proposal"):
-    """A booking shown to one provider. ``answer_by``: end of its live time; ``expires_at``: end of the search (R12b)."""
+    """A booking shown to one provider. ``at``: when this message was made; ``answer_by``: end of its live time; ``expires_at``: end of the
+    search (R12b). Of kind ``test`` (R25b) it stands for no booking: taking or refusing it is ``done``, and nothing else."""
 
     seq: int = 0
     proposal: str
     version: int
+    at: int | UnsetType = UNSET
     expires_at: int
     answer_by: int
     wave: int = 1
-    kind: Annotated[str, _one_of("ordinary", "bonus", "direct")] = "ordinary"
+    kind: Annotated[str, _one_of("ordinary", "bonus", "direct", "test")] = "ordinary"
     reasons: tuple[str, ...] = ()
     booking: Outline
 
@@ -323,6 +343,17 @@ class Notice(Message, frozen=True, kw_only=True, tag="notice"):
     text: str = ""
 
 
+class TrialState(Message, frozen=True, kw_only=True, tag="test"):
+    """How a test of the notifications stands (R25b): one receipt for each device that was there, and for the push service."""
+
+    seq: int = 0
+    proposal: str
+    state: Annotated[str, _one_of("open", "accepted", "refused", "expired")]
+    sent_at: Time
+    answered_at: Time | None = None
+    receipts: tuple[TrialReceipt, ...] = ()
+
+
 class Error(Message, frozen=True, kw_only=True, tag="error"):
     """A command that could not be judged, or a message nobody understood (``id`` null)."""
 
@@ -333,11 +364,11 @@ class Error(Message, frozen=True, kw_only=True, tag="error"):
     after_ms: int | None = None
 
 
-ToServer = Hello | Ack | Accept | Refuse | Counter | Report | Status | Ping | Pong | Sync | Refresh
+ToServer = Hello | Ack | Accept | Refuse | Counter | Report | Status | Trial | Ping | Pong | Sync | Refresh
 Item = Proposal | Booking | CounterState
 ToDevice = (
     Welcome | Live | Proposal | Withdrawn | CounterState | Booking | Result | Ping | Pong
-    | Snapshot | Refreshed | AuthNeeded | Drain | Notice | Error
+    | Snapshot | Refreshed | AuthNeeded | Drain | Notice | TrialState | Error
 )  # fmt: skip
 COMMANDS: Final = {kind.__struct_config__.tag: kind for kind in ToServer.__args__}
 

@@ -168,6 +168,7 @@ class MarketSettings(Strict, frozen=True, kw_only=True):
     newcomer_share: Annotated[float, Meta(ge=0, le=1)] = 0.1
     cadence: Annotated[tuple[CadenceRow, ...], Meta(min_length=1, max_length=4)] = field(default_factory=_cadence)
     answer_s: ByClass = ByClass(last_minute=600, same_day=1_800, advance=14_400, far=43_200)
+    response_cap_s: Positive = 3_600
     search_deadline_s: Natural = 3_600
     longest_search_s: LongestSearch = LongestSearch()
     horizon_days: Annotated[int, Meta(ge=1, le=35)] = 35

@@ -14,6 +14,7 @@ from functools import cache
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -31,6 +32,23 @@ def _store_url(url: str) -> str:
     return url.replace("valkey", "redis", 1) if url.startswith("valkey") else url
 
 
+def _device_url(url: str) -> str:
+    if not url.startswith(("ws://", "wss://")):
+        raise ValueError(f"an address for devices begins with wss:// (or ws://, on this machine), this does not: {url}")
+    return url
+
+
+def _token_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+        raise ValueError(f"an address for tokens begins with https:// (http:// only on this machine), this does not: {url}")
+    return url
+
+
+DeviceUrl = Annotated[str, AfterValidator(_device_url)]
+TokenUrl = Annotated[str, AfterValidator(_token_url)]
+
+
 def _split(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
@@ -41,10 +59,25 @@ def _origin(text: str) -> str:
     return text
 
 
+def _http_url(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("a URL begins with https:// (or http://, on a machine of your own)")
+    return url
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        raise ValueError(f"an address or a network such as 10.0.0.0/8 (no bits set behind the slash), this is not: {text}") from None
+
+
 Port = Annotated[int, Field(ge=0, le=65_535)]
 StoreUrl = Annotated[str, AfterValidator(_store_url)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)]
+Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
@@ -66,6 +99,14 @@ class Settings(BaseSettings):
     http_port: Port = Field(8080, description="Port of the HTTP interface; 0 takes a free one.")
     device_host: str = Field("127.0.0.1", description="Address on which the gateway listens for devices.")
     device_port: Port = Field(8081, description="Port of the gateway; 0 takes a free one.")
+    device_url: DeviceUrl | None = Field(
+        None,
+        description="Address of the gateway for the provider's page, `wss://host/v1/device`. Default: the device port at the page's host.",
+    )
+    token_url: TokenUrl | None = Field(
+        None,
+        description="Where the provider's page fetches device tokens from your back end, with its cookies. Default: links bring them.",
+    )
     ops_host: str = Field("127.0.0.1", description="Address for the port below.")
     ops_port: Port | None = Field(
         None, description="Port for `/livez`, `/readyz` and `/metrics` of an api, gateway or worker that runs apart. Default: none."
@@ -88,14 +129,53 @@ class Settings(BaseSettings):
     origins: Origins = Field(
         (), description="Browser origins that may open a device socket, comma separated, each exactly as a browser sends it."
     )
+    trusted_proxies: Networks = Field(
+        (),
+        description="Addresses or networks of your proxies, comma separated. Of a connection from there the last address in its "
+        "`X-Forwarded-For` that is none of them counts.",
+    )
+    address_links: int = Field(
+        1_000, ge=0, description="Most device sockets of one address (of one /64 network with IPv6) at a gateway; 0: no cap. "
+        "Under DISPATCH_DEV loopback is exempt."
+    )  # fmt: skip
+    address_upgrades: int = Field(1_200, ge=0, description="Most attempts of one address to open a device socket in a minute; 0: no cap.")
+    rate_limits: Literal["enforce", "watch"] = Field(
+        "enforce",
+        description="Limits on commands of devices and on addresses: `watch` counts what goes over them "
+        "(`dispatch_gateway_over_limit_total`) and refuses nothing.",
+    )
     allow_private_webhooks: bool = Field(
-        False, description="Let webhooks go to private and loopback addresses. Always true with DISPATCH_DEV."
+        False, description="Let webhooks and Web Push go to private and loopback addresses. Always true with DISPATCH_DEV."
+    )
+    push_vapid_file: Path | None = Field(
+        None, description="Keys of Web Push, made by `dispatch vapid`. Default: `vapid.json` in the data folder, when it is there."
+    )
+    push_fcm_file: Path | None = Field(None, description="Key of the Google service account that may send through Firebase (JSON).")
+    push_fcm_url: HttpUrl = Field("https://fcm.googleapis.com", description="Where Firebase listens.")
+    push_apns_file: Path | None = Field(None, description="Key for APNs as Apple gives it out (`.p8`); the next three belong to it.")
+    push_apns_key: str | None = Field(None, description="Id of that key.")
+    push_apns_team: str | None = Field(None, description="Id of the team at Apple.")
+    push_apns_topic: str | None = Field(None, description="Bundle id of the app.")
+    push_apns_url: HttpUrl = Field(
+        "https://api.push.apple.com", description="Where APNs listens; apps in development: `https://api.sandbox.push.apple.com`."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
+    drain_s: float = Field(
+        20,
+        ge=0,
+        le=3_600,
+        description="How long a gateway that shall end goes on serving while its devices move to another. Under `serve`, where everything "
+        "ends together, 0 unless it is set.",
+    )
+    connection_age_s: float = Field(
+        14_400,
+        ge=60,
+        description="After how long a device is asked to open a new connection, at the latest; at half of it at the earliest.",
+    )
     gateway_id: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9_-]{1,32}$",
-        description="Name of this gateway among the gateways. Default: a fresh random one at each start.",
+        description="How the name of this gateway among the gateways begins; a random part, new at each start, follows.",
     )
 
     @model_validator(mode="after")
@@ -108,6 +188,26 @@ class Settings(BaseSettings):
         elif self.clock_speed != 1.0:
             raise ValueError(f"{PREFIX}CLOCK_SPEED: only 1 is allowed without --dev")
         return self
+
+    @model_validator(mode="after")
+    def _all_of_apns(self) -> Self:
+        """Apple must know which key, whose, and for which app."""
+        missing = [name for name in ("push_apns_key", "push_apns_team", "push_apns_topic") if not getattr(self, name)]
+        if self.push_apns_file and missing:
+            raise ValueError(f"{PREFIX}PUSH_APNS_FILE needs {', '.join(PREFIX + name.upper() for name in missing)} beside it")
+        return self
+
+    @property
+    def vapid_file(self) -> Path | None:
+        """Where the keys of Web Push are; None: it is not set up."""
+        made = self.data_dir / "vapid.json"
+        return self.push_vapid_file or (made if made.exists() else None)
+
+    @property
+    def browser_origins(self) -> tuple[str, ...]:
+        """Origins that may open a device socket: those chosen, and in development this engine's own page."""
+        own = (f"http://{host}:{self.http_port}" for host in ("127.0.0.1", "localhost"))
+        return (*self.origins, *own) if self.dev else self.origins
 
     @property
     def keys_file(self) -> Path:

@@ -44,6 +44,8 @@ class Head(Struct, frozen=True):
     seq: int = 0
     proposal: str | None = None
     expires_at: int | None = None
+    at: int = 0
+    booking_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

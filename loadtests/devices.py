@@ -2,8 +2,9 @@
 
 Its own rows in the report, all in ms: ``push created->received`` (from the booking service's call to the first wave's devices; both clocks
 are the generator's), ``accept->result``, ``accept->withdrawn`` (from the winner's accept to the moment another holder is told; only where
-both live in one process), ``connect->live``, ``reconnect->live``, and ``online->waiting booking`` (from the first connection to a booking
-that was there before it: at once when a seat of its wave is free, else with a later wave).
+both live in one process), ``connect->live``, ``reconnect->live``, ``storm->live`` (the same when everybody is cut off at once), and
+``online->waiting booking`` (from the first connection to a booking that was there before it: at once when a seat of its wave is free, else
+with a later wave).
 """
 
 import contextlib
@@ -16,14 +17,29 @@ from gevent.pool import Group
 from locust import FastHttpUser, task
 
 from dispatch.client import BlockingDeviceClient, Proposal, Result, Withdrawn
+from dispatch.client.protocol import pause_s
 from loadtests.answers import draw
 from loadtests.current import RUN
 from loadtests.market import PER_WORKER, created_ms, device_url, provider_id
-from loadtests.scenarios import SCENARIOS
+from loadtests.scenarios import SCENARIOS, Trouble
 
 LOOK_S = 1.0  # how often a silent device looks around
 FIRST_WAVE = 1
 OLD_SCREEN = 0.25  # share of answers given from a notification, whether or not the proposal is still there
+
+
+def _at_once(attempt: int, chance: float, reason: str) -> float:
+    """No pause: how fast the engine is, not how polite a device."""
+    return 0.0
+
+
+class Phone(BlockingDeviceClient):
+    """A device whose app can hang."""
+
+    def hang(self, seconds: float) -> None:
+        """Nothing is taken in for so long: what comes fills the buffers between here and the gateway."""
+        with self._changed:
+            gevent.sleep(seconds)
 
 
 class DeviceUser(FastHttpUser):
@@ -39,7 +55,8 @@ class DeviceUser(FastHttpUser):
         self.client_of: dict[str, Proposal] = {}
         self.dropped_at: float | None = None
         self.online_ms = 0.0
-        self.phone: BlockingDeviceClient | None = None
+        self.back = "reconnect->live"
+        self.phone: Phone | None = None
 
     def on_stop(self) -> None:
         self.answers.kill(block=False)
@@ -50,11 +67,12 @@ class DeviceUser(FastHttpUser):
     def carry(self) -> None:
         """Connects when the scenario says so, and stays."""
         options = self.environment.parsed_options
-        share = self.number % PER_WORKER / max(1, options.devices)
-        gevent.sleep(max(0.0, SCENARIOS[options.scenario].connect_s(share, options.seconds) - RUN.elapsed_s()))
-        self.phone = BlockingDeviceClient(
+        share, scenario = self.number % PER_WORKER / max(1, options.devices), SCENARIOS[options.scenario]
+        gevent.sleep(max(0.0, scenario.connect_s(share, options.seconds) - RUN.elapsed_s()))
+        pause = pause_s if scenario.patient else _at_once
+        self.phone = Phone(
             options.device_url or device_url(self.host), self._token, device=f"{self.provider}-d", app="dispatch-loadtest",
-            encoding="json" if self.number % 2 else "msgpack", on_reconnect=self._came_back, pause=lambda *_: 0.0,
+            encoding="json" if self.number % 2 else "msgpack", on_reconnect=self._came_back, pause=pause,
         )  # fmt: skip
         began = time.perf_counter()
         with self.phone:
@@ -62,16 +80,34 @@ class DeviceUser(FastHttpUser):
             self._row("connect->live", began)
             self.online_ms = time.time_ns() / 1e6
             self._online(self.phone)
+            for trouble in scenario.troubles(share, options.seconds, self.chance):
+                self.answers.add(gevent.spawn_later(max(0.0, trouble.at_s - RUN.elapsed_s()), self._suffer, self.phone, trouble))
             self._listen(self.phone, options)
 
-    def _listen(self, phone: BlockingDeviceClient, options: Any) -> None:
+    def _listen(self, phone: Phone, options: Any) -> None:
         next_drop = time.monotonic() + self._calm_s(options)
         while True:
             for message in phone.messages(LOOK_S):
                 self._take(phone, message)
             if time.monotonic() > next_drop and not RUN.resting:
-                self.dropped_at, next_drop = time.perf_counter(), time.monotonic() + self._calm_s(options)
-                phone.drop()
+                next_drop = time.monotonic() + self._calm_s(options)
+                self._cut(phone, "reconnect->live")
+
+    def _suffer(self, phone: Phone, trouble: Trouble) -> None:
+        """What the scenario has in store for this device."""
+        if RUN.resting:
+            return
+        RUN.ledger.troubles[trouble.kind] = RUN.ledger.troubles.get(trouble.kind, 0) + 1
+        if trouble.kind == "hang":
+            phone.hang(trouble.lasts_s)
+        else:
+            self._cut(phone, f"{'storm' if trouble.kind == 'storm' else 'reconnect'}->live")
+
+    def _cut(self, phone: Phone, back: str) -> None:
+        """The network is gone. A cut before he was back counts from the first one on."""
+        if self.dropped_at is None:
+            self.dropped_at, self.back = time.perf_counter(), back
+        phone.drop()
 
     def _take(self, phone: BlockingDeviceClient, message: object) -> None:
         match message:
@@ -131,7 +167,7 @@ class DeviceUser(FastHttpUser):
 
     def _came_back(self) -> None:
         if self.dropped_at is not None:
-            self._row("reconnect->live", self.dropped_at)
+            self._row(self.back, self.dropped_at)
             self.dropped_at = None
 
     def _online(self, phone: BlockingDeviceClient) -> None:

@@ -32,6 +32,7 @@ NUMBERS = (
     ("--limit-result-ms", 500.0, float, "from accept to its result, 99 %%"),
     ("--limit-withdrawn-ms", 1_000.0, float, "from accept to the others being told, 99 %%"),
     ("--limit-live-ms", 1_000.0, float, "from a broken connection to knowing everything again, 99 %%"),
+    ("--limit-storm-ms", 15_000.0, float, "from a storm that cuts everybody off to knowing everything again, 99 %%"),
     ("--max-fail-ratio", 0.01, float, "share of calls that may fail"),
 )
 
@@ -115,7 +116,7 @@ def judge(environment: Any, **_: Any) -> None:
     ledger = RUN.ledger
     bookings = verdict.read_back(environment.host, chosen, ledger.opened)
     now_ms = time.time_ns() // 1_000_000 + ledger.offset_ms
-    findings = [*verdict.promises(ledger, bookings, now_ms), *verdict.limits(environment.stats, chosen)]
+    findings = [*verdict.promises(ledger, bookings, now_ms), *verdict.limits(environment.stats, chosen), *verdict.suffered(ledger, chosen)]
     environment.process_exit_code = 0 if all(finding.fine for finding in findings) else 1
     _say(ledger, bookings, findings)
 

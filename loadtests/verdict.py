@@ -19,6 +19,7 @@ SAMPLE = 3_000
 READERS = 8
 ARRIVAL_MS = 3_000  # a proposal sent longer ago than this must have arrived
 ENDS_TOLD = 3  # examples in a finding
+TROUBLES = {"storm": ("storm",), "stalled": ("hang",), "flapping": ("cut",)}  # what a scenario is made of
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ def limits(stats: Any, options: Any) -> Iterator[Finding]:
         ("DEVICE", "accept->result", options.limit_result_ms),
         ("DEVICE", "accept->withdrawn", options.limit_withdrawn_ms),
         ("DEVICE", "reconnect->live", options.limit_live_ms),
+        *([("DEVICE", "storm->live", options.limit_storm_ms)] if options.scenario == "storm" else []),
     ):
         row = stats.get(name, kind)
         p99 = row.get_response_time_percentile(0.99) or 0
@@ -96,6 +98,12 @@ def limits(stats: Any, options: Any) -> Iterator[Finding]:
     total = stats.total
     wrong = [f"{total.num_failures} of {total.num_requests}"] if total.fail_ratio > options.max_fail_ratio else []
     yield Finding(f"at most {options.max_fail_ratio:.1%} of calls fail", total.num_requests, wrong)
+
+
+def suffered(ledger: Ledger, options: Any) -> Iterator[Finding]:
+    """Whether the trouble of the scenario took place."""
+    for kind in TROUBLES.get(options.scenario, ()):
+        yield Finding(f"devices had the trouble `{kind}`", ledger.troubles.get(kind, 0), [])
 
 
 def read_back(host: str, options: Any, ids: list[str]) -> dict[str, dict[str, Any]]:

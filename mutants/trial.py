@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 
 from mutants.seeded import ROOT, Broken, Mutant
 
-COPIED = ("dispatch", "mutants", "campaign", "tests", "pyproject.toml")
+COPIED = ("dispatch", "mutants", "campaign", "sdk", "tests", "pyproject.toml")
 RUN_S, CONTROL_S, LOAD_S, GOODBYE_S = 300, 900, 60, 15  # bounds: of a mutant's tests, of the control, of loading, of an orderly end
 FOREIGN = ("COVERAGE_", "DISPATCH_", "PYTEST_", "PYTHONPATH")  # what must not leak into a trial
 REPORT = "report.xml"

@@ -58,11 +58,13 @@ def running(
     stop: signal.Signals = signal.SIGTERM,
     environment: Mapping[str, str] | None = None,
     own: bool = False,
+    at: Path | None = None,
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """A server until the block ends; what it says goes to ``home``/log. ``own``: as the user we are."""
+    """A server until the block ends; what it says goes to ``home``/log. ``own``: as the user we are; ``at``: in
+    another folder than ``home``."""
     with (home / "log").open("ab") as log:
         process = subprocess.Popen(
-            command, cwd=home, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            command, cwd=at or home, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             env={**os.environ, **(environment or {})}, **({} if own else identity()),
         )  # fmt: skip
     try:

@@ -28,6 +28,7 @@ from dispatch.store.calls import Calls, make_redis
 from dispatch.store.keys import key
 from dispatch.wire import MSGPACK, Notice
 
+IMPORTED = 5_000  # in one call
 SERVICES = ("cut", "other")  # of those who are booked, and of those to whom is published
 
 
@@ -68,7 +69,8 @@ class Ours:
         wide = CircleZone(lat=48.86, lng=2.34, radius_km=30)  # so that any five fit
         people = enumerate(providers(count, random.Random(1), [Tier.PREFERRED], 1))
         lines = [msgspec.structs.replace(one, catalogue=(SERVICES[i % 2],), zone=wide) for i, one in people]
-        await self._bookings.import_providers(lines)
+        for first in range(0, count, IMPORTED):
+            await self._bookings.import_providers(lines[first : first + IMPORTED])
         self._calls.redis.response_callbacks.clear()
         found = await self._calls.command("HMGET", key("provider_ids", MARKET), *(f"p{i}" for i in range(count)))
         self._numbers = [int(number) for number in found]
@@ -93,8 +95,15 @@ class Ours:
 
     async def publish(self, wave: int, to: Sequence[int]) -> None:
         """A notice each, to those who do nothing that is booked: their streams are ours alone."""
-        text, numbers, frames = message(wave).decode(), [], []
-        for i in random.Random(wave).sample(range(1, len(self._talks), 2), len(to)):
+        await self._tell(random.Random(wave).sample(range(1, len(self._talks), 2), len(to)), message(wave).decode())
+
+    async def flood(self, to: Sequence[int], size: int) -> None:
+        """A notice of so many bytes to each of these."""
+        await self._tell(to, "." * size)
+
+    async def _tell(self, to: Sequence[int], text: str) -> None:
+        numbers, frames = [], []
+        for i in to:
             self._told[i] = max(self._told.get(i, 0), self._talks[i].seq) + 1
             numbers.append(self._numbers[i])
             frames.append(MSGPACK.encode(Notice(seq=self._told[i], kind="bench", text=text)))

@@ -1,4 +1,5 @@
-"""Servers that push to websockets, each started on free ports of loopback: nginx with nchan, NATS, python-socketio, Starlette, and ours."""
+"""Servers that push to websockets, each started on free ports of loopback: nginx with nchan, NATS, python-socketio, Starlette, `websockets`
+with nothing around it, and ours."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 from bench.peers import Absent
 from bench.peers.children import folder, program, running, unprivileged, wait_for_port
 from bench.peers.machine import version
-from bench.serving import serving
+from bench.serving import Served, pids, serving
 from dispatch.settings import free_port
 from dispatch.store.embedded import running as store_of
 
@@ -43,10 +44,12 @@ websocket {{ listen: "127.0.0.1:{port}", no_tls: true, compression: false }}
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running one. ``speech``: what the process that holds the sockets is started with; see holding.py."""
+    """A running one. ``speech``: what the process that holds the sockets is started with; see holding.py. ``pid``: who serves them, or the
+    master of who does."""
 
     version: str
     speech: tuple[str, ...]
+    pid: int = 0
 
 
 Starter = Callable[[int], AbstractContextManager[Server]]  # with the number of files each process may have open
@@ -65,7 +68,8 @@ def nchan(files: int) -> Iterator[Server]:
         (home / "nginx.conf").write_text(text)
         with running([str(nginx), "-p", f"{home}/", "-c", "nginx.conf", "-e", "stderr"], home, own=True) as process:
             wait_for_port(port, process, home)
-            yield Server(f"nginx {version(str(nginx), '-v')}, nchan {_debian('libnginx-mod-nchan')}", ("speeches.Nchan", f"port={port}"))
+            names = f"nginx {version(str(nginx), '-v')}, nchan {_debian('libnginx-mod-nchan')}"
+            yield Server(names, ("speeches.Nchan", f"port={port}"), process.pid)
 
 
 def _debian(package: str) -> str:
@@ -80,7 +84,7 @@ def nats(files: int) -> Iterator[Server]:
         with running([str(server), "-c", "nats.conf"], home) as process:
             wait_for_port(port, process, home)
             wait_for_port(tcp, process, home)
-            yield Server(f"NATS {version(str(server), '--version')}", ("speeches.Nats", f"port={port}", f"tcp={tcp}"))
+            yield Server(f"NATS {version(str(server), '--version')}", ("speeches.Nats", f"port={port}", f"tcp={tcp}"), process.pid)
 
 
 @contextmanager
@@ -91,7 +95,7 @@ def _uvicorn(app: str, speech: str, names: str) -> Iterator[Server]:
     command = [sys.executable, "-m", "uvicorn", f"bench.peers.{app}:app", "--app-dir", str(ROOT), *options, *chosen]
     with folder() as home, running(command, home, own=True) as process:
         wait_for_port(port, process, home)
-        yield Server(names, (f"speeches.{speech}", f"port={port}"))
+        yield Server(names, (f"speeches.{speech}", f"port={port}"), process.pid)
 
 
 @contextmanager
@@ -111,12 +115,26 @@ def starlette(_: int) -> Iterator[Server]:
 
 
 @contextmanager
+def bare(_: int) -> Iterator[Server]:
+    """The library under our gateway."""
+    port = free_port()
+    with folder() as home, running([sys.executable, "-m", "bench.peers.bare_app", str(port)], home, own=True, at=ROOT) as process:
+        wait_for_port(port, process, home)
+        yield Server(f"websockets {installed('websockets')}", ("speeches.Greeted", f"port={port}"), process.pid)
+
+
+@contextmanager
 def ours(_: int) -> Iterator[Server]:
     """`dispatch serve` with the durable profile."""
     with serving() as served:
-        store = store_of(served.folder / "data") or ""
-        options = (f"url={served.url}", f"device_url={served.device_url}", f"key={served.key}", f"store={store}")
-        yield Server("ours", ("ours.Ours", *options))
+        yield speaking(served)
+
+
+def speaking(served: Served) -> Server:
+    """An engine that runs, as a contender."""
+    store = store_of(served.folder / "data") or ""
+    options = (f"url={served.url}", f"device_url={served.device_url}", f"key={served.key}", f"store={store}")
+    return Server("ours", ("ours.Ours", *options), pids(served)["gateway"])
 
 
 PUSHERS: dict[str, Starter] = {"nchan": nchan, "NATS": nats, "socketio": socketio, "Starlette": starlette}

@@ -9,6 +9,8 @@ from websockets.typing import Subprotocol
 
 from bench.peers.holding import message
 
+HELLO = 400  # bytes of a first frame, about what ours has with its token
+
 
 class Http:
     """A connection that stays, and one request at a time on it."""
@@ -45,6 +47,18 @@ class Silent:
 
     def replies(self, i: int, frame: bytes) -> Sequence[bytes]:
         return ()
+
+
+class Greeted(Silent):
+    """Says something, hears something: nothing is published."""
+
+    async def url(self, i: int) -> str:
+        return f"ws://127.0.0.1:{self._port}/"
+
+    async def greet(self, socket: ClientConnection, i: int) -> None:
+        await socket.send(b"hello".ljust(HELLO, b"."))
+        if await socket.recv() != b"here":
+            raise RuntimeError("the bare server did not greet")
 
 
 class Posted(Silent):

@@ -20,8 +20,10 @@ __all__ = [
     "Opened",
     "Problem",
     "ProviderState",
+    "PushKey",
     "Readiness",
     "Timeline",
+    "TrialState",
 ]
 
 State = Literal["searching", "accepted", "unfilled", "cancelled", "taken_over", "completed", "no_show"]
@@ -87,7 +89,7 @@ class Match(Planned, frozen=True):
 
 
 class ProposalState(Answer, frozen=True):
-    """A proposal as it stands. ``live``: it holds a seat (R12b)."""
+    """A proposal as it stands. ``live``: it holds a seat (R12b); ``response_ms``: the clock of its answer (R22), null when none counts."""
 
     proposal: str
     provider_id: str | None
@@ -101,6 +103,7 @@ class ProposalState(Answer, frozen=True):
     received_at: datetime | None
     seen_at: datetime | None
     answered_at: datetime | None
+    response_ms: int | None
 
 
 class CounterofferState(Answer, frozen=True):
@@ -198,6 +201,35 @@ class Inbox(Answer, frozen=True):
     seq: int
     items: tuple[dict[str, Any], ...]
     more: bool
+
+
+class PushKey(Answer, frozen=True):
+    """With what a browser subscribes to Web Push: an uncompressed point of P-256 in base64url."""
+
+    public_key: str
+
+
+class TrialReceipt(Answer, frozen=True):
+    """What came back of a test by one way; ``outcome`` is the push service's."""
+
+    way: Literal["socket", "push"]
+    device: str | None
+    received_at: datetime | None
+    seen_at: datetime | None
+    outcome: str | None
+
+
+class TrialState(Answer, frozen=True):
+    """A test proposal: it stands for no booking, and shows whether what is sent to a provider reaches him (R25b)."""
+
+    proposal: str
+    state: Literal["open", "accepted", "refused", "expired"]
+    sent_at: datetime
+    expires_at: datetime
+    received_at: datetime | None
+    seen_at: datetime | None
+    answered_at: datetime | None
+    receipts: tuple[TrialReceipt, ...]
 
 
 class Readiness(Answer, frozen=True):

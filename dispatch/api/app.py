@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from dataclasses import replace
-from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,6 +11,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.routing import Route as PathRoute
 from starlette.staticfiles import StaticFiles
 
+from dispatch.api import provider_page
 from dispatch.api.call import METRICS, NOBODY, Engine, Route
 from dispatch.api.endpoint import Endpoint
 from dispatch.api.problems import problem
@@ -19,10 +19,11 @@ from dispatch.api.security import Doorkeeper
 from dispatch.api.stream import Feed, Streams
 from dispatch.api.table import CALLS, ops_stream
 from dispatch.engine.desk import Desk
+from dispatch.push.services import public_key
 from dispatch.settings import Settings
 from dispatch.store import Store
 
-CONSOLE = Path(__file__).parent.parent / "console"
+CONSOLE = provider_page.CONSOLE
 
 
 def make_app(desk: Desk, store: Store, settings: Settings, feed: Feed | None = None) -> Starlette:
@@ -33,7 +34,8 @@ def make_app(desk: Desk, store: Store, settings: Settings, feed: Feed | None = N
     streams = Streams(feed) if feed else None
     table = tuple(_open_in_development(route) if settings.dev else route for route in CALLS) + ((ops_stream(streams),) if streams else ())
     app = Starlette(
-        routes=_routes(table, Engine(desk=desk, store=store, settings=settings)), exception_handlers={HTTPException: _elsewhere}
+        routes=_routes(table, Engine(desk=desk, store=store, settings=settings, push_key=public_key(settings))),
+        exception_handlers={HTTPException: _elsewhere},
     )
     app.router.redirect_slashes = False  # a redirect would repeat whatever name the caller gave us in Host
     app.state.table, app.state.streams = table, streams
@@ -49,11 +51,12 @@ def _routes(table: tuple[Route, ...], engine: Engine) -> list[BaseRoute]:
     """One endpoint a path, longest fixed beginnings first, so that `/providers/import` is not taken for a provider's id."""
     doorkeeper = Doorkeeper(engine.store, engine.settings)
     by_path: dict[str, dict[str, Route]] = defaultdict(dict)
-    for route in table:
+    for route in (*table, *provider_page.CALLS):
         by_path[route.path][route.method] = route
     paths = sorted(by_path, key=lambda path: [part.startswith("{") for part in path.split("/")])
     routes: list[BaseRoute] = [PathRoute(path, Endpoint(path, by_path[path], engine, doorkeeper), methods=None) for path in paths]
     if CONSOLE.is_dir():
+        routes += provider_page.files(engine.settings)
         routes.append(Mount("/", StaticFiles(directory=CONSOLE, html=True)))
     return routes
 

@@ -22,9 +22,21 @@ def document() -> dict[str, Any]:
     return {
         "asyncapi": "3.0.0",
         "info": {"title": "dispatch: devices", "version": __version__, "description": _description()},
-        "channels": {"device": {"address": "/v1/device", "messages": {name: _ref(f"components/messages/{name}") for name in described}}},
+        "defaultContentType": "application/json",
+        "channels": {"device": _channel(list(described))},
         "operations": {"toServer": _operation("receive", up), "toDevice": _operation("send", down)},
         "components": {"schemas": components, "messages": described},
+    }
+
+
+def _channel(names: list[str]) -> dict[str, Any]:
+    """The one websocket. Its subprotocol chooses the encoding; the schema is the same."""
+    protocols = {"type": "string", "enum": list(CODECS)}
+    headers = {"type": "object", "required": ["Sec-WebSocket-Protocol"], "properties": {"Sec-WebSocket-Protocol": protocols}}
+    return {
+        "address": "/v1/device",
+        "messages": {name: _ref(f"components/messages/{name}") for name in names},
+        "bindings": {"ws": {"method": "GET", "headers": headers, "bindingVersion": "0.1.0"}},
     }
 
 

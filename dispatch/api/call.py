@@ -41,11 +41,12 @@ class Caller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """What the interface stands on."""
+    """What the interface stands on. ``push_key``: what browsers subscribe to Web Push with, if it is set up."""
 
     desk: Desk
     store: Store
     settings: Settings
+    push_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

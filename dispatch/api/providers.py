@@ -5,7 +5,7 @@ from msgspec import UNSET
 from dispatch.api import bodies
 from dispatch.api.call import OPS, Call, Reply
 from dispatch.api.markets import stored
-from dispatch.engine.requests import BlockRequest, TokenRequest
+from dispatch.engine.requests import BlockRequest, TokenRequest, TrialRequest
 from dispatch.errors import Forbidden
 from dispatch.model import ProviderSettings
 
@@ -35,10 +35,33 @@ async def get_inbox(call: Call[None]) -> Reply:
     return Reply(200, await call.desk.inbox(call.market, call.path("provider_id")))
 
 
+async def test_provider(call: Call[TrialRequest]) -> Reply:
+    """Sends him a test proposal: does what the engine sends reach his devices (R25b)?"""
+    return Reply(201, await call.desk.devices.test(call.market, call.path("provider_id"), call.rid))
+
+
+async def get_test(call: Call[None]) -> Reply:
+    """His last test, with the receipts of each device and of push."""
+    return Reply(200, await call.desk.devices.tested(call.market, call.path("provider_id")))
+
+
 async def make_token(call: Call[TokenRequest]) -> Reply:
     """A token with which one device of a provider may connect."""
     body = call.body
-    return Reply(201, await call.desk.device_token(call.market, body.provider_id, body.device_id, body.ttl_s))
+    return Reply(201, await call.desk.devices.token(call.market, body.provider_id, body.device_id, body.ttl_s))
+
+
+async def delete_device(call: Call[None]) -> Reply:
+    """The tokens of one device of a provider open nothing any more; its socket ends."""
+    device_id = bodies.id_from_path(call.path("device_id"), "device_id")
+    await call.desk.devices.revoke(call.market, call.path("provider_id"), device_id)
+    return Reply(204)
+
+
+async def delete_devices(call: Call[None]) -> Reply:
+    """The tokens of every device of a provider open nothing any more; their sockets end."""
+    await call.desk.devices.revoke(call.market, call.path("provider_id"), None)
+    return Reply(204)
 
 
 async def put_block(call: Call[BlockRequest]) -> Reply:

@@ -23,6 +23,14 @@ MARKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 DEVELOPER = Caller(id="dev", roles=EVERY_ROLE, markets=frozenset({"*"}))
 
 
+def bearer(request: Request) -> str:
+    """The key or token that a request carries. Raises Unauthorized."""
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise Unauthorized("send the header Authorization: Bearer <key>")
+    return secret.strip()
+
+
 class _Known(NamedTuple):
     caller: Caller | None
     until: float
@@ -48,10 +56,7 @@ class Doorkeeper:
         return caller
 
     async def _caller(self, request: Request) -> Caller:
-        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not secret.strip():
-            raise Unauthorized("send the header Authorization: Bearer <key>")
-        caller = await self._by_secret(secret.strip().encode())
+        caller = await self._by_secret(bearer(request).encode())
         if caller is None:
             raise Unauthorized("nobody knows this key; `dispatch key new` makes one")
         return caller

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-from dispatch.api import answers, bookings, markets, operations, providers
+from dispatch.api import answers, bookings, markets, operations, providers, push
 from dispatch.api.call import METRICS, NOBODY, OPS, READ, SET_UP, WORK, Handler, Route
 from dispatch.api.stream import Streams
-from dispatch.engine.requests import BlockRequest, CancelRequest, MatchRequest, TokenRequest
+from dispatch.engine.requests import BlockRequest, CancelRequest, MatchRequest, TokenRequest, TrialRequest
 from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderLine, ProviderSettings
 
 MARKET = "/v1/markets/{market}"
@@ -32,8 +32,8 @@ def _put(path: str, handler: Handler, takes: Any, summary: str, roles: frozenset
     )
 
 
-def _delete(path: str, handler: Handler, summary: str) -> Route:
-    return Route(method="DELETE", path=path, handler=handler, roles=WORK, summary=summary, success=(204,))
+def _delete(path: str, handler: Handler, summary: str, roles: frozenset[str] = WORK) -> Route:
+    return Route(method="DELETE", path=path, handler=handler, roles=roles, summary=summary, success=(204,))
 
 
 def _post(path: str, handler: Handler, takes: Any, gives: Any, summary: str, roles: frozenset[str] = WORK, status: int = 200) -> Route:
@@ -72,9 +72,13 @@ CALLS: tuple[Route, ...] = (
     ),
     _get(PROVIDER, providers.get_provider, answers.ProviderState, "A provider as the engine keeps him"),
     _get(f"{PROVIDER}/inbox", providers.get_inbox, answers.Inbox, "Everything open for him, as his devices have it"),
+    _post(f"{PROVIDER}/test", providers.test_provider, TrialRequest, answers.TrialState, "Send him a test proposal", status=201),
+    _get(f"{PROVIDER}/test", providers.get_test, answers.TrialState, "His last test proposal, and what came back of it"),
     _put(f"{PROVIDER}/blocks/{{client_id}}", providers.put_provider_block, None, "This provider and this client shall not meet", WORK),
     _delete(f"{PROVIDER}/blocks/{{client_id}}", providers.delete_provider_block, "They may meet again"),
     _free(_post(f"{MARKET}/device-tokens", providers.make_token, TokenRequest, answers.DeviceToken, "A token for one device", SET_UP, 201)),
+    _delete(f"{PROVIDER}/devices/{{device_id}}", providers.delete_device, "Revoke the tokens of one device; its socket ends", SET_UP),
+    _delete(f"{PROVIDER}/devices", providers.delete_devices, "Revoke the tokens of all his devices; their sockets end", SET_UP),
     _free(_post(f"{MARKET}/match", bookings.match, MatchRequest, answers.Match, "Dry run: who would be asked, and when", READ)),
     _post(f"{MARKET}/bookings", bookings.open_booking, BookingRequest, answers.Opened, "Open a booking", status=201),
     _get(BOOKING, bookings.get_booking, answers.BookingState, "A booking as it stands"),
@@ -83,6 +87,7 @@ CALLS: tuple[Route, ...] = (
     _post(f"{BOOKING}/cancel", bookings.cancel, CancelRequest, answers.Cancelled, "Cancel a booking"),
     _put(f"{MARKET}/blocks/{{client_id}}", providers.put_block, BlockRequest, "Blacklist a client", WORK),
     _delete(f"{MARKET}/blocks/{{client_id}}", providers.delete_block, "Take a client off the blacklist"),
+    _get("/v1/push-key", push.get_push_key, answers.PushKey, "The key with which a browser subscribes to Web Push", NOBODY),
     _get("/livez", operations.livez, dict[str, bool], "Whether this process answers", NOBODY),
     _get("/readyz", operations.readyz, answers.Readiness, "Whether store, worker and device port work (else 503)", NOBODY),
     _get("/metrics", operations.get_metrics, str, "Everything counted, in Prometheus' text format", frozenset({METRICS}), "text/plain"),

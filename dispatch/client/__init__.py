@@ -18,6 +18,8 @@ from dispatch.messages import (
     Result,
     Snapshot,
     ToDevice,
+    TrialState,
+    Window,
     Withdrawn,
 )
 
@@ -41,6 +43,8 @@ __all__ = [
     "Snapshot",
     "Stopped",
     "ToDevice",
+    "TrialState",
+    "Window",
     "Withdrawn",
 ]
 _HOMES = {"BlockingDeviceClient": "blocking", "BookingClient": "bookings", "DeviceClient": "device"}

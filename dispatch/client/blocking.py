@@ -5,7 +5,8 @@
             if isinstance(message, Proposal):
                 result = client.accept(message.proposal, message.version)
 
-Works under gevent's monkey patching: threads, locks and sockets are then gevent's.
+Works under gevent's monkey patching: threads, locks and sockets are then gevent's. On ``drain`` the receiving thread opens the new
+connection, and leaves the old one once the new one is live.
 """
 
 import random
@@ -13,7 +14,8 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -21,12 +23,33 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from dispatch.client.protocol import APP, Command, Conversation, State, pause_s, refusal, rejected, verdict
+from dispatch.client.protocol import APP, Command, Conversation, State, Step, is_pending, pause_s, refusal, rejected, verdict
 from dispatch.errors import DispatchError, Later, Refused, Unavailable
-from dispatch.messages import Accept, Error, Item, Live, PushAddress, Refuse, Result, Status, ToDevice
+from dispatch.messages import (
+    Accept,
+    AuthNeeded,
+    Counter,
+    Drain,
+    Error,
+    Item,
+    Live,
+    PushAddress,
+    Refuse,
+    Report,
+    Result,
+    Status,
+    ToDevice,
+    Trial,
+    Window,
+)
 from dispatch.wire import JSON, MSGPACK, OUTBOUND_LIMIT
 
 UNREAD_LIMIT = 1_000  # messages kept for the app
+
+
+def wall_ms() -> int:
+    """This device's clock."""
+    return time.time_ns() // 1_000_000
 
 
 class BlockingDeviceClient:
@@ -56,6 +79,7 @@ class BlockingDeviceClient:
         self._ended: DispatchError | None = None
         self._closed = False
         self._lives = 0
+        self._leave_at: float | None = None  # monotonic; when the server that drains wants us to have gone
         self._receiver = threading.Thread(target=self._stay_connected, name=f"device {device}", daemon=True)
 
     @property
@@ -105,9 +129,24 @@ class BlockingDeviceClient:
         """Decline a proposal (costs nothing)."""
         return self._ask(Refuse(id=id or uuid.uuid4().hex, proposal=proposal, version=version, reason=reason), timeout)
 
+    def counter(
+        self, proposal: str, version: int, windows: Iterable[Window], note: str = "", *, id: str | None = None, timeout: float = 30
+    ) -> Result:
+        """Propose 1 to 5 other windows (R24)."""
+        command = Counter(id=id or uuid.uuid4().hex, proposal=proposal, version=version, windows=tuple(windows), note=note)
+        return self._ask(command, timeout)
+
+    def report(self, proposal: str, reason: str, *, id: str | None = None, timeout: float = 30) -> Result:
+        """Report a proposal or its client (R25)."""
+        return self._ask(Report(id=id or uuid.uuid4().hex, proposal=proposal, reason=reason), timeout)
+
     def status(self, *, available: bool | None = None, background: bool | None = None, timeout: float = 30) -> Result:
         """Say that the provider wants work or not, or that the app is on the screen or not."""
         return self._ask(Status(id=uuid.uuid4().hex, available=available, background=background), timeout)
+
+    def test(self, *, id: str | None = None, timeout: float = 30) -> Result:
+        """Test the notifications (R25b): a test proposal is ``sent``, and ``test`` messages tell what came back."""
+        return self._ask(Trial(id=id or uuid.uuid4().hex), timeout)
 
     def seen(self, proposal: str) -> None:
         """This proposal is on the screen now: the clock of the answer starts (R22)."""
@@ -145,7 +184,7 @@ class BlockingDeviceClient:
     def _stay_connected(self) -> None:
         attempt = 0
         while True:
-            lives, reason = self._lives, ""
+            lives, reason, code = self._lives, "", None
             ended: DispatchError | None = None
             try:
                 self._converse()
@@ -153,14 +192,15 @@ class BlockingDeviceClient:
                 ended = rejected(error.response.status_code, error.response.body or b"")
             except ConnectionClosed as error:
                 if error.rcvd is not None:
-                    reason, ended = error.rcvd.reason, verdict(error.rcvd.code, error.rcvd.reason)
+                    code, reason = error.rcvd.code, error.rcvd.reason
+                    ended = verdict(code, reason)
             except Refused as error:
                 ended = error  # no token for us
             except (OSError, TimeoutError, InvalidHandshake, Later):
                 pass
             with self._changed:
-                self._socket, self._ended = None, ended
-                self.conversation.lost()
+                self._socket, self._ended, self._leave_at = None, ended, None
+                self.conversation.lost(code)
                 self._changed.notify_all()
             attempt = 0 if self._lives > lives else attempt
             if ended is not None or self._rest(self._pause(attempt, random.random(), reason)):
@@ -173,27 +213,79 @@ class BlockingDeviceClient:
             return self._changed.wait_for(lambda: self._closed, seconds)
 
     def _converse(self) -> None:
-        talk, codec = self.conversation, self.conversation.codec
-        talk.token = self._token if isinstance(self._token, str) else self._token()
-        with connect(
-            self._url, subprotocols=[Subprotocol(codec.subprotocol)], compression=None, ping_interval=None, close_timeout=2,
-            max_size=OUTBOUND_LIMIT, proxy=None, user_agent_header=APP, legacy=False,
-        ) as socket:  # fmt: skip
-            with self._changed:
-                self._socket = socket
-                hello = talk.hello()
-            self._send(hello)
+        """One connection, and those that take over from it without a gap. Ends when the client is closed, or says how as an exception."""
+        socket, former = self._open(), None
+        try:
+            self._greet(socket)
             while not self._closed:
-                frame = socket.recv(timeout=talk.dead_ms / 1_000, decode=False)
-                with self._changed:
-                    step = talk.receive(frame, time.time_ns() // 1_000_000)
-                    self._hand_out(step.messages)
-                for out in step.frames:
-                    self._send(out)
+                if former is not None and self.conversation.state is State.LIVE:
+                    former.close(1000, "left")  # whatever it still had to say has been said on the new one
+                    former = None
+                successor = self._listen(socket)
+                if successor is not None:
+                    former, socket = socket, successor
+                    self._greet(socket)
+        finally:
+            for each in (socket, former):
+                if each is not None:
+                    each.close()
 
-    def _send(self, frame: bytes | None) -> None:
+    def _open(self) -> ClientConnection:
+        talk = self.conversation
+        talk.token = self._token if isinstance(self._token, str) else self._token()
+        return connect(
+            self._url, subprotocols=[Subprotocol(talk.codec.subprotocol)], compression=None, ping_interval=None, close_timeout=2,
+            max_size=OUTBOUND_LIMIT, proxy=None, user_agent_header=APP, legacy=False,
+        ).__enter__()  # fmt: skip  # no block: one connection is still read when the next is open
+
+    def _greet(self, socket: ClientConnection) -> None:
+        with self._changed:
+            self._socket, self._leave_at = socket, None
+            hello = self.conversation.hello(wall_ms())
+        self._send(hello)
+
+    def _listen(self, socket: ClientConnection) -> ClientConnection | None:
+        """Take in one frame; when it is time to leave a server that drains: the connection that takes over."""
+        dead_s = self.conversation.dead_ms / 1_000
+        rest_s = dead_s if self._leave_at is None else max(0.0, self._leave_at - time.monotonic())
+        try:
+            frame = socket.recv(timeout=min(dead_s, rest_s), decode=False)
+        except TimeoutError:
+            if rest_s >= dead_s:
+                raise
+            return self._successor()
+        with self._changed:
+            step = self.conversation.receive(frame, wall_ms())
+            self._hand_out(step.messages)
+        self._follow(step, socket)
+        return None
+
+    def _successor(self) -> ClientConnection | None:
+        """A connection to take over; None when there is none to be had yet."""
+        try:
+            return self._open()
+        except (OSError, TimeoutError, InvalidHandshake, DispatchError):
+            self._leave_at = time.monotonic() + self._pause(0, random.random(), "")
+            return None
+
+    def _follow(self, step: Step, socket: ClientConnection) -> None:
+        """What follows from a frame, for the server."""
+        for message in step.messages:
+            if isinstance(message, Drain):
+                self._leave_at = time.monotonic() + message.after_ms / 1_000
+            elif isinstance(message, AuthNeeded) and not isinstance(self._token, str):
+                self._refresh(self._token, socket)
+        for out in step.frames:
+            self._send(out, socket)
+
+    def _refresh(self, fetch: Callable[[], str], socket: ClientConnection) -> None:
+        """The server wants a newer token. Without one it closes (4012), and the next connection brings one."""
+        with suppress(OSError, DispatchError):
+            self._send(self.conversation.refresh(uuid.uuid4().hex, fetch()), socket)
+
+    def _send(self, frame: bytes | None, socket: ClientConnection | None = None) -> None:
         """Say it if there is someone to hear it; what carries an id is repeated on the next connection anyway."""
-        socket = self._socket
+        socket = socket or self._socket
         if frame is not None and socket is not None:
             try:
                 socket.send(frame, text=self.conversation.codec.text)
@@ -202,7 +294,7 @@ class BlockingDeviceClient:
 
     def _hand_out(self, messages: tuple[ToDevice, ...]) -> None:
         for message in messages:
-            if isinstance(message, Result | Error) and message.id in self._asked:
+            if isinstance(message, Result | Error) and message.id in self._asked and not is_pending(message):
                 self._answers[message.id] = message
             if isinstance(message, Live):
                 self._lives += 1

@@ -184,6 +184,11 @@ class BookingClient:
         body = {"provider_id": provider_id, "device_id": device_id, "ttl_s": ttl_s}
         return _read(await self._post("/device-tokens", body), DeviceToken)
 
+    async def revoke_tokens(self, provider_id: str, device_id: str | None = None) -> None:
+        """Makes worthless what a device (None: each device) of a provider was given to connect with, and ends its socket."""
+        device = f"/{device_id}" if device_id is not None else ""
+        await self._call("DELETE", f"{self._root}/providers/{provider_id}/devices{device}")
+
     # -- bookings --------------------------------------------------------------------------------------------------
 
     async def match(self, booking: BookingRequest, *, explain: bool = False, explain_ids: Iterable[str] = (), limit: int = 50) -> Match:

@@ -5,9 +5,10 @@ it stands (``epoch``, ``seq``) and which commands have no answer yet. The shells
 
     connection opened  -> send hello()
     frame arrived      -> step = receive(frame, now): send step.frames, show step.messages
-    connection lost    -> lost(); a close code from 4500 on is final (``verdict``), else wait ``pause_s`` and connect again
+    connection lost    -> lost(code); a close code from 4500 on is final (``verdict``), else wait ``pause_s`` and connect again
 
-Source: PROTOCOL.md section 2. ``now`` is the device's own clock, ms since 1970.
+While one connection takes over from another (``drain``), ``overheard`` takes in what the former still says. ``now`` is the device's own
+clock, ms since 1970. Source: PROTOCOL.md section 2. The twin of this file is ``sdk/js/src/conversation.js``.
 """
 
 import re
@@ -18,13 +19,16 @@ import msgspec
 from msgspec import Raw, Struct
 
 from dispatch import __version__
+from dispatch.client.clock import ServerClock
 from dispatch.errors import BadRequest, DispatchError, Forbidden, NotFound, RateLimited, Refused, Unauthorized, Unavailable
 from dispatch.wire import (
+    INBOUND_LIMIT,
     Accept,
     Ack,
     Booking,
     CloseCode,
     Codec,
+    Counter,
     CounterState,
     Error,
     Hello,
@@ -35,23 +39,28 @@ from dispatch.wire import (
     Pong,
     Proposal,
     PushAddress,
+    Refresh,
     Refuse,
+    Report,
     Result,
     Resume,
     Snapshot,
     Status,
     Sync,
     ToDevice,
+    Trial,
+    TrialState,
     Welcome,
     Withdrawn,
 )
 
-Command = Accept | Refuse | Status  # what carries an id and gets an answer
-Streamed = Proposal | Withdrawn | Booking | CounterState | Notice  # what counts in the provider's stream
+Command = Accept | Refuse | Counter | Report | Status | Trial  # what carries an id and is said until it is answered
+Streamed = Proposal | Withdrawn | Booking | CounterState | Notice | TrialState  # what counts in the provider's stream
 
 APP: Final = f"dispatch-python/{__version__}"
 PENDING_LIMIT: Final = 256  # commands without an answer
 SEEN_LIMIT: Final = 64  # proposals of one ``ack``
+ANSWERED_LIMIT: Final = 256  # proposals answered here that are remembered
 GREETING_MS: Final = 15_000  # patience until ``welcome`` says how patient to be
 ENDED: Final = {"won", "lost", "expired", "cancelled", "already_yours", "not_asked", "done"}  # after these a proposal is gone
 ERRORS: Final[dict[str, type[DispatchError]]] = {
@@ -106,12 +115,16 @@ class Conversation:
         self.epoch: str | None = None
         self.seq = 0
         self.welcome: Welcome | None = None
-        self.offset_ms = 0
-        self._device, self._app, self._background, self._push = device, app, background, push
+        self.push = push
+        self._clock = ServerClock()
+        self._hello_at: int | None = None
+        self._device, self._app, self._background = device, app, background
         self._pending: dict[str, Command] = {}
+        self._answered_here: dict[str, None] = {}  # proposals, oldest first
         self._seen: list[str] = []
         self._page: dict[str, Item] | None = None  # what will replace ``open`` once it is complete
         self._syncing: str | None = None
+        self._syncs = 0
         self._owes_ack = False
 
     @property
@@ -119,34 +132,59 @@ class Conversation:
         """After so much silence the connection is dead."""
         return self.welcome.heartbeat.dead_ms if self.welcome and self.state is State.LIVE else GREETING_MS
 
+    @property
+    def offset_ms(self) -> int:
+        """Server's clock minus this device's, ms."""
+        return self._clock.offset_ms
+
+    @property
+    def pending(self) -> tuple[Command, ...]:
+        """Commands without a final answer, in the order in which they were given."""
+        return tuple(self._pending.values())
+
     def server_ms(self, now: int) -> int:
-        """The server's clock, as last heard."""
+        """The server's clock, as far as it is known."""
         return now + self.offset_ms
 
     # -- the connection -----------------------------------------------------------------------------------------------
 
-    def hello(self) -> bytes:
+    def hello(self, now: int | None = None) -> bytes:
         """First frame of a new connection."""
-        self.state, self._page, self._syncing = State.GREETING, None, None
+        self.state, self._page, self._syncing, self._hello_at = State.GREETING, None, None, now
         resume = Resume(epoch=self.epoch, seq=self.seq) if self.epoch is not None else None
         return self.codec.encode(
-            Hello(token=self.token, device=self._device, app=self._app, resume=resume, background=self._background, push=self._push)
+            Hello(token=self.token, device=self._device, app=self._app, resume=resume, background=self._background, push=self.push)
         )
 
-    def lost(self) -> None:
+    def lost(self, close_code: int | None = None) -> None:
         """The connection is gone. Commands without an answer are repeated, with their ids, on the next one."""
         self.state = State.CLOSED
+        if close_code == CloseCode.STATE_LOST:
+            self.epoch = None  # what we stand on is no more: begin again from a snapshot
 
     # -- what the device says -----------------------------------------------------------------------------------------
 
     def command(self, command: Command) -> bytes | None:
-        """Say this until it is answered. None: there is no live connection, it will be said on the next one."""
+        """Say this until it is answered. None: there is no live connection, it will be said on the next one.
+
+        Raises BadRequest when it is longer than the server reads, RateLimited when too many wait.
+        """
+        frame = self.codec.encode(command)
+        if len(frame) > INBOUND_LIMIT:
+            raise BadRequest(f"a command of {len(frame)} bytes; at most {INBOUND_LIMIT} are allowed")
         if len(self._pending) >= PENDING_LIMIT and command.id not in self._pending:
             raise RateLimited(f"{PENDING_LIMIT} commands wait for an answer; let some be answered first")
         self._pending[command.id] = command
         if isinstance(command, Status) and command.background is not None:
             self._background = command.background
-        return self.codec.encode(command) if self.state is State.LIVE else None
+        if isinstance(command, Accept | Refuse):
+            self._remember(command.proposal)
+        return frame if self.state is State.LIVE else None
+
+    def _remember(self, proposal: str) -> None:
+        self._answered_here[proposal] = None
+        if len(self._answered_here) > ANSWERED_LIMIT:
+            del self._answered_here[next(iter(self._answered_here))]
 
     def forget(self, command_id: str) -> None:
         """Nobody waits for this answer any more: it is not repeated."""
@@ -158,6 +196,18 @@ class Conversation:
             return self._ack((proposal,))
         self._seen = [*self._seen[1 - SEEN_LIMIT :], proposal]
         return None
+
+    def sync(self) -> bytes | None:
+        """Ask for everything that is open. None: there is no live connection (the next one tells it anyway), or it was asked already."""
+        if self.state is not State.LIVE or self._syncing is not None:
+            return None
+        self._syncs += 1
+        self._syncing = f"sync-{self._syncs}"
+        return self.codec.encode(Sync(id=self._syncing))
+
+    def refresh(self, command_id: str, token: str) -> bytes | None:
+        """A newer token. It is not repeated: the next connection brings one anyway."""
+        return self.codec.encode(Refresh(id=command_id, token=token)) if self.state is State.LIVE else None
 
     def _ack(self, seen: tuple[str, ...] = ()) -> bytes:
         self._owes_ack = False
@@ -172,12 +222,12 @@ class Conversation:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return Step()
         match message:
-            case Proposal() | Withdrawn() | Booking() | CounterState() | Notice():
+            case Proposal() | Withdrawn() | Booking() | CounterState() | Notice() | TrialState():
                 return self._streamed(message)
             case Ping():
-                return self._ping(message, now)
+                return self._ping(message, now, current=True)
             case Pong():
-                self.offset_ms = message.now - now
+                self._clock.heard(message.now, now)
                 return Step()
             case Result() | Error():
                 return self._answered(message)
@@ -190,6 +240,22 @@ class Conversation:
             case _:
                 return Step(messages=(message,))
 
+    def overheard(self, frame: bytes, now: int) -> Step:
+        """Take in a frame of the connection that is being left: its stream and its answers still count."""
+        try:
+            message = self.codec.to_device(frame)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return Step()
+        match message:
+            case Proposal() | Withdrawn() | Booking() | CounterState() | Notice() | TrialState():
+                return self._streamed(message)
+            case Ping():
+                return self._ping(message, now, current=False)
+            case Result() | Error():
+                return self._answered(message)
+            case _:
+                return Step()
+
     def _streamed(self, message: Streamed) -> Step:
         if message.seq <= self.seq:
             return Step()  # a double
@@ -197,27 +263,33 @@ class Conversation:
         _apply(message, self.open if self._page is None else self._page)
         self._owes_ack |= isinstance(message, Proposal)
         frames = (self._ack(),) if self._owes_ack and self.state is State.LIVE else ()
-        return Step(messages=(message,), frames=frames)
+        return Step(messages=() if self._is_echo(message) else (message,), frames=frames)
 
-    def _ping(self, ping: Ping, now: int) -> Step:
-        self.offset_ms = ping.now - now
-        frames = [self.codec.encode(Pong(seq=self.seq, now=now))]
-        if ping.seq > self.seq and self.state is State.LIVE and self._syncing is None:
-            self._syncing = f"sync-{ping.seq}"
-            frames.append(self.codec.encode(Sync(id=self._syncing)))
-        return Step(frames=tuple(frames))
+    def _is_echo(self, message: Streamed) -> bool:
+        """Whether it tells the other devices of the provider what was answered on this one."""
+        return isinstance(message, Withdrawn) and message.reason == "answered_elsewhere" and message.proposal in self._answered_here
+
+    def _ping(self, ping: Ping, now: int, *, current: bool) -> Step:
+        self._clock.heard(ping.now, now)
+        pong = self.codec.encode(Pong(seq=self.seq, now=now))
+        sync = self.sync() if current and ping.seq > self.seq else None
+        return Step(frames=(pong, sync) if sync else (pong,))
 
     def _answered(self, answer: Result | Error) -> Step:
-        if answer.id is not None:
-            self._pending.pop(answer.id, None)
-        if answer.id is not None and answer.id == self._syncing:
+        if answer.id is None:
+            return Step(messages=(answer,))
+        if answer.id == self._syncing:
             self._syncing = None
-        if isinstance(answer, Result) and answer.outcome in ENDED and answer.proposal:
+        command = self._pending.get(answer.id)
+        if not is_pending(answer):  # after which one more result follows, if need be on another connection
+            self._pending.pop(answer.id, None)
+        if isinstance(answer, Result) and answer.proposal and _ends(command, answer.outcome):
             self.open.pop(answer.proposal, None)
         return Step(messages=(answer,))
 
     def _welcomed(self, welcome: Welcome, now: int) -> Step:
-        self.welcome, self.offset_ms = welcome, welcome.now - now
+        self.welcome = welcome
+        self._clock.answered(welcome.now, now if self._hello_at is None else self._hello_at, now)
         if not welcome.resumed:
             self.epoch, self.seq, self._page = None, welcome.seq, {}  # cut before ``live``: begin again from nothing
             self._turn(welcome.items)
@@ -275,8 +347,19 @@ def _apply(message: Streamed, known: dict[str, Item]) -> None:
             known[f"counter:{message.proposal}"] = message
         case CounterState():
             known.pop(f"counter:{message.proposal}", None)
-        case Notice():
+        case Notice() | TrialState():
             pass
+
+
+def is_pending(answer: ToDevice) -> bool:
+    """Whether one more result follows: the winner is not decided yet."""
+    return isinstance(answer, Result) and answer.outcome == "pending"
+
+
+def _ends(command: Command | None, outcome: str) -> bool:
+    """Whether a proposal is gone after this answer. Of a command that nobody remembers ``done`` says nothing: it may have been a report."""
+    known = isinstance(command, Accept | Refuse) if command else outcome != "done"
+    return known and outcome in ENDED
 
 
 def verdict(close_code: int | None, reason: str = "") -> Stopped | None:

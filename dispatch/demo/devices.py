@@ -122,11 +122,11 @@ class Fleet:
         """A connection that had broken stands again."""
         self.record.reconnects += 1
 
-    async def carry(self, town: Town) -> None:
-        """Connects everybody, some at a time, and keeps them connected."""
+    async def carry(self, town: Town, without: str | None = None) -> None:
+        """Connects everybody, some at a time, and keeps them connected. ``without``: whose phone is in somebody else's hand."""
         gate = anyio.CapacityLimiter(CONNECTING)
         async with anyio.create_task_group() as tasks:
-            for provider in town.providers:
+            for provider in (each for each in town.providers if each.id != without):
                 phone = self._phone(provider, town.devices_url, town.client, self, town.chance(provider.id))
                 tasks.start_soon(phone.carry, gate)
 

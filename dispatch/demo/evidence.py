@@ -20,7 +20,7 @@ READERS = 4  # calls at once: the engine still has waves to send while it is bei
 
 @dataclass(slots=True, kw_only=True)
 class Evidence:
-    """Everything the promises are judged by. ``read_at`` is engine time when each booking was read."""
+    """Everything the promises are judged by. ``read_at`` is engine time when each booking was read; ``played``: whose phone is not ours."""
 
     record: Record
     providers: dict[str, Provider]
@@ -32,6 +32,7 @@ class Evidence:
     timelines: dict[str, list[Event]] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     states: Counter[str] | None = None
+    played: str | None = None
 
     def by_state(self) -> Counter[str]:
         """Bookings by state: at the end of the day when it is over (``states``), else as read so far; those not read are searching."""

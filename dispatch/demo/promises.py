@@ -69,13 +69,15 @@ def judge(evidence: Evidence) -> dict[str, Verdict]:
 
 
 def one_winner(evidence: Evidence) -> Verdict:
-    """P1: every accepted booking has one ``won`` among all devices; the engine and its webhook name the same winner."""
+    """P1: every accepted booking has one ``won`` among all devices; the engine and its webhook name the same winner. What was won on the
+    phone that is not ours has none among ours."""
     verdict, told = Verdict(), _told_winners(evidence)
     accepted = {booking_id for booking_id, _ in evidence.events("Accepted")}
     for booking_id in accepted | set(evidence.record.wins):
         winners = sorted(win.provider_id for win in evidence.record.wins[booking_id])
         says, hook = _winner(evidence, booking_id), told.get(booking_id)
-        agreed = len(winners) == 1 and winners == says and hook == winners
+        ours = says != [evidence.played]
+        agreed = len(says) == 1 and winners == (says if ours else []) and hook == says
         verdict.see([] if agreed else [f"{booking_id}: devices {winners}, engine {says}, webhook {hook}"])
     return verdict
 

@@ -5,7 +5,7 @@ sees on the doors of such trades; tiers and scores seed the rank. Everything is 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
@@ -51,6 +51,7 @@ FIRST_NAMES = (
     "Paul",
     "Linh",
 )
+SMALL_CITY = 10  # professionals
 LETTERS = "ABCDFGHJKLMNPRSTV"
 
 
@@ -79,6 +80,18 @@ def population(city: City, count: int, today: date, seed: int) -> list[Provider]
     """So many professionals, the same for the same seed and day."""
     chance = Random(seed)
     return [_provider(chance, city, number, today) for number in range(1, count + 1)]
+
+
+def seat(people: Sequence[Provider]) -> Provider | None:
+    """The professional whom whoever watches may play: at work from morning to evening, of a sought trade, and asked before most others.
+    None in a city so small that he would be missed."""
+    if len(people) < SMALL_CITY:
+        return None
+    order = {tier: place for place, (tier, _) in enumerate(TIERS)}
+    there = [p for p in people if p.week in (ALL_DAY, EVERY_DAY) and not p.line.absences and not p.line.do_not_disturb]
+    ranked = [(p, rank) for p in there if isinstance(rank := p.line.initial_rank, InitialRank)]
+    suited = [(demand(p.line.trade), order[rank.tier], rank.score, p) for p, rank in ranked]
+    return max(suited, key=lambda one: one[:3])[-1] if suited else None
 
 
 def _provider(chance: Random, city: City, number: int, today: date) -> Provider:

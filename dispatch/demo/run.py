@@ -21,6 +21,7 @@ from dispatch.demo.hooks import Listener
 from dispatch.demo.numbers import count
 from dispatch.demo.options import Options
 from dispatch.demo.promises import judge
+from dispatch.demo.providers import seat
 from dispatch.demo.record import Record
 from dispatch.demo.screen import Screen
 from dispatch.demo.summary import Summary
@@ -53,17 +54,21 @@ class Run:
 
     def __init__(self, options: Options, console: Console, engine: Engine, town: Town, record: Record) -> None:
         self._options, self._engine, self._town, self._record = options, engine, town, record
-        self._evidence = Evidence(record=record, providers={p.id: p for p in town.providers}, speed=town.clock.speed, zone=town.clock.zone)
+        people, seat_ = {p.id: p for p in town.providers}, seat(town.providers)
+        self._played = seat_.id if seat_ else None
+        self._evidence = Evidence(record=record, providers=people, speed=town.clock.speed, zone=town.clock.zone, played=self._played)
         self._fleet = Fleet(record, town.clock)
         self._watch = Watch(self._evidence, town.client, town.clock)
         self._screen = Screen(console, f"{engine.http}/", self._evidence, self._fleet, town.clock)
+        if seat_:
+            self._screen.invite(seat_)
         self._began = town.clock.now_ms()
 
     async def live(self) -> None:
         """Connects the professionals, lets clients book for a while, and brings everything to rest."""
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._fleet.carry, self._town)
-            if not await self._fleet.everybody_online(self._options.providers, CONNECT_S):
+            tasks.start_soon(self._fleet.carry, self._town, self._played)
+            if not await self._fleet.everybody_online(self._options.providers - bool(self._played), CONNECT_S):
                 raise NotReady(f"only {len(self._fleet.online)} devices could connect; {dict(self._record.failures)}")
             await self._open_for_business()
             await self._fleet.at_rest(REST_S)

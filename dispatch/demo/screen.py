@@ -12,7 +12,9 @@ from dispatch.demo.clock import CityClock
 from dispatch.demo.devices import Fleet
 from dispatch.demo.evidence import Evidence
 from dispatch.demo.numbers import Numbers, count
+from dispatch.demo.providers import Provider
 from dispatch.demo.summary import figures
+from dispatch.demo.town import MARKET
 
 REFRESH_S = 1.0
 LINE_S = 10.0
@@ -24,6 +26,12 @@ class Screen:
     def __init__(self, console: Console, address: str, evidence: Evidence, fleet: Fleet, clock: CityClock) -> None:
         self._console, self._address = console, address
         self._evidence, self._fleet, self._clock = evidence, fleet, clock
+        self._seat = ""
+
+    def invite(self, provider: Provider) -> None:
+        """Says where one of the professionals can be played."""
+        self._seat = f"{self._address}app/#market={MARKET}&provider={provider.id}"
+        self._console.print(f"Play one of them yourself, {provider.line.name} ({provider.line.trade}): {self._seat}", highlight=False)
 
     async def table(self) -> None:
         """A table, drawn again every second."""
@@ -40,7 +48,7 @@ class Screen:
             table.add_row(name, value)
         now = self._clock.local(self._clock.now_ms())
         head = f"Paris, {now:%A %H:%M}, {self._clock.speed:g} times as fast. See {self._address}  (Ctrl-C ends)"
-        return Group(Text(head), table)
+        return Group(Text(head), *([Text(f"Play one of them: {self._seat}")] if self._seat else []), table)
 
     def _now(self) -> list[tuple[str, str]]:
         record = self._evidence.record

@@ -9,7 +9,8 @@ import msgspec
 
 from dispatch import forecast, hours, waves
 from dispatch.engine import checks, faces
-from dispatch.engine.enrolment import Enrolment, provider_face
+from dispatch.engine.devices import Devices
+from dispatch.engine.enrolment import Enrolment, number_of, provider_face
 from dispatch.engine.places import Places, Spot, packed
 from dispatch.engine.requests import CancelRequest, MatchRequest
 from dispatch.errors import Conflict, Forbidden, NotFound, Unavailable, Unprocessable
@@ -31,9 +32,10 @@ class Desk:
     """Everything a booking service or ops can ask for. Bodies are those of PROTOCOL.md section 1."""
 
     def __init__(self, store: Store, gazetteer: Gazetteer, keys: DeviceKeys) -> None:
-        self._store, self._keys = store, keys
+        self._store = store
         self._places = Places(gazetteer)
         self._enrolment = Enrolment(store, self._places)
+        self.devices = Devices(store, keys, self.market)
 
     async def warm(self) -> None:
         """Reads what is slow to read, before the first request."""
@@ -87,13 +89,6 @@ class Desk:
         standing = await self._store.providers.get(name, provider_id)
         items = await self._store.inbox.open_items(name, standing.no)
         return {"epoch": items.epoch, "seq": items.seq, "items": [msgspec.msgpack.decode(item) for item in items.items], "more": False}
-
-    async def device_token(self, name: str, provider_id: str, device_id: str, ttl_s: int) -> dict[str, Any]:
-        """A token with which a device says hello."""
-        market = await self.market(name)
-        await self._store.providers.get(name, provider_id)
-        token, expires = self._keys.issue(name, provider_id, device_id, ttl_s)
-        return {"token": token, "expires_at": faces.clock_of(market.settings.time_zone)(expires)}
 
     # -- bookings -------------------------------------------------------------------------------------------------
 
@@ -232,7 +227,7 @@ class Desk:
         following = waves.next_wave_at(market.settings, record.search(), market.now) if record.state == "searching" else None
         if following is not None and following >= record.deadline:
             following = None
-        return faces.booking_face(record, ids, market.settings.time_zone, following)
+        return faces.booking_face(record, ids, market.settings, following)
 
     async def timeline(self, name: str, booking_id: str) -> dict[str, Any]:
         """Every event of a booking, in order."""
@@ -268,21 +263,14 @@ class Desk:
         if await self._store.bookings.block(name, client_id, pno=None, on=False) == "ABSENT":
             raise NotFound(f"client {client_id} is not blocked")
 
-    async def _number(self, name: str, provider_id: str) -> int:
-        """A provider's number. Raises NotFound."""
-        number = await self._store.providers.number(name, provider_id)
-        if number is None:
-            raise NotFound(f"no provider {provider_id} in this market")
-        return number
-
     async def put_provider_block(self, name: str, provider_id: str, client_id: str) -> bool:
         """Keeps a provider and a client apart; whether they were not."""
-        number = await self._number(name, provider_id)
+        number = await number_of(self._store, name, provider_id)
         return await self._store.bookings.block(name, client_id, pno=number, on=True) == "CREATED"
 
     async def delete_provider_block(self, name: str, provider_id: str, client_id: str) -> None:
         """Lets a provider and a client meet again. Raises NotFound."""
-        number = await self._number(name, provider_id)
+        number = await number_of(self._store, name, provider_id)
         if await self._store.bookings.block(name, client_id, pno=number, on=False) == "ABSENT":
             raise NotFound(f"{provider_id} and {client_id} are not blocked")
 

@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from dispatch import hours
 from dispatch.engine.places import Places
-from dispatch.errors import DispatchError, Forbidden, Unprocessable
+from dispatch.errors import DispatchError, Forbidden, NotFound, Unprocessable
 from dispatch.model import ProviderLine, ProviderSettings
 from dispatch.store import Market, Standing, Store
 
@@ -77,6 +77,14 @@ class Enrolment:
         batch.clear()
 
 
+async def number_of(store: Store, market: str, provider_id: str) -> int:
+    """The number of a provider. Raises NotFound."""
+    number = await store.providers.number(market, provider_id)
+    if number is None:
+        raise NotFound(f"no provider {provider_id} in this market")
+    return number
+
+
 def refusal(line: int, error: DispatchError) -> dict[str, Any]:
     """A line of an import that was refused."""
     return {"line": line, "code": error.code, "detail": error.detail}
@@ -124,4 +132,22 @@ def provider_face(standing: Standing) -> dict[str, Any]:
         "paused": standing.paused,
         "live_proposals": standing.live,
         "devices": standing.devices,
+    }
+
+
+def own_face(market: Market, standing: Standing) -> dict[str, Any]:
+    """What a provider's own page shows of him, and needs in order to speak of the market: its time zone, and the names of his services."""
+    settings: dict[str, Any] = msgspec.to_builtins(standing.settings)
+    mine = set(standing.settings.catalogue)
+    return {
+        "market": market.id,
+        "time_zone": market.settings.time_zone,
+        "provider_id": standing.id,
+        "name": standing.settings.name,
+        "tier": standing.tier.value,
+        "available": standing.available,
+        "paused": standing.paused,
+        "zone": settings["zone"],
+        "do_not_disturb": settings["do_not_disturb"],
+        "services": {each.code: {"fr": each.name.fr, "en": each.name.en} for each in market.catalogue.services if each.code in mine},
     }

@@ -6,8 +6,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from dispatch.matcher import Fit
-from dispatch.model import Reason, Span
-from dispatch.store import Proposal, Record
+from dispatch.model import MarketSettings, Reason, Span
+from dispatch.responses import Times, response_ms
+from dispatch.store import Proposal, Record, Trial
 from dispatch.waves import PlannedWave
 
 Ids = Mapping[int, str]
@@ -32,8 +33,9 @@ def window_face(window: Span, time_zone: str) -> dict[str, Any]:
     return {"start": at(window.start), "end": at(window.end)}
 
 
-def booking_face(record: Record, ids: Ids, time_zone: str, next_wave_at: int | None) -> dict[str, Any]:
+def booking_face(record: Record, ids: Ids, settings: MarketSettings, next_wave_at: int | None) -> dict[str, Any]:
     """GET of a booking."""
+    time_zone, cap_ms = settings.time_zone, settings.response_cap_s * 1_000
     at, who = clock_of(time_zone), record.who
     return {
         "booking_id": who.get("booking_id"),
@@ -55,7 +57,7 @@ def booking_face(record: Record, ids: Ids, time_zone: str, next_wave_at: int | N
         "window": record.window,
         "wave": record.wave,
         "next_wave_at": at(next_wave_at),
-        "proposals": [proposal_face(record, pno, p, ids, at) for pno, p in sorted(record.proposals.items(), key=_sent)],
+        "proposals": [proposal_face(record, pno, p, ids, at, cap_ms) for pno, p in sorted(record.proposals.items(), key=_sent)],
         "counteroffers": [],
     }
 
@@ -72,7 +74,15 @@ def _sent(item: tuple[int, Proposal]) -> tuple[int, int]:
     return item[1].sent_at, item[0]
 
 
-def proposal_face(record: Record, pno: int, p: Proposal, ids: Ids, at: Callable[[int | None], str | None]) -> dict[str, Any]:
+def times_of(p: Proposal) -> Times:
+    """A proposal's moments, for the clock of its answer (R22)."""
+    return Times(
+        sent_at=p.sent_at, answer_by=p.answer_by, received_at=p.received_at, seen_at=p.seen_at, answered_at=p.answered_at,
+        stale=(p.state == "open" and not p.live) or p.ended_at > p.answer_by,
+    )  # fmt: skip
+
+
+def proposal_face(record: Record, pno: int, p: Proposal, ids: Ids, at: Callable[[int | None], str | None], cap_ms: int) -> dict[str, Any]:
     """A proposal within its booking."""
     return {
         "proposal": f"{record.no}.{p.round}.{pno}",
@@ -86,7 +96,32 @@ def proposal_face(record: Record, pno: int, p: Proposal, ids: Ids, at: Callable[
         "received_at": at(p.received_at),
         "seen_at": at(p.seen_at),
         "answered_at": at(p.answered_at),
+        "response_ms": response_ms(times_of(p), cap_ms),
         "live": p.live == 1,
+    }
+
+
+def trial_face(pno: int, trial: Trial, time_zone: str) -> dict[str, Any]:
+    """A test of a provider's notifications, and its receipts."""
+    at = clock_of(time_zone)
+    return {
+        "proposal": f"0.{trial.round}.{pno}",
+        "state": trial.state,
+        "sent_at": at(trial.sent_at),
+        "expires_at": at(trial.expires_at),
+        "received_at": at(trial.received_at),
+        "seen_at": at(trial.seen_at),
+        "answered_at": at(trial.answered_at),
+        "receipts": [
+            {
+                "way": one.way,
+                "device": one.device or None,
+                "received_at": at(one.received_at),
+                "seen_at": at(one.seen_at),
+                "outcome": one.outcome or None,
+            }
+            for one in trial.receipts
+        ],
     }
 
 

@@ -13,6 +13,7 @@ import anyio
 import structlog
 
 from dispatch import webhooks
+from dispatch.engine.courier import Courier
 from dispatch.errors import Unavailable
 from dispatch.settings import Settings
 from dispatch.store import Delivery, Store
@@ -20,28 +21,25 @@ from dispatch.webhooks import GIVE_UP_MS, Outcome, Verdict, next_attempt_ms
 
 log = structlog.get_logger("dispatch.outbox")
 
-GOODBYE_S = 2.0  # for deliveries under way when it closes; what is cut off is delivered again
 SEATS = 128  # deliveries under way at once: a slow receiver takes one, and delays nobody else
 
 
 class Outbox:
-    """Delivers webhooks while it is open: ``async with Outbox(store, settings) as outbox``, then ``outbox.once(now)`` again and again."""
+    """Delivers webhooks while it is open: ``async with Outbox(store, settings) as outbox``, then ``outbox.once()`` again and again."""
 
     def __init__(self, store: Store, settings: Settings, wall: Callable[[], float] = time.time) -> None:
         self._store = store
         self._http = webhooks.client(allow_private=settings.allow_private_webhooks)
         self._wall = wall  # seconds; receivers compare the timestamp with their own clocks, and the engine's may run faster
-        self._tasks = anyio.create_task_group()
-        self._busy = 0
+        self._courier = Courier(store.outbox.due, self._see_to, SEATS)
 
     async def __aenter__(self) -> Self:
-        await self._tasks.__aenter__()
+        await self._courier.__aenter__()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
-        self._tasks.cancel_scope.deadline = anyio.current_time() + GOODBYE_S
         try:
-            return bool(await self._tasks.__aexit__(kind, error, trace))
+            return await self._courier.__aexit__(kind, error, trace)
         finally:
             with anyio.CancelScope(shield=True):
                 await self._http.close()
@@ -51,13 +49,7 @@ class Outbox:
 
         The engine's time plays no part: deliveries are kept in wall time. Raises Unavailable.
         """
-        if self._busy >= SEATS:
-            return 0
-        due = await self._store.outbox.due(SEATS - self._busy)
-        for delivery in due:
-            self._busy += 1
-            self._tasks.start_soon(self._see_to, delivery)
-        return len(due)
+        return await self._courier.once()
 
     async def _see_to(self, delivery: Delivery) -> None:
         try:
@@ -68,8 +60,6 @@ class Outbox:
                 await self._settle(delivery, outcome)
         except Unavailable:
             log.warning("outbox_unavailable", market=delivery.market, bno=delivery.bno, effect="this event is delivered again")
-        finally:
-            self._busy -= 1
 
     async def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
         pause = outcome.after_ms or next_attempt_ms(delivery.attempts + 1, delivery.id)

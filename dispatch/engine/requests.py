@@ -32,6 +32,10 @@ class TokenRequest(Strict, frozen=True, kw_only=True):
     ttl_s: Annotated[int, Meta(ge=1, le=2_592_000)] = 86_400
 
 
+class TrialRequest(Strict, frozen=True, kw_only=True):
+    """A test of a provider's notifications: there is nothing to choose."""
+
+
 class BlockRequest(Strict, frozen=True, kw_only=True):
     """Why a client is blocked."""
 

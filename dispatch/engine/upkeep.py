@@ -1,4 +1,4 @@
-"""Upkeep: links of gateways that died, what the match index owes, its next day. Small steps, nobody waits."""
+"""Upkeep: links of gateways that died, tests that are over, what the match index owes, its next day. Small steps, nobody waits."""
 
 import structlog
 
@@ -33,6 +33,11 @@ class Upkeep:
                 done += await self._store.renewal.run(market)
             if done:
                 log.info("index_renewed", market=name, providers=done)
+
+    async def end_tests(self) -> None:
+        """Test proposals end on every screen when their time is over (R25b)."""
+        for market in await self._store.markets.names():
+            await self._store.trials.end(market)
 
     async def look_ahead(self) -> None:
         """The index reaches the horizon again, and forgets what is past."""

@@ -1,4 +1,4 @@
-"""The worker: waves on time, webhooks on their way, upkeep. Any number may run; they share the work through the store."""
+"""The worker: waves on time, webhooks and pushes on their way, upkeep. Any number may run; they share the work through the store."""
 
 from collections.abc import Mapping
 
@@ -6,6 +6,7 @@ import anyio
 
 from dispatch.engine.loop import NAP_S, Bell, every, on_time
 from dispatch.engine.outbox import Outbox
+from dispatch.engine.pushes import Pushes
 from dispatch.engine.rounds import Rounds
 from dispatch.engine.upkeep import Upkeep
 from dispatch.settings import Settings
@@ -17,20 +18,28 @@ LOOK_AHEAD_MS = 6 * 3_600_000  # of engine time: the index reaches two days beyo
 
 async def run(store: Store, settings: Settings, stop: anyio.Event, ready: anyio.Event) -> None:
     """Works until ``stop``; sets ``ready`` when it does."""
-    due, owed, timers, upkeep = Bell(), Bell(), store.timers(), Upkeep(store)
+    due, owed, unheard, timers, upkeep = Bell(), Bell(), Bell(), store.timers(), Upkeep(store)
     rounds = Rounds(store, await store.now())
-    async with Outbox(store, settings) as outbox, anyio.create_task_group() as tasks:
+    async with Outbox(store, settings) as outbox, Pushes(store, settings) as pushes, anyio.create_task_group() as tasks:
 
         async def follow() -> None:
             for market in await store.markets.names():
                 await timers.follow(market)
 
-        tasks.start_soon(_listen, timers, {b"t": due, b"h": owed})
+        tasks.start_soon(_listen, timers, {b"t": due, b"h": owed, b"p": unheard})
         await follow()
         tasks.start_soon(on_time, store, rounds.once, due, stop)
         tasks.start_soon(every, NAP_S, outbox.once, stop, owed)  # apart: no wave waits for a webhook
+        tasks.start_soon(every, NAP_S, pushes.once, stop, unheard)
         ahead = store.clock.wall_seconds(LOOK_AHEAD_MS)
-        for pace, duty in ((FOLLOW_S, follow), (REAP_S, upkeep.reap), (RENEW_S, upkeep.renew), (ahead, upkeep.look_ahead)):
+        duties = (
+            (FOLLOW_S, follow),
+            (REAP_S, upkeep.reap),
+            (REAP_S, upkeep.end_tests),
+            (RENEW_S, upkeep.renew),
+            (ahead, upkeep.look_ahead),
+        )
+        for pace, duty in duties:
             tasks.start_soon(every, pace, duty, stop)
         ready.set()
         await stop.wait()

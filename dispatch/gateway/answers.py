@@ -1,13 +1,17 @@
 """Commands of devices, and the store's answers to them."""
 
+from typing import Any
+
 import structlog
 
 from dispatch.errors import DispatchError
+from dispatch.gateway.effects import Effect, Question
+from dispatch.gateway.entry import Entry
 from dispatch.gateway.frames import Frame
+from dispatch.gateway.latency import Latency
 from dispatch.gateway.link import Link
 from dispatch.gateway.moments import Moments
-from dispatch.gateway.session import Effect, Question
-from dispatch.messages import Accept, Refuse, Status, Sync
+from dispatch.messages import Accept, Refresh, Refuse, Status, Sync, Trial
 from dispatch.store import Store
 
 log = structlog.get_logger("dispatch.gateway")
@@ -16,8 +20,8 @@ log = structlog.get_logger("dispatch.gateway")
 class Answers:
     """Asks the store on behalf of links."""
 
-    def __init__(self, store: Store, moments: Moments) -> None:
-        self._store, self._moments = store, moments
+    def __init__(self, store: Store, moments: Moments, entry: Entry, latency: Latency) -> None:
+        self._store, self._moments, self._entry, self._latency = store, moments, entry, latency
 
     async def to(self, link: Link, question: Question) -> list[Effect]:
         """What a command has to be answered. Whatever goes wrong is an ``error`` message; the link lives."""
@@ -34,17 +38,26 @@ class Answers:
         match question:
             case Accept():
                 fields = await claims.accept(*where, question.id, question.proposal, question.version, question.window)
-                return link.session.answered(question, fields)
+                return self._answered(link, question, fields)
             case Refuse():
                 fields = await claims.refuse(*where, question.id, question.proposal, question.version, question.reason)
-                return link.session.answered(question, fields)
+                return self._answered(link, question, fields)
+            case Trial():
+                proposal = await self._store.trials.send(*where, question.id, by_device=True)
+                return link.session.answered(question, {"outcome": "sent", "proposal": proposal})
             case Status():
                 return await self._status(link, question)
             case Sync():
                 return await self._sync(link, question)
+            case Refresh():
+                return link.session.refreshed(question, await self._entry.renew(link, question.token), self._moments.now())
+
+    def _answered(self, link: Link, question: Accept | Refuse, fields: dict[str, Any]) -> list[Effect]:
+        self._latency.answered(fields.pop("took", None))
+        return link.session.answered(question, fields)
 
     async def _status(self, link: Link, status: Status) -> list[Effect]:
-        await self._store.links.status(link.market, link.pno, status.available, status.background, link.name)
+        await self._store.links.status(link.market, link.pno, status.available, status.background, link.name, link.generation)
         link.background = link.background if status.background is None else status.background
         return link.session.answered(status, {"outcome": "done"})
 

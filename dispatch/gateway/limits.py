@@ -15,18 +15,28 @@ class Limits(Struct, frozen=True, kw_only=True):
     fresh_every_ms: int = 5_000  # the same while a proposal is fresh
     fresh_ms: int = 120_000  # how long it is
     spread: float = 0.2
+    renew_ms: int = 60_000  # before its token runs out a device is asked for the next one
     dead_ms: int = 45_000  # without any frame: one unanswered ping, and time enough to answer it
+    fresh_dead_ms: int = 12_000  # the same while a proposal is fresh: somebody waits for the answer
+    age_ms: int = 14_400_000  # after which a link is asked to move, at the latest
+    move_ms: int = 20_000  # it has for that
+    drain_ms: int = 0  # for everybody to move when the gateway stops; 0: they are sent away at once
     burst: int = 20  # commands at once
     per_minute: int = 120  # commands, lastingly
     patience: int = 200  # commands refused in a row before the link is cut
+    enforced: bool = True  # False: what goes over a limit on commands or addresses is counted, and refused nothing
+    fragments: int = 64  # of one message
+    controls: int = 60  # websocket pings and pongs at once; the protocol has its own, which are not counted
+    controls_per_s: int = 5
     frames_burst: int = 400  # frames of any kind at once; faster than that they are read more slowly, never refused
     frames_per_s: int = 100
     queue_messages: int = 64  # unsent
     queue_bytes: int = 64 * 1024
-    stall_ms: int = 10_000  # without any progress while a reply is being written
+    stall_ms: int = 10_000  # without any progress while something waits to be written
     goodbye_ms: int = 5_000  # for the closing handshake, then the transport is cut
     greeting: int = 1_024  # links that are not live yet, at one gateway
     entering: int = 64  # of these, being resumed from the store at the same time
+    knocking: int = 16_384  # sockets that wait for their upgrade meanwhile
 
 
 class Bucket:

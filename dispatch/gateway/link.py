@@ -1,34 +1,53 @@
 """One device's connection as the rest of the gateway sees it: what is written, what waits to be written, how it ends.
 
-Writing never waits. While the transport takes bytes they go straight through; when it is full they queue here, in a bounded queue from
-which expired proposals are dropped and withdrawn ones removed; when the queue is full too, the reader is too slow and the link ends (P11).
-The transport itself says when there is room again: a link needs no writing task.
+Writing never waits. While the transport takes bytes they go straight through; when it is full they queue here (``outgoing``), within
+bounds; when the queue is full too, or nothing moves for a while, the reader is too slow and the link ends (P11). The transport itself says
+when there is room again, and the timer that all links share looks whether anything moves: a link needs no task for its writing.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import anyio
 from msgspec import Struct
-from websockets.asyncio.server import ServerConnection, broadcast
+from websockets.asyncio.server import Server, broadcast
 from websockets.protocol import State
+from websockets.server import ServerProtocol
 
+from dispatch.gateway.door import Door
+from dispatch.gateway.effects import Close, Confirm, Effect, Forward, Over, Rest, Say
 from dispatch.gateway.frames import Frame
+from dispatch.gateway.guard import Guarded
 from dispatch.gateway.limits import NEVER, Limits
-from dispatch.gateway.metrics import FRAMES
-from dispatch.gateway.session import Close, Confirm, Effect, Forward, Phase, Rest, Say, Session
+from dispatch.gateway.metrics import FRAMES, OVER
+from dispatch.gateway.outgoing import Outgoing, Waiting
+from dispatch.gateway.session import Phase, Session
 from dispatch.messages import CloseCode, ToDevice
+from dispatch.wire import OUTBOUND_LIMIT
 
 WRITE_HIGH: Final = 16 * 1024  # bytes in the transport above which we queue
 WRITE_LOW: Final = 4 * 1024  # and below which we go on
+SILENT_MS: Final = 1_000  # for the goodbye of one from whom nothing was heard for long
+CALM: Final = (NEVER, 0)
+LOOKS: Final = 4  # at a transport that is full, before it counts as stuck
 
 
-class Device(ServerConnection):
-    """A websocket whose link hears when there is room again, and when the connection is gone."""
+class Device(Guarded):
+    """A websocket whose link hears when there is room again, and when the connection is gone or failed."""
 
-    link: "Link | None" = None
+    __slots__ = ("link",)
+
+    def __init__(self, protocol: ServerProtocol, server: Server, *, door: Door | None = None, **options: Any) -> None:
+        super().__init__(protocol, server, door=door, **options)
+        self.link: Link | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """The device says something. What the protocol itself answers (to pings) no queue of ours bounds: who asks much and reads nothing
+        is cut off here."""
+        super().data_received(data)
+        if self.link is not None:
+            self.link.check_bound()
 
     def resume_writing(self) -> None:
         """The transport has room."""
@@ -42,13 +61,10 @@ class Device(ServerConnection):
         if self.link is not None:
             self.link.gone()
 
-
-class Waiting(Struct, frozen=True):
-    """A frame in the queue."""
-
-    kind: str
-    data: bytes
-    frame: Frame | None
+    def failed(self, code: int, reason: str) -> None:
+        """The other side broke the rules of websockets, and was told so."""
+        if self.link is not None:
+            self.link.close(code, reason)
 
 
 class Links(Struct, frozen=True):
@@ -57,8 +73,10 @@ class Links(Struct, frozen=True):
     limits: Limits
     now: Callable[[], int]
     engine: Callable[[int], int]
-    confirm: Callable[[str, int, tuple[str, ...], tuple[str, ...]], None]
-    part: Callable[["Link", CloseCode, str], None]  # say goodbye, in a task
+    confirm: Callable[["Link", Confirm], None]
+    part: Callable[["Link", int, str], None]  # say goodbye, in a task
+    arm: Callable[["Link", int], None]  # ring at that moment
+    written: Callable[[Frame], None]  # a message of the stream has just gone out that nobody had to wait for but the store
 
 
 class Link:
@@ -69,13 +87,14 @@ class Link:
         self.market, self.pno, self.name, self.epoch = "", 0, "", ""
         self.background, self.linked = False, False  # as the store knows it
         self.held, self.behind, self.gaps = True, False, 0
-        self.deaf_until = 0  # until then the store's word that this link was replaced is an echo of our own
-        self.closed: CloseCode | None = None
+        self.generation = 0  # among the sockets of its provider, as the store counts them: the younger one of a device wins
+        self.token_generation = 0  # of the token it stands on: a revocation begins the next one
+        self.closed: int | None = None  # close code
         self.armed = NEVER
         self._shared = shared
-        self._queue: deque[Waiting] = deque()
-        self._queued_bytes = 0
-        self._room = anyio.Event()
+        self._queue = Outgoing()
+        self._room: anyio.Event | None = None  # made for those who wait: it weighs more than all the rest
+        self._stuck = CALM  # since when the transport has not moved, and with how many bytes in it
         device.link = self
 
     # -- effects ------------------------------------------------------------------------------------------------------
@@ -91,16 +110,18 @@ class Link:
                 case Close():
                     self.close(effect.code, effect.reason)
                 case Confirm():
-                    self._shared.confirm(self.market, self.pno, effect.received, effect.seen)
+                    self._shared.confirm(self, effect)
+                case Over():
+                    OVER.labels(effect.limit).inc()
                 case Rest():
                     pass
                 case _:
                     raise AssertionError(f"{type(effect).__name__} needs the store")
 
     def ring(self, now: int) -> int:
-        """A moment of the session has come."""
+        """A moment of the session has come, or it is time to see whether a full transport moves."""
         self.act(self.session.tick(now))
-        return self.session.due
+        return min(self.session.due, self._look(now))
 
     def deliver(self, frames: list[Frame], now: int) -> bool:
         """Messages of the stream; whether some before them are missing."""
@@ -115,15 +136,13 @@ class Link:
         self._write(Waiting(str(message.__struct_config__.tag), self.session.codec.encode(message), None))
 
     def forward(self, frame: Frame) -> None:
-        """Write a stored message. A withdrawal takes an unsent proposal of the same id with it."""
-        if frame.head.type == "withdrawn" and self._queue:
-            self._drop(lambda other: other.head.type == "proposal" and other.head.proposal == frame.head.proposal)
+        """Write a stored message."""
         self._write(Waiting(frame.head.type, frame.encoded(self.session.codec), frame))
 
     @property
     def congested(self) -> bool:
         """Whether what is written now would queue."""
-        return self.device.paused or bool(self._queue)
+        return self.device.paused or len(self._queue) > 0
 
     def _write(self, waiting: Waiting) -> None:
         if self.closed is not None:
@@ -131,74 +150,114 @@ class Link:
         if not self.congested:
             self._put(waiting)
             return
+        self._forget(self._queue.supersede(waiting))
         if self._full(waiting):
             now = self._shared.engine(self._shared.now())
-            self._drop(lambda frame: frame.expired(now))
+            self._forget(self._queue.drop(lambda other: other.frame is not None and other.frame.expired(now)))
         if self._full(waiting):
             self.close(CloseCode.SLOW_READER, f"{len(self._queue)} messages wait to be read")
             return
-        self._queue.append(waiting)
-        self._queued_bytes += len(waiting.data)
+        self._queue.put(waiting)
+        self._watch()
 
     @property
     def unsent_bytes(self) -> int:
         """What waits here and in the transport."""
-        return self._queued_bytes + self.device.transport.get_write_buffer_size()
+        return self._queue.size + self._in_transport
 
     def _full(self, waiting: Waiting) -> bool:
         limits = self._shared.limits
         return len(self._queue) >= limits.queue_messages or self.unsent_bytes + len(waiting.data) > limits.queue_bytes
 
-    def _drop(self, unwanted: Callable[[Frame], bool]) -> None:
-        kept: deque[Waiting] = deque()
-        for waiting in self._queue:
-            if waiting.frame is not None and unwanted(waiting.frame):
-                self._queued_bytes -= len(waiting.data)
-                self.session.unsent(waiting.frame)
-            else:
-                kept.append(waiting)
-        self._queue = kept
+    def check_bound(self) -> None:
+        """More than could come from us waits to be read."""
+        if self.unsent_bytes > self._shared.limits.queue_bytes + OUTBOUND_LIMIT and self.closed is None:
+            self.cut(CloseCode.SLOW_READER)
+
+    def _forget(self, frames: Iterable[Frame]) -> None:
+        for frame in frames:
+            self.session.book.drop(frame)
 
     def _put(self, waiting: Waiting) -> None:
         broadcast((self.device,), waiting.data, text=self.session.codec.text)
         FRAMES.labels("out", waiting.kind).inc()
+        if waiting.frame is not None and not self.held:
+            self._shared.written(waiting.frame)
 
     def flush(self) -> None:
         """There is room: write what waits, as far as it goes."""
-        now = self._shared.engine(self._shared.now())
+        now = self._shared.now()
         while self._queue and not self.device.paused:
-            waiting = self._queue.popleft()
-            self._queued_bytes -= len(waiting.data)
-            if waiting.frame is not None and waiting.frame.expired(now):
-                self.session.unsent(waiting.frame)
-            else:
-                self._put(waiting)
-        self._room.set()
+            waiting = self._queue.take()
+            if waiting.frame is not None and waiting.frame.expired(self._shared.engine(now)):
+                self.session.book.drop(waiting.frame)
+                continue
+            if waiting.frame is not None:
+                self.session.book.late(waiting.frame, now)
+            self._put(waiting)
+        self._open()
+
+    def _open(self) -> None:
+        if self._room is not None:
+            self._room.set()
 
     async def drained(self) -> None:
-        """Wait until nothing waits here; a reader who makes no progress for ``stall_ms`` is cut off."""
+        """Wait until nothing waits here, or the link is cut because nothing moves."""
         while self.congested and self.closed is None:
             self._room = anyio.Event()
-            with anyio.move_on_after(self._shared.limits.stall_ms / 1_000) as scope:
-                await self._room.wait()
-            if scope.cancelled_caught:
-                self.close(CloseCode.SLOW_READER, "no progress")
+            self._watch()
+            await self._room.wait()
+        self._room = None
+
+    # -- the watchdog -------------------------------------------------------------------------------------------------
+
+    @property
+    def _in_transport(self) -> int:
+        return self.device.transport.get_write_buffer_size()
+
+    def _watch(self) -> None:
+        """Something waits: see to it that it moves."""
+        if self._stuck[0] == NEVER:
+            now = self._shared.now()
+            self._stuck = now, self._in_transport
+            self._shared.arm(self, now + self._shared.limits.stall_ms // LOOKS)
+
+    def _look(self, now: int) -> int:
+        """Whether the transport has moved; when to look again. What does not read hears no goodbye either: it is cut without one."""
+        since, size = self._stuck
+        if since == NEVER:
+            return NEVER
+        if not self.congested or self.closed is not None:
+            self._stuck = CALM
+            return NEVER
+        if self._in_transport != size:  # less: it moves; more: it was empty in between
+            self._stuck = now, self._in_transport
+        elif now - since >= self._shared.limits.stall_ms:
+            self.cut(CloseCode.SLOW_READER)
+            return NEVER
+        return now + self._shared.limits.stall_ms // LOOKS
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
-    def close(self, code: CloseCode, reason: str) -> None:
+    def close(self, code: int, reason: str) -> None:
         """End the link: what waits is dropped, a goodbye is said if it still can be."""
         if self.closed is None:
             self.closed = code
             self.session.phase = Phase.CLOSED
             self._queue.clear()
-            self._queued_bytes = 0
-            self._room.set()
+            self._open()
             self._shared.part(self, code, reason)
 
-    async def goodbye(self, code: CloseCode, reason: str) -> None:
+    def cut(self, code: CloseCode) -> None:
+        """End the link of one who would not hear a goodbye."""
+        self.closed = code
+        self.session.phase = Phase.CLOSED
+        self.abort()
+
+    async def goodbye(self, code: int, reason: str) -> None:
         """The closing handshake; then the transport is cut, whether it worked or not."""
-        with anyio.move_on_after(self._shared.limits.goodbye_ms / 1_000, shield=True):
+        patience_ms = min(self._shared.limits.goodbye_ms, SILENT_MS if code is CloseCode.NO_PONG else NEVER)
+        with anyio.move_on_after(patience_ms / 1_000, shield=True):
             await self.device.close(code, reason)
         if self.device.state is not State.CLOSED:
             self.abort()
@@ -212,4 +271,4 @@ class Link:
         """The connection is closed, by whichever side."""
         self.session.phase = Phase.CLOSED
         self._queue.clear()
-        self._room.set()
+        self._open()

@@ -20,6 +20,10 @@ class Moments:
         """Wall time in ms."""
         return round(self._base + time.monotonic() * 1_000)
 
+    def at_wall(self, wall_ms: int) -> int:
+        """The moment of ours at which this machine's clock will show that: it may have been set right since we began to count."""
+        return self.now() + wall_ms - round(time.time() * 1_000)
+
     def engine(self, now: int) -> int:
         """The store's time (engine ms) at one of our moments."""
         return round(self._store.clock.engine_ms(now) + self._ahead)

@@ -6,7 +6,7 @@ from typing import Final
 import anyio
 import structlog
 
-from dispatch.errors import DispatchError, Unavailable
+from dispatch.errors import Conflict, DispatchError, Forbidden, Unauthorized, Unavailable
 from dispatch.gateway.entry import Entry
 from dispatch.gateway.link import Link
 from dispatch.gateway.moments import Moments
@@ -17,7 +17,6 @@ from dispatch.store import Store
 
 EVERY_MS: Final = 1_000
 SILENCE_MS: Final = 3_000  # after so long without a beat others may have taken our links off the store
-ECHO_MS: Final = 5_000  # how long an echo of our own connecting may take
 OWED_LIMIT: Final = 50_000
 
 log = structlog.get_logger("dispatch.gateway")
@@ -64,7 +63,7 @@ class Pulse:
         return silence
 
     async def _reconnect(self) -> int:
-        """We were away: every link is entered into the store again, as if it had just come. Of many that takes longer than others are
+        """We were away: every link is entered into the store again. Of many that takes longer than others are
         patient with a gateway that does not beat, so it beats meanwhile; the longest silence (ms)."""
         log.warning("links_entered_again", links=len(self._registry))
         longest = 0
@@ -72,15 +71,27 @@ class Pulse:
             if (now := self._moments.now()) - self._beat_at >= EVERY_MS:
                 longest = max(longest, await self._beat(now))
             if link.linked and link.closed is None:
-                link.deaf_until = self._moments.now() + ECHO_MS
-                try:
-                    await self._entry.link_up(link)
-                except Unavailable:
-                    raise
-                except DispatchError:
-                    link.close(CloseCode.STATE_LOST, "connect again")
+                await self._enter_again(link)
         self._relay.want(self._registry.keys())
         return longest
+
+    async def _enter_again(self, link: Link) -> None:
+        """It keeps its generation: where a newer socket of its device has come meanwhile, that one stays. Raises Unavailable."""
+        try:
+            await self._entry.link_up(link)
+        except Unavailable:
+            raise
+        except Conflict:
+            link.close(CloseCode.REPLACED, "a newer socket of this device took over")
+        except DispatchError as error:
+            self._parted(link, error)
+
+    def _parted(self, link: Link, error: DispatchError) -> None:
+        """It may not come in again: its right to be here was taken away, others took its place meanwhile, or the store is another one."""
+        if isinstance(error, (Unauthorized, Forbidden)) and error.code != "too_many_devices":
+            link.act(link.session.refused(error))
+        else:
+            link.close(CloseCode.STATE_LOST, "connect again")
 
     async def last(self) -> None:
         """The gateway stops: all its links are gone."""

@@ -5,9 +5,11 @@ from itertools import islice
 import anyio
 
 from dispatch.errors import Unavailable
-from dispatch.gateway.metrics import RECEIPTS
+from dispatch.gateway.effects import Confirm
+from dispatch.gateway.latency import Latency
+from dispatch.gateway.link import Link
 from dispatch.gateway.registry import Key
-from dispatch.store import Store
+from dispatch.store import Store, mark
 
 AT_ONCE = 16  # providers in one call: some 2 ms of the store's time
 PROVIDERS_LIMIT = 20_000  # with receipts that the store has not taken yet
@@ -17,16 +19,21 @@ RETRY_S = 0.5
 class Receipts:
     """What devices confirmed and the store does not know yet. A lost receipt costs little: the seat of its proposal is filled (R14)."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, latency: Latency) -> None:
+        self._store, self._latency = store, latency
         self._waiting: dict[Key, tuple[dict[str, None], dict[str, None]]] = {}
         self._some = anyio.Event()
 
-    def add(self, market: str, pno: int, received: tuple[str, ...], seen: tuple[str, ...]) -> None:
-        """A device of this provider confirms proposals."""
-        if (market, pno) not in self._waiting and len(self._waiting) >= PROVIDERS_LIMIT:
+    def add(self, link: Link, confirm: Confirm) -> None:
+        """A device confirms proposals."""
+        self._latency.acked(confirm.took)
+        received, seen = (tuple(mark(proposal, link.name) for proposal in which) for which in (confirm.received, confirm.seen))
+        self._add((link.market, link.pno), received, seen)
+
+    def _add(self, key: Key, received: tuple[str, ...], seen: tuple[str, ...]) -> None:
+        if key not in self._waiting and len(self._waiting) >= PROVIDERS_LIMIT:
             return
-        known = self._waiting.setdefault((market, pno), ({}, {}))
+        known = self._waiting.setdefault(key, ({}, {}))
         known[0].update(dict.fromkeys(received))
         known[1].update(dict.fromkeys(seen))
         self._some.set()
@@ -46,11 +53,8 @@ class Receipts:
         keys = list(islice((key for key in self._waiting if key[0] == market), AT_ONCE))
         batch = [(key[1], *self._waiting.pop(key)) for key in keys]
         try:
-            delays = await self._store.claims.receipts(market, batch)
+            self._latency.marked(await self._store.claims.receipts(market, batch))
         except Unavailable:
             for pno, received, seen in batch:
-                self.add(market, pno, tuple(received), tuple(seen))
+                self._add((market, pno), tuple(received), tuple(seen))
             await anyio.sleep(RETRY_S)
-            return
-        for delay in delays:
-            RECEIPTS.observe(self._store.clock.wall_seconds(delay))

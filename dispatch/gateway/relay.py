@@ -17,6 +17,7 @@ from dispatch.gateway.link import Link
 from dispatch.gateway.metrics import REREADS
 from dispatch.gateway.moments import Moments
 from dispatch.gateway.registry import Key, Registry
+from dispatch.gateway.rights import Rights
 from dispatch.messages import CloseCode
 from dispatch.store import Store, Wake, Wakeups
 
@@ -29,8 +30,8 @@ GAPS = 2  # reads in a row that begin too late: the stream has forgotten what th
 class Relay:
     """Carries messages of the stream to the links of one gateway."""
 
-    def __init__(self, store: Store, registry: Registry, moments: Moments, gateway: str) -> None:
-        self._store, self._registry, self._moments, self._gateway = store, registry, moments, gateway
+    def __init__(self, store: Store, registry: Registry, moments: Moments, rights: Rights, gateway: str) -> None:
+        self._store, self._registry, self._moments, self._rights, self._gateway = store, registry, moments, rights, gateway
         self._wanted: dict[Key, None] = {}  # a set that keeps its order: first woken, first served
         self._some = anyio.Event()
         self._wakeups: Wakeups | None = None
@@ -43,6 +44,7 @@ class Relay:
         assert self._wakeups is not None, "the relay runs before the first device connects"
         async with self._subscribing:
             if market not in self.markets:
+                await self._rights.follow(market)
                 await self._wakeups.follow(market)
                 self.markets.append(market)
 
@@ -60,6 +62,8 @@ class Relay:
                 self._woken(wake)
 
     def _woken(self, wake: Wake) -> None:
+        if wake.rights or wake.lost:
+            self._rights.wake()
         if wake.lost:
             REREADS.inc()
             self._doubt = True
@@ -68,7 +72,7 @@ class Relay:
             self._bring((wake.market, pno), data)
         for pno, number in wake.closes:
             for link in self._registry.of((wake.market, pno)):
-                if link.number == number and self._moments.now() >= link.deaf_until:
+                if link.number == number:
                     link.close(CloseCode.REPLACED, "a newer socket of this device took over")
 
     def _bring(self, key: Key, data: bytes) -> None:

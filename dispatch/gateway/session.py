@@ -13,18 +13,24 @@ from enum import Enum, auto
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from dispatch.errors import BadRequest, DispatchError, Forbidden, Unauthorized
+from dispatch.gateway.effects import Ask, Close, Confirm, Delivery, Effect, Enter, Entered, Forward, Over, Question, Rest, Say
 from dispatch.gateway.frames import Frame, paged
 from dispatch.gateway.limits import NEVER, Bucket, Limits
+from dispatch.gateway.rhythm import Rhythm
+from dispatch.gateway.tenure import Tenure
+from dispatch.gateway.written import Written, had
 from dispatch.wire import (
     OUTBOUND_LIMIT,
     Accept,
     Ack,
+    AuthNeeded,
     BadMessage,
     CloseCode,
     Codec,
+    Drain,
     Error,
     Heartbeat,
     Hello,
@@ -32,20 +38,20 @@ from dispatch.wire import (
     Malformed,
     Ping,
     Pong,
+    Refresh,
+    Refreshed,
     Refuse,
     Result,
     Snapshot,
     Status,
     Sync,
-    ToDevice,
     ToServer,
+    Trial,
     Welcome,
 )
 
 ENVELOPE: Final = 1_024  # bytes kept free beside the items of a ``welcome`` or ``snapshot``
 REASON_LIMIT: Final = 123  # bytes; what a close frame has room for
-UNCONFIRMED_LIMIT: Final = 128  # proposals written and not yet acknowledged; as many as an inbox keeps
-Question = Accept | Refuse | Status | Sync  # what the store must answer
 
 
 class Phase(Enum):
@@ -57,77 +63,6 @@ class Phase(Enum):
     CLOSED = auto()
 
 
-# -- effects --------------------------------------------------------------------------------------------------------
-
-
-class Say(Struct, frozen=True):
-    """Write a message made here."""
-
-    message: ToDevice
-
-
-class Forward(Struct, frozen=True):
-    """Write a stored message as it is."""
-
-    frame: Frame
-
-
-class Close(Struct, frozen=True):
-    """End the link."""
-
-    code: CloseCode
-    reason: str
-
-
-class Enter(Struct, frozen=True):
-    """Check the token, register the link, read what he missed; then ``entered`` or ``refused``."""
-
-    hello: Hello
-
-
-class Ask(Struct, frozen=True):
-    """Ask the store; then ``answered``, ``listed`` or ``failed``."""
-
-    question: Question
-
-
-class Confirm(Struct, frozen=True):
-    """Tell the store which proposals have arrived, and which were on the screen."""
-
-    received: tuple[str, ...]
-    seen: tuple[str, ...]
-
-
-class Rest(Struct, frozen=True):
-    """Read no further frame for so long: he writes faster than anybody needs to."""
-
-    ms: int
-
-
-Effect = Say | Forward | Close | Enter | Ask | Confirm | Rest
-
-
-class Entered(Struct, frozen=True, kw_only=True):
-    """What the store knows of a link that has just been registered. ``expires_at``: of its token, wall ms."""
-
-    session: str
-    pno: int
-    expires_at: int
-    epoch: str
-    seq: int
-    resumed: bool
-    reason: str | None
-    items: Sequence[Frame]
-    missed: Sequence[Frame]
-
-
-class Delivery(Struct, frozen=True):
-    """What a link gets of the messages of its provider's stream. ``gap``: some before them are missing."""
-
-    effects: list[Effect]
-    gap: bool
-
-
 class Session:
     """One conversation. ``chance`` (0 to 1) sets its pings apart from those of the others."""
 
@@ -137,14 +72,14 @@ class Session:
         self.heard = ""  # type of the last message: for the metrics
         self.told = 0  # the last message of the stream that was dealt with: written, or expired
         self._written = 0  # the last one written
-        self._limits, self._engine, self._chance = limits, engine, chance
-        self._opened = self._heard_at = now
-        self._expires, self._fresh_until, self._ping_at = NEVER, 0, NEVER
+        self.book = Written()
+        self._limits, self._engine = limits, engine
+        self._rhythm, self._tenure = Rhythm(limits, chance, now), Tenure()
+        self._opened = now
         self._asking = False
         self._refused = 0
         self._commands = Bucket(limits.burst, limits.per_minute / 60, now)
         self._frames = Bucket(limits.frames_burst, limits.frames_per_s, now)
-        self._unconfirmed: dict[int, str] = {}  # seq -> proposal
         self._mine = ""
         self._resume_seq = 0
 
@@ -157,32 +92,38 @@ class Session:
             case Phase.SILENT:
                 return self._opened + self._limits.hello_ms
             case Phase.LIVE:
-                return min(self._ping_at, self._expires, self._heard_at + self._limits.dead_ms)
+                return min(self._rhythm.next, self._tenure.due)
             case _:
                 return NEVER
 
     def tick(self, now: int) -> list[Effect]:
-        """What is due now: a ping, or an end."""
-        limits = self._limits
+        """What is due now: a ping, a move, a word that the token runs out, or an end."""
+        rhythm = self._rhythm
         if now < self.due:
             return []
         if self.phase is Phase.SILENT:
-            return self.close(CloseCode.NO_HELLO, f"no hello within {limits.hello_ms // 1_000} s")
-        if now >= self._expires:
+            return self.close(CloseCode.NO_HELLO, f"no hello within {self._limits.hello_ms // 1_000} s")
+        if now >= self._tenure.ends:
             return self.close(CloseCode.TOKEN_EXPIRED, "the token has run out; connect with a new one")
-        if now >= self._heard_at + limits.dead_ms:
+        if now >= rhythm.leave_at:
+            return self.close(CloseCode.DRAINED, "drained; connect again and resume")
+        if now >= rhythm.dead_at:
             if not self._asking:
-                return self.close(CloseCode.NO_PONG, f"nothing heard for {limits.dead_ms} ms")
-            self._heard_at = now  # we are not listening: the store is slow, not he
-        if now < self._ping_at:
-            return []
-        self._schedule_ping(now)
-        return [Say(Ping(seq=self._written, now=self._engine(now)))]
+                return self.close(CloseCode.NO_PONG, f"nothing heard for {now - rhythm.heard_at} ms")
+            rhythm.heard_at = now  # we are not listening: the store is slow, not he
+        effects = self.drain(now, self._limits.move_ms) if now >= rhythm.drain_at else []
+        if self._tenure.asks(now):
+            effects.append(Say(AuthNeeded(by=self._engine(self._tenure.ends))))
+        if now >= rhythm.ping_at:
+            rhythm.schedule_ping(now)
+            effects.append(Say(Ping(seq=self._written, now=self._engine(now))))
+        return effects
 
-    def _schedule_ping(self, now: int) -> None:
-        self._chance = (self._chance + 0.618034) % 1  # evenly spread without a source of chance: the golden section
-        every = self._limits.fresh_every_ms if now < self._fresh_until else self._limits.every_ms
-        self._ping_at = now + round(every * (1 + self._limits.spread * (2 * self._chance - 1)))
+    def drain(self, now: int, deadline_ms: int) -> list[Effect]:
+        """The link is to move elsewhere before the deadline; until then it is served as ever."""
+        if self.phase is not Phase.LIVE or now + deadline_ms >= self._rhythm.leave_at:
+            return []
+        return [Say(Drain(after_ms=self._rhythm.move_by(now, deadline_ms), deadline_ms=deadline_ms))]
 
     # -- what the device says -----------------------------------------------------------------------------------------
 
@@ -190,7 +131,7 @@ class Session:
         """Take in one frame."""
         if self.phase is Phase.CLOSED:
             return []
-        self._heard_at = now
+        self._rhythm.heard_at = now
         wait = self._frames.take(now)
         effects: list[Effect] = [Rest(wait)] if wait else []
         try:
@@ -220,44 +161,47 @@ class Session:
     def _misread(self, error: BadMessage, now: int) -> list[Effect]:
         if self.phase is Phase.SILENT:
             return self.close(CloseCode.MALFORMED, error.detail)
-        return self._limited(error.id, now) or [Say(Error(id=error.id, code="bad_request", message=error.detail))]
+        return self._within(error.id, now, lambda: [Say(Error(id=error.id, code="bad_request", message=error.detail))])
 
     def _heed(self, message: ToServer, now: int) -> list[Effect]:
         match message:
             case Ack():
-                return self._confirmed(message.seq, message.seen)
+                return self._confirmed(message.seq, message.seen, now)
             case Pong():
-                return self._confirmed(message.seq, ())
+                return self._confirmed(message.seq, (), now)
             case Ping():
                 return [Say(Pong(seq=self._written, now=self._engine(now)))]
             case Hello():
                 return [Say(Error(id=None, code="bad_request", message="`hello` comes once, as the first frame"))]
-            case Accept() | Refuse() | Status() | Sync():
-                return self._limited(message.id, now) or self._question(message)
+            case Accept() | Refuse() | Status() | Sync() | Trial() | Refresh():
+                return self._within(message.id, now, lambda: self._question(message))
             case _:
                 text = f"`{message.__struct_config__.tag}` is not offered by this server yet"
-                return self._limited(message.id, now) or [Say(Error(id=message.id, code="bad_request", message=text))]
+                return self._within(message.id, now, lambda: [Say(Error(id=message.id, code="bad_request", message=text))])
 
     def _question(self, question: Question) -> list[Effect]:
         self._asking = True
         return [Ask(question)]
 
-    def _limited(self, command_id: str | None, now: int) -> list[Effect]:
-        """Nothing while he keeps to the limits; an error beyond, and the end of the link far beyond."""
+    def _within(self, command_id: str | None, now: int, effects: Callable[[], list[Effect]]) -> list[Effect]:
+        """The effects of a command while he keeps to the limits; an error beyond, and the end of the link far beyond. Limits that are only
+        watched count and refuse nothing."""
         wait = self._commands.take(now)
-        self._refused = self._refused + 1 if wait else 0
-        if self._refused > self._limits.patience:
-            return self.close(CloseCode.TOO_MANY_COMMANDS, f"{self._refused} commands over the limit in a row")
         if not wait:
-            return []
+            self._refused = 0
+            return effects()
+        if not self._limits.enforced:
+            return [Over("commands"), *effects()]
+        self._refused += 1
+        if self._refused > self._limits.patience:
+            return [Over("commands"), *self.close(CloseCode.TOO_MANY_COMMANDS, f"{self._refused} commands over the limit in a row")]
         text = f"more than {self._limits.burst} commands at once or {self._limits.per_minute} a minute"
-        return [Say(Error(id=command_id, code="rate_limited", message=text, retry=True, after_ms=wait))]
+        return [Over("commands"), Say(Error(id=command_id, code="rate_limited", message=text, retry=True, after_ms=wait))]
 
-    def _confirmed(self, seq: int, seen: tuple[str, ...]) -> list[Effect]:
-        arrived = [known for known in self._unconfirmed if known <= seq]
-        received = tuple(self._unconfirmed.pop(known) for known in arrived)
+    def _confirmed(self, seq: int, seen: tuple[str, ...], now: int) -> list[Effect]:
+        arrived = self.book.confirmed(seq, now)
         shown = tuple(proposal for proposal in seen if proposal.endswith(self._mine))
-        return [Confirm(received, shown)] if received or shown else []
+        return [Confirm(arrived.proposals, shown, arrived.took)] if arrived.proposals or shown else []
 
     # -- what the store answers ---------------------------------------------------------------------------------------
 
@@ -266,9 +210,9 @@ class Session:
         if self.phase is not Phase.ENTERING:
             return []
         self.phase = Phase.LIVE
-        self._mine, self._expires = f".{entered.pno}", entered.expires_at
-        self._heard_at = now
-        self._schedule_ping(now)
+        self._mine = f".{entered.pno}"
+        self._rhythm.begin(now)
+        self._tenure.begin(entered.expires_at, now, self._limits.renew_ms)
         self.told = self._written = min(self._resume_seq, entered.seq) if entered.resumed else entered.seq
         first, *rest = self._pages(entered.items, now)
         welcome = Welcome(
@@ -277,7 +221,11 @@ class Session:
         )  # fmt: skip
         effects: list[Effect] = [Say(welcome), *_continued(None, entered.epoch, entered.seq, rest)]
         effects += self.deliver(entered.missed, now).effects
-        return [*effects, Say(Live(seq=self.told))]
+        effects.append(Say(Live(seq=self.told)))
+        if entered.unfit:
+            effects.append(Say(Error(id=None, code="bad_request", message=f"the push address is not taken: {entered.unfit}")))
+        before = had(entered.had, self._resume_seq)
+        return [*effects, *([Confirm(before, ())] if before else ())]
 
     def refused(self, error: DispatchError) -> list[Effect]:
         """He may not enter, or cannot now."""
@@ -288,7 +236,7 @@ class Session:
                 code = CloseCode.TOO_MANY_DEVICES if error.code == "too_many_devices" else CloseCode.BLOCKED
                 return self.close(code, error.detail)
             case _ if error.retry:
-                after_ms = 1_000 + round(4_000 * self._chance)
+                after_ms = 1_000 + round(4_000 * self._rhythm.draw())
                 say = Say(Error(id=None, code="unavailable", message=error.detail, retry=True, after_ms=after_ms))
                 return [say, *self.close(CloseCode.OVERLOADED, f"unavailable, after_ms={after_ms}")]
             case _:
@@ -309,8 +257,15 @@ class Session:
     def failed(self, question: Question, error: DispatchError) -> list[Effect]:
         """The store could not or would not decide; the same command with the same id may be sent again if ``retry``."""
         self._asking = False
-        code = "bad_request" if isinstance(error, BadRequest) else error.code if error.retry else "internal"
+        refused = isinstance(question, Refresh) and isinstance(error, (Unauthorized, Forbidden))
+        code = "bad_request" if isinstance(error, BadRequest) else error.code if error.retry or refused else "internal"
         return [Say(Error(id=question.id, code=code, message=error.detail, retry=error.retry, after_ms=500 if error.retry else None))]
+
+    def refreshed(self, question: Refresh, expires_at: int, now: int) -> list[Effect]:
+        """The newer token is taken: the link ends with that one."""
+        self._asking = False
+        self._tenure.begin(expires_at, now, self._limits.renew_ms)
+        return [Say(Refreshed(id=question.id, expires_at=self._engine(expires_at)))]
 
     # -- what the stream brings ---------------------------------------------------------------------------------------
 
@@ -326,29 +281,20 @@ class Session:
             self.told = seq
             if not frame.expired(self._engine(now)):
                 self._written = seq
-                self._note(frame, now, fresh=True)
+                self._note(frame, now)
                 effects.append(Forward(frame))
         return Delivery(effects, gap=False)
 
-    def _note(self, frame: Frame, now: int, *, fresh: bool) -> None:
+    def _note(self, frame: Frame, now: int) -> None:
         """A proposal goes out: it wants to be acknowledged, and a fresh one that the link is known to be alive."""
-        if frame.head.type != "proposal" or frame.head.proposal is None:
-            return
-        if len(self._unconfirmed) >= UNCONFIRMED_LIMIT:
-            del self._unconfirmed[next(iter(self._unconfirmed))]
-        self._unconfirmed[frame.head.seq] = frame.head.proposal
-        if fresh:
-            self._fresh_until = now + self._limits.fresh_ms
-            self._ping_at = min(self._ping_at, now + self._limits.fresh_every_ms)
-
-    def unsent(self, frame: Frame) -> None:
-        """A message that was to be written never was: its acknowledgement would mean nothing."""
-        self._unconfirmed.pop(frame.head.seq, None)
+        if frame.head.type == "proposal":
+            self.book.note(frame, now)
+            self._rhythm.freshen(now, self._engine(now) - frame.head.at if frame.head.at else 0)
 
     def _pages(self, items: Sequence[Frame], now: int) -> list[tuple[Raw, ...]]:
         open_now = [item for item in items if not item.expired(self._engine(now))]
         for item in open_now:
-            self._note(item, now, fresh=False)
+            self._note(item, now)
         return [tuple(Raw(data) for data in page) for page in paged(open_now, self.codec, OUTBOUND_LIMIT - ENVELOPE)]
 
     def close(self, code: CloseCode, reason: str) -> list[Effect]:

@@ -3,14 +3,18 @@
 import re
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
+from urllib.parse import unquote
 
+import structlog
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from dispatch.errors import ConfigError
+from dispatch.gateway.door import Door, forwarded, host_of
+from dispatch.gateway.guard import Guarded
 from dispatch.gateway.metrics import REFUSALS
 from dispatch.wire import CODECS
 
@@ -18,15 +22,18 @@ PATH: Final = "/v1/device"
 BACKLOG: Final = 2_048
 SEND_BUFFER: Final = 64 * 1024  # bytes the kernel keeps for a device that does not read
 UNACKNOWLEDGED_MS: Final = 30_000  # after so long without an answer to sent bytes the kernel gives the connection up
+_TOKEN: Final = re.compile(r"token|\beyJ[\w-]+\.", re.IGNORECASE)  # by its name, or by how a JWT begins
 _OTHER_VERSION: Final = re.compile(r"dispatch\.v\d+\.(msgpack|json)")
+
+log = structlog.get_logger("dispatch.gateway")
 
 
 class Upgrade:
-    """Decides on upgrades. ``reason_to_wait``: why no device may come in just now, or None."""
+    """Decides on upgrades. ``stopping``: no device may come in any more."""
 
-    def __init__(self, origins: Sequence[str]) -> None:
-        self._origins = frozenset(origins)
-        self.stopping = False
+    def __init__(self, origins: Sequence[str], door: Door, now: Callable[[], int]) -> None:
+        self._origins, self._door, self._now = frozenset(origins), door, now
+        self.stopping = self._warned = False
 
     def check(self, connection: ServerConnection, request: Request) -> Response | None:
         """The HTTP answer that refuses the upgrade, or None to go on. A device that is no browser sends no Origin."""
@@ -34,15 +41,30 @@ class Upgrade:
         origins = request.headers.get_all("Origin")
         if self.stopping:
             return _refusal(connection, 503, "this gateway is stopping; connect again, another will answer")
+        if over := self._over(connection, request):
+            return _refusal(connection, 429, over)
         if path != PATH:
             return _refusal(connection, 404, f"devices connect to {PATH}")
-        if "token" in query.lower():
+        if _TOKEN.search(unquote(query)):
             return _refusal(connection, 400, "never put a token into a URL: URLs are logged; it belongs into `hello`")
         if origins and not (len(origins) == 1 and origins[0] in self._origins):
             return _refusal(connection, 403, "this origin may not connect; see DISPATCH_ORIGINS")
         if chosen(_offered(request)) is None:
             return _refusal(connection, 400, f"offer one of the subprotocols {', '.join(CODECS)}")
         return None
+
+    def _over(self, connection: ServerConnection, request: Request) -> str:
+        """Which cap its address is over, if any."""
+        assert isinstance(connection, Guarded)
+        spoken_for = forwarded(request)
+        if self._door.is_proxy(host_of(connection)):
+            connection.count_for(self._door.behind(spoken_for))
+        elif spoken_for and not self._warned:
+            self._warned = True
+            log.warning(
+                "untrusted_proxy", hint="a stranger sends X-Forwarded-For; if it is your proxy, name it in DISPATCH_TRUSTED_PROXIES"
+            )
+        return self._door.refusal(connection.party, self._now())
 
 
 def chosen(offered: Sequence[str]) -> Subprotocol | None:
@@ -63,7 +85,10 @@ def _offered(request: Request) -> list[str]:
 
 def _refusal(connection: ServerConnection, status: int, text: str) -> Response:
     REFUSALS.labels(str(status)).inc()
-    return connection.respond(status, text + "\n")
+    response = connection.respond(status, text + "\n")
+    if status in (429, 503):
+        response.headers["Retry-After"] = "5"
+    return response
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -3,6 +3,7 @@
 A token says: this device of this provider of this market, until then. It is a JWT with pinned issuer, audience and type (RFC 8725): the
 algorithm is the key's, never the token's. The first key of the file that can sign does; the others only verify, so a new key is put in
 front and the old one removed when its last token has run out. Keys are ``oct`` (HS256) or ``OKP`` (EdDSA; without ``d`` it only verifies).
+What a header says of keys (``jwk``, ``jku``, ``x5u``) is not even looked at, and one that makes something critical (``crit``) is refused.
 """
 
 import base64
@@ -12,6 +13,7 @@ import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any, Final, Self
 
 import jwt
@@ -29,12 +31,18 @@ REQUIRED: Final = ["exp", "iat", "iss", "aud", "sub", "market"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
-    """What a valid token says. ``device_id`` None: any device of the provider. ``expires_s`` is wall time."""
+    """What a valid token says. ``device_id`` None: any device of the provider. ``expires_s`` is wall time.
+
+    ``token_generation``: the one of its provider's tokens in which it was issued: after a revocation it is an old one. ``number``: the
+    store's of that provider, as it was then; to be compared, not believed.
+    """
 
     market: str
     provider_id: str
     device_id: str | None
     expires_s: int
+    token_generation: int = 0
+    number: int | None = None
 
 
 class DeviceKeys:
@@ -68,14 +76,17 @@ class DeviceKeys:
             _write_new(path, json.dumps({"keys": [_new_key()]}).encode())
         return cls.load(path)
 
-    def issue(self, market: str, provider_id: str, device_id: str | None, ttl_s: int) -> tuple[str, int]:
+    def issue(
+        self, market: str, provider_id: str, device_id: str | None, ttl_s: int, token_generation: int = 0, number: int | None = None
+    ) -> tuple[str, int]:
         """A token for a device, and when it runs out (wall ms)."""
         if self._signing is None:
             raise ConfigError("none of the keys of device tokens can sign: add an oct key, or an OKP key with `d`")
         now, key = int(time.time()), self._keys[self._signing]
-        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": provider_id, "market": market, "iat": now, "exp": now + ttl_s}
-        if device_id is not None:
-            claims["device"] = device_id
+        claims: dict[str, Any] = {"iss": ISSUER, "aud": AUDIENCE, "sub": provider_id, "market": market, "iat": now, "exp": now + ttl_s}
+        claims |= {"device": device_id} if device_id is not None else {}
+        claims |= {"gen": token_generation} if token_generation else {}
+        claims |= {"num": number} if number is not None else {}
         token = jwt.encode(claims, key.key, key.algorithm_name, headers={"kid": self._signing, "typ": TYPE})
         return token, (now + ttl_s) * 1_000
 
@@ -96,10 +107,12 @@ class DeviceKeys:
 
 
 def _claims(claims: dict[str, Any]) -> Claims:
-    market, device = claims["market"], claims.get("device")
-    if not isinstance(market, str) or not isinstance(device, str | None):
+    market, device, gen, number = claims["market"], claims.get("device"), claims.get("gen", 0), claims.get("num")
+    if not isinstance(market, str) or not isinstance(device, str | None) or type(gen) is not int or type(number) not in (int, NoneType):
         raise Unauthorized("not a device token of this installation")
-    return Claims(market=market, provider_id=claims["sub"], device_id=device, expires_s=int(claims["exp"]))
+    return Claims(
+        market=market, provider_id=claims["sub"], device_id=device, expires_s=int(claims["exp"]), token_generation=gen, number=number
+    )
 
 
 def _new_key() -> dict[str, str]:

@@ -103,6 +103,7 @@ class Heartbeat:
 
     async def end(self, store: Store) -> None:
         """Say goodbye, if the store listens."""
+        self._last = -LATE_BEAT_S
         with anyio.move_on_after(GOODBYE_S, shield=True):
             try:
                 await store.leave(self.role, self.name)
@@ -111,14 +112,16 @@ class Heartbeat:
 
 
 async def _announce(heart: Heartbeat, store: Store, signs: Signs, on_ready: Callable[[], None]) -> None:
-    """Beat from readiness on."""
+    """Beat from readiness until the end is asked for: from then on it is not ready, though it may serve those it has for a while yet."""
     await signs.ready.wait()
     await heart.beat(store)
     log.info("ready", role=heart.role)
     on_ready()
-    while True:
-        await anyio.sleep(BEAT_S)
+    while not signs.stop.is_set():
         await heart.beat(store)
+        with anyio.move_on_after(BEAT_S):
+            await signs.stop.wait()
+    await heart.end(store)
 
 
 def _own_probes(settings: Settings) -> socket.socket | None:

@@ -48,6 +48,7 @@ class Child:
         self.role, self._environment, self._program = role, environment, program
         self.ready = anyio.Event()
         self.pid = 0
+        self._drain_s = float(environment.get("DISPATCH_DRAIN_S") or 0)
         self._probes = socket.create_server(("127.0.0.1", 0))
 
     @property
@@ -91,7 +92,7 @@ class Child:
             self.pid = process.pid
             async with process, anyio.create_task_group() as tasks:
                 tasks.start_soon(self._hear, read)
-                tasks.start_soon(_end_on, stop, process)
+                tasks.start_soon(_end_on, stop, process, self._drain_s)
                 code = await process.wait()
                 tasks.cancel_scope.cancel()
         return code
@@ -102,11 +103,11 @@ class Child:
             self.ready.set()
 
 
-async def _end_on(stop: Stop, process: Process) -> None:
+async def _end_on(stop: Stop, process: Process, drain_s: float) -> None:
     """When the stop is asked for: politely; by force after the grace, or when someone is out of patience."""
     await stop.asked.wait()
     process.terminate()
-    with anyio.move_on_after(GRACE_S):
+    with anyio.move_on_after(GRACE_S + drain_s):
         await stop.now.wait()
     process.kill()
 

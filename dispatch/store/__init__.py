@@ -14,7 +14,7 @@ from dispatch.store import functions
 from dispatch.store.accounts import ApiKey, ApiKeys
 from dispatch.store.bookings import Bookings, Found, Proposal, Record, Turn, closing, sending
 from dispatch.store.calls import Calls, make_redis, text, wall_ms
-from dispatch.store.claims import Claims
+from dispatch.store.claims import Claims, Marks, mark
 from dispatch.store.deliveries import Deliveries, Delivery
 from dispatch.store.footprint import SHELVES
 from dispatch.store.functions import Clock
@@ -27,12 +27,15 @@ from dispatch.store.links import Linked, Links
 from dispatch.store.markets import Market, Markets
 from dispatch.store.profile import verify
 from dispatch.store.providers import Providers, Standing
+from dispatch.store.pushes import Push, Pushes
 from dispatch.store.renewal import Renewal
+from dispatch.store.rights import Changes, Fault, Rights, refusal_of
+from dispatch.store.trials import Trial, Trials
 from dispatch.store.wakeups import Listening, Wake, Wakeups, gateway_wakeups
 
 __all__ = [
-    "ApiKey", "Clock", "Delivery", "Found", "Items", "Kept", "Linked", "Listening", "Market", "Proposal", "Record", "Resumed",
-    "Standing", "Store", "Turn", "Wake", "Wakeups", "closing", "sending",
+    "ApiKey", "Changes", "Clock", "Delivery", "Fault", "Found", "Items", "Kept", "Linked", "Listening", "Market", "Marks", "Proposal",
+    "Push", "Record", "Resumed", "Standing", "Store", "Trial", "Turn", "Wake", "Wakeups", "closing", "mark", "refusal_of", "sending",
 ]  # fmt: skip
 
 CLOCK_KEY = "dispatch:clock"  # hash speed, base: a demo's clock, agreed on by the first process that starts
@@ -50,12 +53,15 @@ class Store:
         self.bookings = Bookings(calls)
         self.claims = Claims(calls)
         self.links = Links(calls)
+        self.rights = Rights(calls)
         self.inbox = Inbox(calls)
         self.ledger = Ledger(calls, self.markets)
         self.api_keys = ApiKeys(calls)
         self.gauges = Gauges(calls)
         self.habits = HabitsOf(calls)
         self.outbox = Deliveries(calls, self.markets)
+        self.pushes = Pushes(calls, self.markets)
+        self.trials = Trials(calls)
 
     @classmethod
     async def connect(cls, settings: Settings, *, install: bool = True) -> Self:
@@ -91,7 +97,7 @@ class Store:
         return gateway_wakeups(self._blocking, gateway)
 
     def timers(self) -> Listening:
-        """The wake-ups of workers: a timer, or a webhook, is due sooner than expected."""
+        """The wake-ups of workers: a timer, a webhook or a push is due sooner than expected."""
         return Listening(self._blocking, "due_wakes")
 
     async def beat(self, role: str, name: str) -> None:

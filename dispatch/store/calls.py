@@ -4,7 +4,7 @@ Writes are never retried here: every verb carries a request id or a version, so 
 """
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -70,14 +70,15 @@ class Calls:
 
     async def verb(self, name: str, market: str, /, **arguments: Any) -> Mapping[str, Any]:
         """Calls a verb; its reply as a mapping with ``word``. Raises Unavailable."""
-        async with answering():
-            answer = self.redis.fcall(self._names[name], 1, keys.key("market", market), _packed(market, arguments))
-            raw = await cast("Awaitable[bytes]", answer)
-        return cast("Mapping[str, Any]", decode(raw))
+        return cast("Mapping[str, Any]", decode(await self.command(*self.call(name, market, **arguments))))
+
+    def call(self, name: str, market: str, /, **arguments: Any) -> tuple[Any, ...]:
+        """A verb as a command, for a pipeline; decode its reply with :func:`decode`."""
+        return "FCALL", self._names[name], 1, keys.key("market", market), _packed(market, arguments)
 
     def queue(self, pipe: Any, name: str, market: str, /, **arguments: Any) -> None:
         """Queues a verb on a pipeline; decode its reply with :func:`decode`."""
-        pipe.fcall(self._names[name], 1, keys.key("market", market), _packed(market, arguments))
+        pipe.execute_command(*self.call(name, market, **arguments))
 
     async def pipeline(self, *commands: tuple[Any, ...], transaction: bool = False) -> list[Any]:
         """Plain commands in one round trip."""

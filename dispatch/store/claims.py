@@ -1,14 +1,29 @@
 """What devices do with proposals: accept, refuse, confirm. Each is one verb, safe to repeat under the same id (P1, P4)."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from dispatch.errors import BadRequest
 from dispatch.store.calls import Calls, text
 
 NO_PROPOSAL = (0, 0)
+OF_TESTS = "0."  # how the id of a test proposal begins
 
-Receipt = tuple[int, Iterable[str], Iterable[str]]  # a provider's number, proposals received, proposals seen
+Receipt = tuple[int, Iterable[str], Iterable[str]]  # a provider's number, what was received, what was seen (see ``mark``)
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What the store noted first now: the delays (ms) from sending to receipt, and from receipt to display."""
+
+    received: list[int] = field(default_factory=list)
+    seen: list[int] = field(default_factory=list)
+
+
+def mark(proposal: str, device: str) -> str:
+    """What a device confirms: a proposal, whichever device it is; of a test the device too: each shows whether it was reached (R25b)."""
+    return f"{proposal} {device}" if proposal.startswith(OF_TESTS) else proposal
 
 
 class Claims:
@@ -20,7 +35,8 @@ class Claims:
     async def accept(
         self, market: str, pno: int, command: str, proposal: str, version: int, window: int = 0, cause: str = "wave"
     ) -> dict[str, Any]:
-        """The one claim. Outcomes: won, lost, expired, cancelled, already_yours, overlap, version_conflict, not_asked."""
+        """The one claim; ``took``: ms by R22, in the first answer. Outcomes: won, lost, expired, cancelled, already_yours, overlap,
+        version_conflict, not_asked; of a test: done, expired, not_asked."""
         bno, round_ = _parse(proposal, pno)
         reply = await self._calls.verb(
             "accept", market, p=pno, id=command, proposal=proposal, bno=bno, round=round_, version=version, window=window, cause=cause
@@ -37,11 +53,16 @@ class Claims:
         )
         return _result(command, proposal, reply)
 
-    async def receipts(self, market: str, receipts: Iterable[Receipt]) -> list[int]:
-        """Proposals that reached devices, or their screens. The delays (ms) from sending to first receipt."""
-        rows = [(pno, [_parse(p, pno) for p in received], [_parse(p, pno) for p in seen]) for pno, received, seen in receipts]
+    async def receipts(self, market: str, receipts: Iterable[Receipt]) -> Marks:
+        """Proposals that reached devices, or their screens."""
+        rows = [(pno, [_marked(one, pno) for one in received], [_marked(one, pno) for one in seen]) for pno, received, seen in receipts]
         reply = await self._calls.verb("receipt", market, list=rows)
-        return list(reply["delays"] or ())
+        return Marks(list(reply["received"] or ()), list(reply["seen"] or ()))
+
+
+def _marked(one: str, pno: int) -> tuple[int, int, str]:
+    proposal, _, device = one.partition(" ")
+    return *_parse(proposal, pno), device
 
 
 def _parse(proposal: str, pno: int) -> tuple[int, int]:
@@ -56,4 +77,4 @@ def _result(command: str, proposal: str, reply: Any) -> dict[str, Any]:
     if reply["word"] == "MISMATCH":
         raise BadRequest("this id came before with other content; make a new id for a new command")
     body = {"type": "result", "id": command, "outcome": text(reply["word"]).lower(), "proposal": proposal}
-    return {**body, "booking": reply["booking"]} if "booking" in reply else body
+    return body | {name: reply[name] for name in ("booking", "took") if name in reply}

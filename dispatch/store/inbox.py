@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from dispatch.store.calls import Calls, text
 from dispatch.store.keys import key
@@ -20,7 +21,10 @@ class Items:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resumed:
-    """Where a device stands: the missed messages when it can be replayed, else why not and everything open."""
+    """Where a device stands: the missed messages when it can be replayed, else why not and everything open.
+
+    ``had``: of one who can be replayed, what is open too; he knew what of it he had when he left.
+    """
 
     resumed: bool
     reason: str | None
@@ -28,6 +32,7 @@ class Resumed:
     seq: int
     items: list[bytes] = field(default_factory=list)
     missed: list[tuple[int, bytes]] = field(default_factory=list)
+    had: list[bytes] = field(default_factory=list)
 
 
 class Inbox:
@@ -48,15 +53,27 @@ class Inbox:
 
     async def resume(self, market: str, pno: int, epoch: str | None, seq: int | None) -> Resumed:
         """What a device that last saw (epoch, seq) must be told to see exactly what is open."""
-        entries = ("XRANGE", key("inbox", market, pno), f"({seq or 0}-0", "+", "COUNT", REPLAY + 1)
-        stream = ("XRANGE", key("inbox", market, pno), "-", "+", "COUNT", 1)
-        now_epoch, now_seq, items, missed, oldest = await self._calls.pipeline(*_state_of(market, pno), entries, stream, transaction=True)
-        at, current = int(now_seq or 0), text(now_epoch)
-        first = _messages(oldest)[0][0] if oldest else at + 1
-        reason = _why_not(current, at, first, len(missed), epoch, seq)
-        if reason is None:
-            return Resumed(resumed=True, reason=None, epoch=current, seq=at, missed=_messages(missed))
-        return Resumed(resumed=False, reason=reason, epoch=current, seq=at, items=list(items))
+        return resumed(await self._calls.pipeline(*reading(market, pno, seq), transaction=True), epoch, seq)
+
+
+def reading(market: str, pno: int, seq: int | None) -> tuple[tuple[Any, ...], ...]:
+    """The commands, for one transaction, whose replies :func:`resumed` understands."""
+    return (
+        *_state_of(market, pno),
+        ("XRANGE", key("inbox", market, pno), f"({seq or 0}-0", "+", "COUNT", REPLAY + 1),
+        ("XRANGE", key("inbox", market, pno), "-", "+", "COUNT", 1),
+    )
+
+
+def resumed(replies: Sequence[Any], epoch: str | None, seq: int | None) -> Resumed:
+    """What a device that last saw (epoch, seq) must be told."""
+    now_epoch, now_seq, items, missed, oldest = replies
+    at, current = int(now_seq or 0), text(now_epoch)
+    first = _messages(oldest)[0][0] if oldest else at + 1
+    reason = _why_not(current, at, first, len(missed), epoch, seq)
+    if reason is None:
+        return Resumed(resumed=True, reason=None, epoch=current, seq=at, had=list(items), missed=_messages(missed))
+    return Resumed(resumed=False, reason=reason, epoch=current, seq=at, items=list(items))
 
 
 def _state_of(market: str, pno: int) -> tuple[tuple[str, ...], ...]:

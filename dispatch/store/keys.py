@@ -15,31 +15,38 @@ SHELF = "{%s}:x:%s"  # how everything begins that belongs to one shelf of the ma
 
 TEMPLATES: Mapping[str, str] = {
     "market": "{%s}:market",  # hash: settings, catalogue, areas, version, epoch, gap, cap, hook
-    "numbers": "{%s}:numbers",  # hash: last number given to a provider, booking, client; slots<shelf>: end of its slot space
+    "numbers": "{%s}:numbers",  # hash: last number given to a provider, booking, client, rights; slots<shelf>: end of its slot space
     "provider_ids": "{%s}:ids:p",  # hash provider_id -> pno
     "booking_ids": "{%s}:ids:b",  # hash booking_id -> bno
     "client_ids": "{%s}:ids:c",  # hash client_id -> cno
     "provider": "{%s}:p:%s",  # hash: operational state of a provider (codes and numbers)
     "unwritten": "{%s}:unwritten",  # sorted set pno -> wall ms from which anybody may finish what was begun for him in the index
     "profile": "{%s}:pw:%s",  # string: his settings and outside id (erasable)
-    "links": "{%s}:l:%s",  # hash device -> gateway|connection|background: his open sockets
+    "links": "{%s}:l:%s",  # hash device -> gateway|connection|background|generation: his open sockets
+    "revoked": "{%s}:rv:%s",  # hash device (* all) -> token generation from which on its tokens are good; #: the one of his tokens now
+    "rights": "{%s}:rights",  # stream: providers whose sockets are to be looked at again, id = number
     "inbox": "{%s}:i:%s",  # stream: his last messages, id = seq
-    "open": "{%s}:o:%s",  # hash p<bno>|b<bno> -> the message as last sent: what is open for him
+    "open": "{%s}:o:%s",  # hash p<bno>|b<bno>|t -> the message as last sent: what is open for him; t is a test
     "visits": "{%s}:v:%s",  # sorted set start ms -> bno:start:end: the visits he holds
     "booking": "{%s}:b:%s",  # hash: state of a booking (codes and numbers)
     "who": "{%s}:bw:%s",  # hash: ids, note, exact place of a booking (erasable)
-    "proposals": "{%s}:pr:%s",  # hash pno -> proposal
+    "proposals": "{%s}:pr:%s",  # hash pno -> proposal; booking 0: the last test of each
     "timeline": "{%s}:t:%s",  # list: events of a booking
     "events": "{%s}:events",  # stream: all events of the market
     "due": "{%s}:due",  # sorted set bno -> ms at which its plan wants attention
     "gauges": "{%s}:gauges",  # hash name -> number
     "habits": "{%s}:habits",  # hash class.part.open|yes -> ms or number: what became of proposals by their age (forecast.py)
+    "trials": "{%s}:trials",  # sorted set pno -> ms at which the test proposal that is open for him ends
     "request": "{%s}:r:%s",  # string: the stored answer of a request id
     "gateway": "{%s}:gl:%s",  # set of pno with a socket at that gateway
     "gateways": "{%s}:gateways",  # sorted set gateway -> wall ms of its last beat
     "outbox": "{%s}:w:%s",  # list: events of a booking that the booking service has yet to get
     "outbox_due": "{%s}:wdue",  # sorted set bno -> wall ms of the next delivery
     "dead": "{%s}:wdead",  # stream: deliveries given up
+    "addresses": "{%s}:pa:%s",  # hash device -> when it was named, push address: where a provider's devices are reached without a socket
+    "address_owners": "{%s}:pown",  # hash digest of a push address -> pno:device
+    "pushes": "{%s}:ps:%s",  # hash bno -> which devices of a provider are owed, or were sent, a push of that proposal
+    "push_due": "{%s}:psdue",  # sorted set pno.bno -> wall ms at which one of them is owed
     "blocks": "{%s}:bk:%s",  # set of pno blocked with a client, either side
     "blacklist": "{%s}:blacklist",  # hash cno -> reason
     "regions": "{%s}:regions",  # set of H3 cells (res 3) that some zone reaches
@@ -66,7 +73,7 @@ TEMPLATES: Mapping[str, str] = {
 
 CHANNELS: Mapping[str, str] = {
     "gateway_wakes": "{%s}:gw:%s",  # a gateway's providers have new messages
-    "due_wakes": "{%s}:wake",  # a timer (t) or a webhook (h) became due earlier than anyone sleeps
+    "due_wakes": "{%s}:wake",  # a timer (t), a webhook (h) or a push (p) became due earlier than anyone sleeps
 }
 
 

@@ -17,16 +17,20 @@ from dispatch.store.calls import Calls, decode, text
 from dispatch.store.keys import key
 
 RETRY_S = 0.2
+QUIET_S = 1.0  # without a word from the server it is asked whether it is still there
+SILENT_S = 3.0  # without an answer to that the subscription counts as lost, whatever the connection looks like
 CONFIRMED_S = 1.0  # for the server's word that it heard a subscription; whoever reads messages hears it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wake:
-    """New messages of a market's providers (number, message); connections to close (provider, connection); ``lost``: maybe more."""
+    """New messages of a market's providers (number, message); connections to close (provider, connection); ``rights``: somebody may
+    no longer hold a socket; ``lost``: maybe more."""
 
     market: str = ""
     frames: list[tuple[int, bytes]] = field(default_factory=list)
     closes: list[tuple[int, int]] = field(default_factory=list)
+    rights: bool = False
     lost: bool = False
 
 
@@ -39,6 +43,7 @@ class Listening:
         self._markets: dict[str, str] = {}
         self._changed = anyio.Event()
         self._confirmed: dict[str, anyio.Event] = {}
+        self._renewing: set[str] = set()  # channels that were followed when the connection was lost, and are not yet again
 
     async def follow(self, market: str) -> None:
         """Hears of a market once this returns (the server has said so; a lost connection is renewed, and then told as lost)."""
@@ -67,30 +72,49 @@ class Listening:
                     yield message
             except (RedisError, OSError, TimeoutError):
                 await anyio.sleep(RETRY_S)
-                if await self._renewed():
-                    yield "", None
+                await self._renewed()
 
     async def _read(self) -> AsyncIterator[tuple[str, bytes | None]]:
         while True:
-            if self._pubsub.connection is None:  # the last attempt found nobody there; to read now would be a mistake of ours
-                raise NotConnected("no connection yet")
-            raw = await self._pubsub.parse_response(block=True)
+            if self._pubsub.connection is None or not self._pubsub.connection.is_connected:
+                raise NotConnected("no connection")  # reading now would make one, without a subscription
+            raw = await self._next()
             if raw and raw[0] == b"smessage":
                 market = self._markets.get(text(raw[1]))
                 if market is not None:
                     yield market, raw[2]
-            elif raw and raw[0] == b"ssubscribe" and (event := self._confirmed.pop(text(raw[1]), None)):
-                event.set()
+            elif raw and raw[0] == b"ssubscribe" and self._again(text(raw[1])):
+                yield "", None
+
+    def _again(self, name: str) -> bool:
+        """The server has heard a subscription; whether it was the last one of a renewal. Only from here on is nothing missed: what was
+        read before might be older than a message that came while nobody was subscribed."""
+        if event := self._confirmed.pop(name, None):
+            event.set()
+        renewing = len(self._renewing) > 0
+        self._renewing.discard(name)
+        return renewing and not self._renewing
+
+    async def _next(self) -> Any:
+        """What the server says next. A connection that has died without a word (a firewall forgot it) must not look like a quiet one."""
+        raw = await self._pubsub.parse_response(block=False, timeout=QUIET_S)
+        if raw is None:
+            await self._pubsub.execute_command("PING")
+            raw = await self._pubsub.parse_response(block=False, timeout=SILENT_S)
+            if raw is None:
+                raise NotConnected("the server has nothing to say, and does not answer")
+        return raw
 
     async def _renewed(self) -> bool:
-        """A new connection with all subscriptions, when that works now."""
+        """A new connection that has asked for all subscriptions; False: that does not work yet."""
+        self._renewing = set(self._markets)
         try:
             await self._pubsub.aclose()
             self._pubsub = self._calls.redis.pubsub()
             if self._markets:
                 await self._pubsub.execute_command("SSUBSCRIBE", *self._markets)
         except (RedisError, OSError, TimeoutError):
-            return False
+            return False  # whoever reads next finds no connection, and it is tried again
         return True
 
     async def close(self) -> None:
@@ -120,7 +144,7 @@ def _wake(market: str, payload: bytes) -> Wake:
     for pno, size in zip(head.get("p", ()), head.get("n", ()), strict=True):
         frames.append((int(pno), payload[at : at + size]))
         at += size
-    return Wake(market=market, frames=frames, closes=[(int(pno), int(conn)) for pno, conn in head.get("c", ())])
+    return Wake(market=market, frames=frames, closes=[(int(pno), int(conn)) for pno, conn in head.get("c", ())], rights="r" in head)
 
 
 @asynccontextmanager

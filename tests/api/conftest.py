@@ -10,6 +10,7 @@ from dispatch.api import make_app
 from dispatch.engine.desk import Desk
 from dispatch.gazetteer import Gazetteer
 from dispatch.identity import DeviceKeys
+from dispatch.push.vapid import VapidKeys
 from dispatch.settings import Settings, read
 from dispatch.store import ApiKey, Store
 from tests.api.serving import Api, serving
@@ -19,9 +20,10 @@ MakeKey = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture
-def settings(redis_url: str) -> Settings:
-    """As in production: keys are asked for, webhooks go to public addresses."""
-    return read(redis_url=redis_url, profile="dev", dev=False)
+def settings(redis_url: str, tmp_path: Path) -> Settings:
+    """As in production: keys are asked for, webhooks go to public addresses; Web Push is set up."""
+    VapidKeys.make("mailto:ops@example.org").write(tmp_path / "vapid.json")
+    return read(redis_url=redis_url, profile="dev", dev=False, data_dir=tmp_path)
 
 
 @pytest.fixture

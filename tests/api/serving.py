@@ -29,9 +29,9 @@ class Api:
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[Api]:
-    """Serves the application."""
-    listener = socket.create_server(("127.0.0.1", 0))
+async def serving(app: Any, port: int = 0) -> AsyncIterator[Api]:
+    """Serves the application; on a free port unless one is named."""
+    listener = socket.create_server(("127.0.0.1", port))
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does not for sockets made without a protocol number
     port = listener.getsockname()[1]
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1))

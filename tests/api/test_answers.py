@@ -28,6 +28,7 @@ async def test_answers_are_what_the_description_says(town: Town, subtests: pytes
         (answers.Cancelled, (await town.post("/bookings/b-1/cancel", {"by": "ops"})).json()),
         (answers.Created, (await town.call("PUT", "", {})).json()),
         (answers.Readiness, (await town.api.call("GET", "/readyz")).json()),
+        (answers.PushKey, (await town.api.call("GET", "/v1/push-key")).json()),
         (answers.Problem, (await town.api.call("GET", "/nothing")).json()),
     ]
     for kind, body in said:

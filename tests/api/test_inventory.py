@@ -16,9 +16,13 @@ PUT /v1/markets/{market}/providers/{provider_id}
 POST /v1/markets/{market}/providers/import
 GET /v1/markets/{market}/providers/{provider_id}
 GET /v1/markets/{market}/providers/{provider_id}/inbox
+POST /v1/markets/{market}/providers/{provider_id}/test
+GET /v1/markets/{market}/providers/{provider_id}/test
 PUT /v1/markets/{market}/providers/{provider_id}/blocks/{client_id}
 DELETE /v1/markets/{market}/providers/{provider_id}/blocks/{client_id}
 POST /v1/markets/{market}/device-tokens
+DELETE /v1/markets/{market}/providers/{provider_id}/devices/{device_id}
+DELETE /v1/markets/{market}/providers/{provider_id}/devices
 POST /v1/markets/{market}/match
 POST /v1/markets/{market}/bookings
 GET /v1/markets/{market}/bookings/{booking_id}
@@ -27,6 +31,7 @@ GET /v1/markets/{market}/bookings/{booking_id}/explain/{provider_id}
 POST /v1/markets/{market}/bookings/{booking_id}/cancel
 PUT /v1/markets/{market}/blocks/{client_id}
 DELETE /v1/markets/{market}/blocks/{client_id}
+GET /v1/push-key
 GET /livez
 GET /readyz
 GET /metrics
@@ -38,7 +43,7 @@ GET /docs/errors
 """
 GUARDED = [route for route in CALLS if route.roles]
 OF_A_MARKET = [route for route in GUARDED if "market" in route.parameters]
-TAKES_A_KEY = {"/v1/markets/{market}/bookings", "/v1/markets/{market}/bookings/{booking_id}/cancel"}
+TAKES_A_KEY = {f"/v1/markets/{{market}}/{path}" for path in ("bookings", "bookings/{booking_id}/cancel", "providers/{provider_id}/test")}
 
 
 def named(route: Route) -> str:

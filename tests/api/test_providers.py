@@ -1,10 +1,12 @@
 """Providers over HTTP: settings, what is open for them, tokens of their devices."""
 
 import msgspec
+import pytest
 
 from dispatch.api import answers
 from dispatch.engine.desk import Desk
 from dispatch.identity import DeviceKeys
+from dispatch.store import mark
 from tests.api.town import CATALOGUE, PLACE, PROVIDER, Town
 
 
@@ -44,10 +46,32 @@ async def test_a_token_is_good_for_its_device_and_time(town: Town, desk: Desk) -
     answer = await town.call("POST", "/device-tokens", {"provider_id": "p-0", "device_id": "phone", "ttl_s": 600})
     assert answer.status_code == 201
     said = msgspec.json.decode(answer.content, type=answers.DeviceToken)
-    keys: DeviceKeys = desk._keys
+    keys: DeviceKeys = desk.devices._keys
     claims = keys.verify(said.token)
     assert (claims.market, claims.provider_id, claims.device_id) == (town.name, "p-0", "phone")
     assert claims.expires_s == int(said.expires_at.timestamp())
+
+
+async def test_a_device_or_all_of_them_can_be_revoked(town: Town, desk: Desk) -> None:
+    async def token_generation() -> int:
+        answer = await town.call("POST", "/device-tokens", {"provider_id": "p-0", "device_id": "phone"})
+        return desk.devices._keys.verify(answer.json()["token"]).token_generation
+
+    assert await token_generation() == 0
+    for path, expected in (("/devices/phone", 1), ("/devices", 2), ("/devices/never-seen", 3)):
+        answer = await town.call("DELETE", f"/providers/p-0{path}")
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert await token_generation() == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [("/providers/nobody/devices", 404, "not_found"), ("/providers/nobody/devices/phone", 404, "not_found"),
+     ("/providers/p-0/devices/no%20spaces", 422, "invalid"), ("/providers/p-0/devices/*", 422, "invalid")],
+)  # fmt: skip
+async def test_what_cannot_be_revoked_is_told_why(town: Town, path: str, status: int, code: str) -> None:
+    answer = await town.call("DELETE", path)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
 async def test_a_markets_own_areas_name_its_zones(town: Town) -> None:
@@ -71,3 +95,31 @@ async def test_two_markets_may_use_the_same_ids(town: Town, make_key: object, fr
     key = await make_key("booking", other)  # type: ignore[operator]
     assert (await town.api.call("PUT", f"/v1/markets/{other}", {}, key=key)).status_code == 201
     assert (await town.api.call("GET", f"/v1/markets/{other}/providers/p-0", key=key)).status_code == 404
+
+
+async def test_the_booking_service_tests_a_providers_notifications_r25b(town: Town) -> None:
+    nothing = await town.call("GET", "/providers/p-0/test")
+    assert (nothing.status_code, nothing.json()["code"]) == (404, "not_found")
+    sent = await town.post("/providers/p-0/test", {})
+    assert sent.status_code == 201
+    said = msgspec.json.decode(sent.content, type=answers.TrialState)
+    assert (said.state, said.received_at, [one.device for one in said.receipts]) == ("open", None, ["phone"])
+    assert (said.expires_at - said.sent_at).total_seconds() == 600
+    assert [item["kind"] for item in (await town.call("GET", "/providers/p-0/inbox")).json()["items"]] == ["test"]
+    pno = await town.store.providers.number(town.name, "p-0")
+    assert pno is not None
+    await town.store.claims.receipts(town.name, [(pno, [mark(said.proposal, "phone")], [])])
+    shown = msgspec.json.decode((await town.call("GET", "/providers/p-0/test")).content, type=answers.TrialState)
+    assert shown.receipts[0].received_at == shown.received_at
+    assert shown.received_at is not None
+    assert shown.receipts[0].seen_at is None
+
+
+async def test_a_test_is_sent_once_for_a_key_and_not_too_often_p4(town: Town) -> None:
+    first, again = [await town.post("/providers/p-0/test", {}, idempotency_key="one") for _ in range(2)]
+    assert (first.status_code, again.content) == (201, first.content)
+    soon = await town.post("/providers/p-0/test", {})
+    assert (soon.status_code, soon.json()["code"], soon.json()["retry"]) == (429, "rate_limited", True)
+    assert (await town.post("/providers/p-1/test", {})).status_code == 201
+    assert (await town.post("/providers/nobody/test", {})).status_code == 404
+    assert (await town.post("/providers/p-2/test", {"loud": True})).json()["code"] == "unknown_field"

@@ -20,7 +20,7 @@ from tests.api.serving import Api, serving
 from tests.api.test_inventory import path_of
 from tests.api.town import Town, build
 
-ALWAYS_THERE = {"/livez", "/openapi.json", "/asyncapi.json", "/docs", "/docs/assets/{name}", "/docs/errors"}
+ALWAYS_THERE = {"/v1/push-key", "/livez", "/openapi.json", "/asyncapi.json", "/docs", "/docs/assets/{name}", "/docs/errors"}
 
 
 @pytest.fixture

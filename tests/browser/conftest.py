@@ -1,5 +1,6 @@
 """A browser, and the console of a real api over a real store."""
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ from dispatch.engine.feed import Feed
 from dispatch.settings import read
 from dispatch.store import Store
 from tests.api.serving import Api, serving
+from tests.browser.stage import Stage, staged
 from tests.engine.conftest import town  # noqa: F401 - a fixture
 from tests.engine.watched import Town
 
@@ -52,3 +54,23 @@ async def api(town: Town, store: Store, redis_url: str) -> AsyncIterator[Api]:  
     """As in production: a key is asked for."""
     async with serving(make_app(town.desk, store, read(redis_url=redis_url, profile="dev"), Feed(store))) as running:
         yield running
+
+
+@pytest.fixture
+async def stage(store: Store, market: str) -> AsyncIterator[Stage]:
+    """A market with providers, one of whom is played in the browser."""
+    ready: asyncio.Future[Stage] = asyncio.get_running_loop().create_future()
+    over = asyncio.Event()
+    play = asyncio.create_task(_play(store, market, ready, over))  # its task groups must end in the task in which they began
+    await asyncio.wait((play, ready), return_when=asyncio.FIRST_COMPLETED)
+    if play.done():
+        play.result()
+    yield ready.result()
+    over.set()
+    await play
+
+
+async def _play(store: Store, market: str, ready: "asyncio.Future[Stage]", over: asyncio.Event) -> None:
+    async with staged(store, market) as running:
+        ready.set_result(running)
+        await over.wait()

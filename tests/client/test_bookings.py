@@ -74,6 +74,14 @@ async def test_what_may_have_been_done_is_asked_again_with_the_same_key_and_byte
     assert len({(r.headers["idempotency-key"], r.content) for r in seen}) == 1
 
 
+@pytest.mark.parametrize(("device", "path"), [("phone", "/devices/phone"), (None, "/devices")])
+async def test_a_device_or_all_of_them_can_be_revoked(device: str | None, path: str) -> None:
+    client, seen = engine(lambda _: httpx2.Response(204))
+    async with client:
+        await client.revoke_tokens("p-1", device)
+    assert [(request.method, request.url.path) for request in seen] == [("DELETE", f"/v1/markets/paris/providers/p-1{path}")]
+
+
 async def test_two_bookings_have_two_keys_and_a_key_of_ones_own_is_used() -> None:
     client, seen = engine(*[says(201, OPENED)] * 3)
     async with client:

@@ -55,7 +55,7 @@ def sample(name: str) -> Any:
     """A value that fits a field of that name."""
     lists = {"asked": [1, 2], "services": ["cut"], "windows": [[1, 2]]}
     words = {"urgency", "kind", "cause", "outcome", "reason", "by"}
-    return lists.get(name, True if name in ("delivered", "override", "created") else "x" if name in words else 7)
+    return lists.get(name, True if name in ("all", "delivered", "override", "created") else "x" if name in words else 7)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +108,7 @@ WON = ("Accepted", {"p": 7, "cause": "wave", "window": 1, "wave": 1})
             [wave(7), ("Received", {"p": 7}), ("Seen", {"p": 7})],
             {"wave": 1, "proposals": {7: msgspec.structs.replace(LIVE, received=True, seen=True)}},
         ),
+        ([wave(7), ("Pushed", {"p": 7, "kind": "proposal", "outcome": "sent"})], {"wave": 1, "proposals": {7: LIVE}}),
         ([wave(7), ("Faded", {"p": 7, "delivered": False})], {"wave": 1, "proposals": {7: ProposalView(state="open", wave=1)}}),
         ([wave(7), ("Replaced", {"p": 7})], {"wave": 1, "proposals": {7: ProposalView(state="open", wave=1, live=True)}}),
         ([wave(7), ("Refused", {"p": 7, "wave": 1})], {"wave": 1, "proposals": {7: ProposalView(state="refused", wave=1)}}),

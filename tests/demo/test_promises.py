@@ -105,6 +105,21 @@ def test_a_good_run_keeps_every_promise_and_each_was_looked_at() -> None:
     )
 
 
+def test_what_is_won_on_the_phone_of_whoever_watches_is_won_by_him_alone() -> None:
+    """P1: the demo's own devices know nothing of it; the engine and its webhook agree all the same, and nobody of ours has won too."""
+    played = good()
+    played.played = "p-1"
+    played.record.wins.clear()
+    assert judge(played)["P1"].kept
+    second_winner(played)
+    assert not judge(played)["P1"].kept
+    other = good()
+    other.played = "p-1"
+    other.record.wins.clear()
+    webhook_names_another(other)
+    assert not judge(other)["P1"].kept
+
+
 def test_a_run_in_which_nothing_happened_proves_nothing() -> None:
     empty = Evidence(record=Record(), providers={}, speed=SPEED, zone=ZoneInfo("UTC"))
     assert not any(verdict.kept for name, verdict in judge(empty).items() if name != "P12")

@@ -1,13 +1,16 @@
 """The city's professionals: real looking, and the same for the same seed."""
 
 from collections import Counter
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
-from dispatch.client.bookings import CircleZone, PolygonZone
+from msgspec import UNSET
+
+from dispatch.client.bookings import CircleZone, PolygonZone, Tier
 from dispatch.demo.catalogue import BY_CODE
 from dispatch.demo.city import City, Commune, Point
+from dispatch.demo.hours import covers
 from dispatch.demo.legal import in_zone
-from dispatch.demo.providers import population
+from dispatch.demo.providers import population, seat
 
 CITY = City([Commune("Paris 11", Point(48.8574, 2.3795), 138_170), Commune("Pantin", Point(48.8944, 2.4094), 52_922)])
 TODAY = date(2026, 11, 24)
@@ -36,3 +39,15 @@ def test_some_are_away_some_do_not_want_to_be_disturbed_and_half_speak_json() ->
     assert 15 < sum(bool(person.line.absences) for person in PEOPLE) < 80
     assert 3 < sum(person.line.do_not_disturb is not None for person in PEOPLE) < 30
     assert Counter(person.encoding for person in PEOPLE) == {"json": 200, "msgpack": 200}
+
+
+def test_the_one_whom_a_person_plays_works_all_day_and_is_asked_early() -> None:
+    played = seat(PEOPLE)
+    assert played is not None
+    assert played.line.initial_rank is not UNSET
+    assert played.line.initial_rank.tier is Tier.PREMIER
+    assert (played.line.absences, played.line.do_not_disturb) == ((), None)
+    for hour in (8, 12, 17):
+        moment = datetime(2026, 11, 24, hour, tzinfo=UTC)
+        assert covers(played.week, moment, moment + timedelta(hours=1))
+    assert seat(PEOPLE[:5]) is None

@@ -9,6 +9,8 @@ from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
 
+from websockets.asyncio.client import ClientConnection
+
 from dispatch.client import BookingClient, DeviceClient
 from dispatch.errors import DispatchError, Later
 from dispatch.messages import Accept, Live, Proposal, Result, ToDevice
@@ -53,30 +55,30 @@ class FaultyDevice(DeviceClient):
         if any(isinstance(message, Live) for message in messages):
             self.entered.set()
 
-    async def _send(self, frame: bytes | None) -> None:
+    async def _send(self, frame: bytes | None, socket: ClientConnection | None = None) -> None:
         if frame is None or not self.faults or not self._is_accept(frame):
-            await self._pass(frame)
+            await self._pass(frame, socket=socket)
             return
         self._said.append(frame)
         match self.chance.choice(["repeated", "overtaken", "late", "stale"]) if self.chance.random() < TROUBLE else "":
             case "repeated":
-                await self._pass(frame)
-                await self._pass(frame, "frame repeated")
+                await self._pass(frame, socket=socket)
+                await self._pass(frame, "frame repeated", socket)
             case "overtaken":
                 self._held.append(frame)
                 self._later(self._let_go(frame, OVERTAKEN_S))
             case "late":
                 self._later(self._say_late(frame))
             case "stale":
-                await self._pass(frame)
+                await self._pass(frame, socket=socket)
                 self._later(self._say_late(self.chance.choice(self._said)))
             case _:
-                await self._pass(frame)
+                await self._pass(frame, socket=socket)
 
-    async def _pass(self, frame: bytes | None, fault: str = "") -> None:
+    async def _pass(self, frame: bytes | None, fault: str = "", socket: ClientConnection | None = None) -> None:
         """Out it goes, and what waited to be overtaken after it."""
         there = frame is not None and self._socket is not None
-        await super()._send(frame)
+        await super()._send(frame, socket)
         if there and fault:
             self.fired.note(fault)
         while there and self._held:

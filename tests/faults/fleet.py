@@ -207,7 +207,7 @@ async def _says_ready(client: httpx2.AsyncClient, port: int) -> bool:
 def _parts(code: Path, folder: Path, store_port: int, speed: float) -> list[Part]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("DISPATCH_") and name != "PYTHONPATH"}
     shared = {"REDIS_URL": f"redis://127.0.0.1:{store_port}", "DEV": "true", "CLOCK_SPEED": speed, "LOG_LEVEL": "warning"}
-    shared |= {"DATA_DIR": folder / "engine"}
+    shared |= {"DATA_DIR": folder / "engine", "DRAIN_S": 1}
     (folder / "engine").mkdir()
     parts = []
     for role in ROLES:

@@ -152,7 +152,7 @@ async def gate(store: Store, market: str, limits: Limits | None = None, **settin
     desk = Desk(store, gazetteer(), keys)
     await found(desk, market)
     listener = listen("127.0.0.1", 0)
-    gateway = Gateway(store, read(dev=True, **settings), keys, limits or Limits())
+    gateway = Gateway(store, read(**({"dev": True} | settings)), keys, limits or Limits())
     running, ready = Gate(store, desk, keys, market, gateway, listener.getsockname()[1]), anyio.Event()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(gateway.run, listener, ready, running.stop)

@@ -1,9 +1,12 @@
 """The store goes away and comes back: nobody who stays connected may notice more than a delay. On a real store."""
 
 from pathlib import Path
+from random import Random
 from typing import Any
 
+import anyio
 import pytest
+from prometheus_client import REGISTRY
 from redis import Redis
 
 from dispatch.messages import Accept, Error, Ping, Pong, Proposal, Result, Resume
@@ -11,6 +14,8 @@ from dispatch.settings import read
 from dispatch.store import Store
 from dispatch.store.embedded import Embedded
 from dispatch.store.keys import key
+from tests.faults.counts import Fired
+from tests.faults.proxy import Fault, Proxy
 from tests.gateway.gate import Bare, Gate, gate
 
 
@@ -124,6 +129,86 @@ async def test_an_accept_that_meets_a_store_that_is_down_is_not_lost_and_wins_wh
                         break
                 assert (answer.id, answer.outcome) == ("yes", "won")
         await store.close()
+
+
+async def test_an_older_socket_does_not_come_back_over_a_newer_one_that_its_gateway_did_not_hear_of_p8(
+    store: Store, market: str, monkeypatch: Any
+) -> None:
+    """The gateway was cut off while the device moved: when it is back, its links are entered again, but not that one."""
+    async with gate(store, market) as away, gate(store, market) as other:
+        await away.provider()
+        async with away.device() as (older, _):
+            monkeypatch.setattr(away.gateway.relay, "_woken", lambda wake: None)
+            async with other.device() as (newer, _):
+                await away.gateway.pulse.once(away.gateway.moments.now() + 10_000)
+                assert (await older.end())[0] == 4503
+                await is_served(other, newer)
+                assert (await store.providers.get(market, "p-1")).devices == 1
+
+
+async def test_links_of_another_store_are_not_entered_again(store: Store, market: str, redis_url: str) -> None:
+    async with gate(store, market) as running:
+        await running.provider()
+        async with running.device() as (bare, _):
+            with Redis.from_url(redis_url) as redis:
+                redis.hset(key("market", market), "epoch", "restored")
+            await running.gateway.pulse.once(running.gateway.moments.now() + 10_000)
+            assert (await bare.end())[0] == 4010
+
+
+async def test_a_subscription_that_died_without_a_word_is_noticed_and_made_good_p8(short_dir: Path) -> None:
+    """The connection looks well, but nothing comes through any more, as behind a firewall that has forgotten it."""
+    proxy = Proxy("store", Fired(), Random(1))
+    with Embedded(short_dir, "dev", port=0) as server:
+        proxy.upstreams = [int(server.url.rpartition(":")[2].partition("/")[0])]
+        async with proxy.listening():
+            store = await Store.connect(read(redis_url=f"redis://127.0.0.1:{proxy.port}", profile="dev", dev=True))
+            async with gate(store, "paris") as running:
+                await running.provider()
+                async with running.device() as (bare, _):
+                    before = rereads()
+                    deaf = [pair for pair in proxy.pairs if b"SSUBSCRIBE" in pair.asked or b"PING" in pair.asked]
+                    for pair in deaf:
+                        pair.swallowed.update(("request", "reply"))
+                    assert len(deaf) == 1
+                    booking = await running.book()
+                    assert (await bare.hear()).booking.booking_id == booking
+                    assert rereads() == before + 1
+                    await is_served(running, bare)
+            await store.close()
+
+
+def rereads() -> float:
+    return REGISTRY.get_sample_value("dispatch_gateway_rereads_total") or 0.0
+
+
+async def test_nothing_is_reread_before_the_server_has_heard_the_new_subscription_p8(short_dir: Path) -> None:
+    """What is written between a reading and a subscription would be told to nobody. Here the new subscription takes its time."""
+    proxy, channel = Proxy("store", Fired(), Random(1)), key("gateway_wakes", "paris", "gw-1")
+    with Embedded(short_dir, "dev", port=0) as server:
+        proxy.upstreams = [int(server.url.rpartition(":")[2].partition("/")[0])]
+        async with proxy.listening():
+            store = await Store.connect(read(redis_url=f"redis://127.0.0.1:{proxy.port}", profile="dev", dev=True))
+            async with store.wakeups("gw-1") as wakeups, anyio.create_task_group() as tasks:
+                wakes = aiter(wakeups)
+                tasks.start_soon(wakeups.follow, "paris")
+                tasks.start_soon(lost_and_slow, proxy)
+                with anyio.fail_after(10), Redis.from_url(server.url) as redis:
+                    assert (await anext(wakes)).lost
+                    assert redis.execute_command("PUBSUB", "SHARDNUMSUB", channel) == [channel.encode(), 1]
+            await store.close()
+    assert proxy.fired.by_kind["store: request delayed"] == 1
+
+
+async def lost_and_slow(proxy: Proxy) -> None:
+    """Ends the subscription; the next one reaches the server only after a while."""
+    while not (subscribed := [pair for pair in proxy.pairs if b"SSUBSCRIBE" in pair.asked]):
+        await anyio.lowlevel.checkpoint()
+    tied = anyio.create_task_group()
+    async with tied:
+        tied.start_soon(proxy.strike, Fault("request delayed", 1.0), 5.0)
+        await anyio.lowlevel.checkpoint()
+        subscribed[0].abort(reset=True)
 
 
 async def is_served(running: Gate, bare: Bare) -> None:

@@ -7,20 +7,29 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import anyio
+import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame as WebsocketFrame
+from websockets.frames import Opcode
 from websockets.typing import Subprotocol
 
 from dispatch.gateway import Limits, listen
 from dispatch.gateway.frames import Frame
 from dispatch.gateway.link import WRITE_HIGH, WRITE_LOW, Device, Link, Links
 from dispatch.gateway.session import Phase, Session
-from dispatch.messages import CloseCode, Outline, Proposal, Withdrawn
+from dispatch.gateway.timers import Timers
+from dispatch.gateway.upgrade import UNACKNOWLEDGED_MS
+from dispatch.messages import CloseCode, Outline, Ping, Proposal, Result, Withdrawn
 from dispatch.wire import MSGPACK, OUTBOUND_LIMIT, encode_msgpack
 
 PATIENCE_S = 10.0
 BIG = "x" * 8_000
+
+
+def now() -> int:
+    return round(anyio.current_time() * 1_000)
 
 
 def proposal(seq: int, *, expires_at: int = 2**40, note: str = BIG) -> Frame:
@@ -40,6 +49,7 @@ class Bench:
     limits: Limits
     engine_now: int = 0
     links: list[Link] = field(default_factory=list)
+    written: list[Frame] = field(default_factory=list)
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[tuple[ClientConnection, Link]]:
@@ -66,18 +76,22 @@ class Bench:
 async def bench(limits: Limits | None = None) -> AsyncIterator[Bench]:
     listener = listen("127.0.0.1", 0)
     it = Bench(listener.getsockname()[1], limits or Limits(goodbye_ms=300))
+    timers = Timers(now)
     async with anyio.create_task_group() as tasks:
+        tasks.start_soon(timers.run)
         shared = Links(
             limits=it.limits,
-            now=lambda: 0,
+            now=now,
             engine=lambda _: it.engine_now,
             confirm=lambda *_: None,
             part=lambda link, code, reason: tasks.start_soon(link.goodbye, code, reason),
+            arm=timers.arm,
+            written=it.written.append,
         )
 
         async def handle(connection: ServerConnection) -> None:
             assert isinstance(connection, Device)
-            session = Session(MSGPACK, it.limits, lambda now: now, chance=0.5, now=0)
+            session = Session(MSGPACK, it.limits, lambda now: now, chance=0.5, now=now())
             session.phase = Phase.LIVE
             it.links.append(Link(connection, session, len(it.links), shared))
             await connection.wait_closed()
@@ -93,6 +107,7 @@ async def bench(limits: Limits | None = None) -> AsyncIterator[Bench]:
         ) as server:
             yield it
             server.close()
+        tasks.cancel_scope.cancel()
 
 
 def stuff(link: Link) -> int:
@@ -202,6 +217,80 @@ async def test_a_reader_who_makes_no_progress_while_he_is_told_much_is_cut_off()
         with anyio.fail_after(PATIENCE_S):
             await link.drained()
         assert link.closed is CloseCode.SLOW_READER
+
+
+async def test_one_who_stops_reading_is_cut_off_though_little_waits() -> None:
+    """No queue is full, and no ping would get through: the watchdog sees that nothing moves."""
+    async with bench(Limits(stall_ms=200, goodbye_ms=60_000)) as it, it.reader() as (_, link):
+        seq = stuff(link)
+        link.forward(proposal(seq + 1, note=""))
+        with anyio.fail_after(PATIENCE_S):
+            await link.device.wait_closed()
+        assert link.closed is CloseCode.SLOW_READER
+        assert link.unsent_bytes <= WRITE_HIGH + OUTBOUND_LIMIT
+
+
+async def test_one_who_asks_much_and_reads_nothing_does_not_fill_the_memory() -> None:
+    """The websocket protocol has pings of its own; whoever gets one must answer it."""
+    async with bench() as it, it.reader() as (client, link):
+        most = 0
+        client.transport.pause_reading()  # it stops reading, whatever comes
+        ping = WebsocketFrame(Opcode.PING, b"x" * 125).serialize(mask=True)
+        with anyio.fail_after(PATIENCE_S):
+            while link.closed is None:
+                client.transport.write(ping * 64)
+                await anyio.lowlevel.checkpoint()
+                most = max(most, link.unsent_bytes)
+            await link.device.wait_closed()
+        assert link.closed is CloseCode.SLOW_READER
+        assert most < 64 * 1024 + OUTBOUND_LIMIT + 256 * 1024  # and what one reading from the socket can bring
+
+
+async def test_one_who_reads_slowly_but_reads_is_not_cut_off() -> None:
+    """Something waits all the time, for longer than one who does not read may take; but it moves."""
+    async with bench(Limits(stall_ms=1_000)) as it, it.reader() as (client, link):
+        seq = stuff(link)
+        began = anyio.current_time()
+        while anyio.current_time() - began < 2.5 and link.closed is None:
+            while len(link._queue) < 2:
+                seq += 1
+                link.forward(proposal(seq))
+            await client.recv(decode=False)
+        assert link.closed is None
+
+
+async def test_the_kernel_gives_up_a_peer_who_answers_nothing() -> None:
+    async with bench() as it, it.reader() as (_, link):
+        connection = link.device.transport.get_extra_info("socket")
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == UNACKNOWLEDGED_MS
+
+
+async def test_an_answer_overtakes_what_waits_and_a_newer_version_takes_the_place_of_an_older_one() -> None:
+    async with bench() as it, it.reader() as (client, link):
+        seq = stuff(link)
+        link.say(Ping(seq=seq, now=1))
+        link.forward(proposal(seq + 1))
+        link.say(Result(id="mine", outcome="won"))
+        newer = Frame(encode_msgpack(msgspec.structs.replace(MSGPACK.to_device(proposal(seq + 1).msgpack), seq=seq + 2, version=2)))
+        link.forward(newer)
+        link.say(Ping(seq=seq + 2, now=2))
+        heard = []
+        with anyio.fail_after(PATIENCE_S):
+            while not heard or not isinstance(heard[-1], Ping):
+                heard.append(MSGPACK.to_device(await client.recv(decode=False)))
+        after = heard[seq:]
+        assert [type(message) for message in after] == [Result, Proposal, Ping]
+        assert (after[1].version, after[2].seq) == (2, seq + 2)
+
+
+async def test_what_had_to_wait_is_measured_as_written_when_it_goes_out() -> None:
+    async with bench() as it, it.reader() as (client, link):
+        link.held = False
+        seq = stuff(link)
+        link.forward(proposal(0, note=""))
+        assert len(it.written) == seq
+        await read_all(client)
+        assert [frame.head.seq for frame in it.written] == [*range(1, seq + 1), 0]
 
 
 async def test_a_reader_who_reads_in_time_hears_why_he_is_cut_off() -> None:

@@ -1,26 +1,30 @@
 """One conversation without socket or clock: every message in every phase, every bound, every moment."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET, UnsetType
 
 from dispatch.errors import BadRequest, DispatchError, Forbidden, Unauthorized, Unavailable
+from dispatch.gateway.effects import Ask, Close, Confirm, Effect, Enter, Entered, Forward, Over, Rest, Say
 from dispatch.gateway.frames import Frame
 from dispatch.gateway.limits import NEVER, Limits
-from dispatch.gateway.session import Ask, Close, Confirm, Effect, Enter, Entered, Forward, Phase, Rest, Say, Session
+from dispatch.gateway.session import Phase, Session
 from dispatch.wire import (
     JSON,
     MSGPACK,
     OUTBOUND_LIMIT,
     Accept,
     Ack,
+    AuthNeeded,
     Booking,
     CloseCode,
     Codec,
     Counter,
+    Drain,
     Error,
     Hello,
     Live,
@@ -29,6 +33,7 @@ from dispatch.wire import (
     Pong,
     Proposal,
     Refresh,
+    Refreshed,
     Refuse,
     Report,
     Result,
@@ -36,6 +41,7 @@ from dispatch.wire import (
     Snapshot,
     Status,
     Sync,
+    Trial,
     Welcome,
     Window,
     Withdrawn,
@@ -52,10 +58,12 @@ def new(codec: Codec = MSGPACK, limits: Limits = LIMITS) -> Session:
     return Session(codec, limits, lambda now: now, chance=0.5, now=START)
 
 
-def proposal(seq: int, *, expires_at: int = FAR, pno: int = 7, note: str = "") -> Frame:
+def proposal(seq: int, *, expires_at: int = FAR, pno: int = 7, note: str = "", at: int | UnsetType = UNSET) -> Frame:
     booking = Outline(booking_id=f"b-{seq}", services=("cut",), windows=(), note=note)
     return Frame(
-        encode_msgpack(Proposal(seq=seq, proposal=f"{seq}.1.{pno}", version=1, expires_at=expires_at, answer_by=5, booking=booking))
+        encode_msgpack(
+            Proposal(seq=seq, proposal=f"{seq}.1.{pno}", version=1, at=at, expires_at=expires_at, answer_by=5, booking=booking),
+        )
     )
 
 
@@ -236,14 +244,14 @@ def test_whatever_is_delivered_each_message_goes_out_at_most_once_and_in_order(s
 def test_an_acknowledgement_confirms_every_proposal_up_to_it_once() -> None:
     session = live()
     session.deliver([proposal(1), withdrawn(2, of=1), proposal(3), proposal(4)], START)
-    assert session.receive(framed(MSGPACK, Ack(seq=3)), START) == [Confirm(("1.1.7", "3.1.7"), ())]
+    assert session.receive(framed(MSGPACK, Ack(seq=3)), START) == [Confirm(("1.1.7", "3.1.7"), (), (0, 0))]
     assert session.receive(framed(MSGPACK, Ack(seq=3)), START) == []
-    assert session.receive(framed(MSGPACK, Pong(seq=99)), START) == [Confirm(("4.1.7",), ())]
+    assert session.receive(framed(MSGPACK, Pong(seq=99)), START) == [Confirm(("4.1.7",), (), (0,))]
 
 
 def test_proposals_told_in_the_welcome_are_confirmed_too() -> None:
     session = live(seq=6, items=(proposal(2), proposal(6)))
-    assert session.receive(framed(MSGPACK, Ack(seq=6)), START) == [Confirm(("2.1.7", "6.1.7"), ())]
+    assert session.receive(framed(MSGPACK, Ack(seq=6)), START) == [Confirm(("2.1.7", "6.1.7"), (), (0, 0))]
 
 
 def test_what_was_seen_is_passed_on_unless_it_is_somebody_elses() -> None:
@@ -253,8 +261,8 @@ def test_what_was_seen_is_passed_on_unless_it_is_somebody_elses() -> None:
 def test_a_proposal_that_never_left_the_queue_is_not_confirmed() -> None:
     session = live()
     session.deliver([proposal(1), proposal(2)], START)
-    session.unsent(proposal(1))
-    assert session.receive(framed(MSGPACK, Ack(seq=2)), START) == [Confirm(("2.1.7",), ())]
+    session.book.drop(proposal(1))
+    assert session.receive(framed(MSGPACK, Ack(seq=2)), START) == [Confirm(("2.1.7",), (), (0,))]
 
 
 def test_proposals_that_nobody_acknowledges_are_remembered_up_to_a_bound() -> None:
@@ -271,7 +279,17 @@ def test_proposals_that_nobody_acknowledges_are_remembered_up_to_a_bound() -> No
 ACCEPT = Accept(id="x", proposal="1.1.7", version=1)
 
 
-@pytest.mark.parametrize("question", [ACCEPT, Refuse(id="x", proposal="1.1.7", version=1), Status(id="x", available=True), Sync(id="x")])
+@pytest.mark.parametrize(
+    "question",
+    [
+        ACCEPT,
+        Refuse(id="x", proposal="1.1.7", version=1),
+        Status(id="x", available=True),
+        Sync(id="x"),
+        Trial(id="x"),
+        Refresh(id="x", token="t"),
+    ],
+)
 def test_a_command_is_put_to_the_store(question: Any) -> None:
     assert live().receive(framed(MSGPACK, question), START) == [Ask(question)]
 
@@ -300,7 +318,6 @@ def test_what_the_store_cannot_decide_is_an_error_with_the_commands_id(error: Di
     [
         (Counter(id="c", proposal="1.1.7", version=1, windows=(Window(start=1, end=2),)), "c"),
         (Report(id="r", proposal="1.1.7", reason="spam"), "r"),
-        (Refresh(id="f", token="t"), "f"),
         ({"type": "take_over", "id": "t"}, "t"),
         ({"type": "accept", "id": "a", "proposal": "1.1.7"}, "a"),
         ({"type": "accept", "id": "a", "proposal": "1.1.7", "version": 1, "window": 5}, "a"),
@@ -360,6 +377,19 @@ def test_one_who_goes_on_far_beyond_the_limit_is_sent_away() -> None:
     session = live()
     codes = [closing(session.receive(framed(MSGPACK, ACCEPT), START)) for _ in range(221)]
     assert codes == [None] * 220 + [CloseCode.TOO_MANY_COMMANDS]
+
+
+def test_limits_that_are_only_watched_count_and_refuse_nothing() -> None:
+    session = live(limits=Limits(enforced=False))
+    effects = [session.receive(framed(MSGPACK, ACCEPT), START) for _ in range(300)]
+    assert effects[:20] == [[Ask(ACCEPT)]] * 20
+    assert effects[20:] == [[Over("commands"), Ask(ACCEPT)]] * 280
+
+
+def test_what_goes_over_a_limit_is_counted() -> None:
+    session = live()
+    effects = [effect for _ in range(221) for effect in session.receive(framed(MSGPACK, ACCEPT), START)]
+    assert effects.count(Over("commands")) == 201
 
 
 def test_pings_pongs_and_acknowledgements_count_against_no_limit() -> None:
@@ -435,9 +465,149 @@ def test_a_device_is_not_called_dead_while_we_do_not_listen() -> None:
     assert closing(session.tick(START + 2 * LIMITS.dead_ms)) is CloseCode.NO_PONG
 
 
+def test_while_a_proposal_is_fresh_silence_is_believed_after_12_seconds() -> None:
+    """Counted from its coming: before that nobody had asked for more than a sign of life now and then."""
+    session, at = live(), START + 12_000
+    session.deliver([proposal(1)], at)
+    now = at
+    while closing(effects := session.tick(now)) is None:
+        now = session.due
+    assert (closing(effects), now) == (CloseCode.NO_PONG, at + 12_000)
+
+
+def test_a_proposal_of_long_ago_does_not_make_a_link_fresh() -> None:
+    session = live()
+    session.deliver([proposal(1, at=START - LIMITS.fresh_ms)], START)
+    assert until_ping(session, START) - START >= 20_000
+
+
+def test_a_proposal_is_fresh_for_what_is_left_of_its_first_two_minutes() -> None:
+    session = live(items=(proposal(1, at=START - LIMITS.fresh_ms + 30_000),), seq=1)
+    now, gaps = START, []
+    while now < START + 100_000:
+        ping_at = until_ping(session, now)
+        gaps.append((now - START, ping_at - now))
+        now = ping_at
+    assert all(gap <= 6_000 for at, gap in gaps if at < 24_000)
+    assert all(gap >= 20_000 for at, gap in gaps if at >= 30_000)
+
+
+# -- moving ---------------------------------------------------------------------------------------------------------
+
+
+def moved(session: Session, now: int) -> tuple[int, Drain]:
+    """When a living link is asked to move, and how; the device answers everything before."""
+    while True:
+        for message in said(session.tick(now)):
+            if isinstance(message, Drain):
+                return now, message
+        session.receive(framed(session.codec, Pong()), now)
+        now = session.due
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.3, 0.9])
+def test_a_link_is_asked_to_move_between_half_its_age_and_all_of_it(chance: float) -> None:
+    session = Session(MSGPACK, LIMITS, lambda now: now, chance=chance, now=START)
+    session.receive(framed(MSGPACK, HELLO), START)
+    session.entered(entered(), START)
+    at, drain = moved(session, START)
+    assert LIMITS.age_ms / 2 <= at - START <= LIMITS.age_ms
+    assert drain.deadline_ms == LIMITS.move_ms
+    assert 0 <= drain.after_ms <= LIMITS.move_ms * 0.75
+
+
+def test_links_that_began_together_do_not_grow_old_together() -> None:
+    ages = []
+    for number in range(50):
+        session = Session(MSGPACK, LIMITS, lambda now: now, chance=number / 50, now=START)
+        session.receive(framed(MSGPACK, HELLO), START)
+        session.entered(entered(), START)
+        ages.append(moved(session, START)[0])
+    assert max(ages) - min(ages) > LIMITS.age_ms / 3
+    assert len(set(ages)) == 50
+
+
+def test_a_link_that_moves_is_served_until_the_deadline_and_then_closed() -> None:
+    session = live()
+    (drain,) = said(session.drain(START, 8_000))
+    assert isinstance(drain, Drain)
+    assert [type(effect) for effect in session.deliver([proposal(1)], START + 7_000).effects] == [Forward]
+    assert session.receive(framed(MSGPACK, ACCEPT), START + 7_999) == [Ask(ACCEPT)]
+    assert closing(session.tick(START + 7_999)) is None
+    assert closing(session.tick(START + 8_000)) is CloseCode.DRAINED
+
+
+def test_a_link_is_asked_to_move_once_and_sooner_if_need_be() -> None:
+    session = live()
+    assert said(session.drain(START, 8_000))
+    assert session.drain(START + 1_000, 8_000) == []
+    assert said(session.drain(START + 1_000, 2_000))
+    assert session.due <= START + 3_000
+    assert new().drain(START, 8_000) == []
+
+
+# -- receipts of the last link --------------------------------------------------------------------------------------
+
+
+def test_where_a_device_resumes_confirms_what_it_had_before() -> None:
+    session = new()
+    session.receive(framed(MSGPACK, Hello(token="t", device="d", resume=Resume(epoch="e", seq=3))), START)
+    held = Frame(encode_msgpack(Booking(seq=2, booking_id="b", version=1, state="accepted")))
+    had = (proposal(1), held, proposal(3), proposal(4))
+    effects = session.entered(entered(seq=4, resumed=True, reason=None, missed=(proposal(4),), had=had), START)
+    assert effects[-1] == Confirm(("1.1.7", "3.1.7"), ())
+    assert session.receive(framed(MSGPACK, Ack(seq=4)), START + 70) == [Confirm(("4.1.7",), (), (70,))]
+
+
 def test_a_link_ends_with_its_token() -> None:
     session = live(expires_at=START + 5_000)
+    assert said(session.tick(session.due)) == [AuthNeeded(by=START + 5_000)]
     assert session.due == START + 5_000
+    assert session.tick(START + 4_999) == []
+    assert closing(session.tick(START + 5_000)) is CloseCode.TOKEN_EXPIRED
+
+
+@pytest.mark.parametrize(
+    ("left_ms", "asked_at_ms"), [(3_600_000, 3_540_000), (180_000, 120_000), (90_000, 60_000), (3, 2), (0, 0), (-7, -7)]
+)
+def test_a_device_is_asked_for_its_next_token_once_and_in_time(left_ms: int, asked_at_ms: int) -> None:
+    session = live(expires_at=START + left_ms)
+    asked = [now - START for now in moments(session, START + left_ms) if AuthNeeded(by=START + left_ms) in said(session.tick(now))]
+    assert asked == ([asked_at_ms] if asked_at_ms < left_ms else [])
+
+
+def moments(session: Session, until: int) -> Iterator[int]:
+    """When it wants to be called, up to then; its device answers every ping."""
+    while (due := session.due) < until:
+        yield due
+        session.receive(framed(MSGPACK, Pong()), due)
+
+
+def test_a_newer_token_moves_the_end_and_is_asked_to_be_followed_by_another() -> None:
+    session = live(expires_at=START + 90_000)
+    refresh = Refresh(id="f", token="t")
+    assert session.receive(framed(MSGPACK, refresh), START) == [Ask(refresh)]
+    assert said(session.refreshed(refresh, START + 900_000, START)) == [Refreshed(id="f", expires_at=START + 900_000)]
+    heard = [message for now in moments(session, START + 900_000) for message in said(session.tick(now))]
+    assert [message for message in heard if not isinstance(message, Ping)] == [AuthNeeded(by=START + 900_000)]
+    assert closing(session.tick(START + 900_000)) is CloseCode.TOKEN_EXPIRED
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "retry"),
+    [
+        (Unauthorized("bad"), "unauthorized", False),
+        (Forbidden("another's"), "forbidden", False),
+        (Unavailable("away"), "unavailable", True),
+        (DispatchError("?"), "internal", False),
+    ],
+)
+def test_a_token_that_is_not_taken_is_an_error_and_the_older_one_counts(error: DispatchError, code: str, retry: bool) -> None:
+    session, refresh = live(expires_at=START + 5_000), Refresh(id="f", token="t")
+    session.receive(framed(MSGPACK, refresh), START)
+    (answer,) = said(session.failed(refresh, error))
+    assert (answer.id, answer.code, answer.retry) == ("f", code, retry)
+    session.tick(session.due)
     assert closing(session.tick(START + 5_000)) is CloseCode.TOKEN_EXPIRED
 
 

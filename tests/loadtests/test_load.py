@@ -11,7 +11,7 @@ import pytest
 from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderLine
 from loadtests import market
 from loadtests.answers import draw
-from loadtests.scenarios import SCENARIOS
+from loadtests.scenarios import SCENARIOS, Trouble
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
@@ -79,3 +79,34 @@ def test_notes_of_others_say_nothing(note: str, at: int | None) -> None:
 )
 def test_devices_connect_to_the_port_above_unless_told_otherwise(host: str, url: str) -> None:
     assert market.device_url(host) == url
+
+
+def troubles(name: str, device: float, run_s: float = 60) -> list[Trouble]:
+    return list(SCENARIOS[name].troubles(device, run_s, Random(f"{name} {device}")))
+
+
+def test_a_storm_cuts_everybody_off_in_one_moment_and_lets_them_come_back_as_the_protocol_says() -> None:
+    assert {trouble for device in range(100) for trouble in troubles("storm", device / 100)} == {Trouble(24.0, "storm")}
+    assert [name for name, scenario in SCENARIOS.items() if scenario.patient] == ["storm"]
+
+
+def test_one_in_a_hundred_stalls_for_a_while() -> None:
+    stalled = [troubles("stalled", device / 1_000) for device in range(1_000)]
+    assert Counter(map(len, stalled)) == {1: 10, 0: 990}
+    assert stalled[0] == [Trouble(18.0, "hang", 20.0)]
+
+
+def test_a_third_of_the_devices_flaps_in_bursts_of_three() -> None:
+    seen = [troubles("flapping", device / 300, 120) for device in range(300)]
+    assert 80 < sum(map(bool, seen)) <= 100
+    assert not any(seen[101:])
+    for some in filter(None, seen):
+        assert {trouble.kind for trouble in some} == {"cut"}
+        assert len(some) % 3 == 0
+        gaps = [some[n + 1].at_s - some[n].at_s for n in range(len(some) - 1) if n % 3 != 2]
+        assert all(0.3 <= gap <= 2.0 for gap in gaps)
+
+
+@pytest.mark.parametrize("name", ["steady", "day", "rush", "herd"])
+def test_the_other_scenarios_leave_connections_alone(name: str) -> None:
+    assert troubles(name, 0.0) == []

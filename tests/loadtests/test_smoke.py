@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from dispatch.settings import free_port
 from loadtests.__main__ import wait_ready
 
@@ -57,6 +59,14 @@ def test_a_short_run_passes_and_leaves_its_reports(tmp_path: Path) -> None:
     assert "FAIL" not in output
     assert re.search(r"generator: process 0 .* used \d+% of a core", output)
     assert {path.name for path in (tmp_path / "build" / "load").iterdir()} >= {"report.html", "load_stats.csv", "load_failures.csv"}
+
+
+@pytest.mark.parametrize("scenario", ["storm", "stalled", "flapping"])
+def test_a_short_run_with_trouble_passes(tmp_path: Path, scenario: str) -> None:
+    with engine(ROOT, tmp_path / "data") as where:
+        code, output = load(tmp_path, *where, "--scenario", scenario)
+    assert code == 0, output
+    assert re.search(r"ok   devices had the trouble `\w+` +[1-9]", output), output
 
 
 def broken_copy(folder: Path) -> Path:

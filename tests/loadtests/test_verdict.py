@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from loadtests.ledger import Ledger
-from loadtests.verdict import Finding, limits, promises
+from loadtests.verdict import Finding, limits, promises, suffered
 
 NOW_MS = 1_795_510_860_000  # 2026-11-24T09:01Z
 SENT = "2026-11-24T10:00:00.000+01:00"
@@ -114,5 +114,26 @@ class Stats:
 @pytest.mark.parametrize(("p99_ms", "failed", "broken"), [(99, 10, 0), (101, 0, 5), (99, 11, 1)])
 def test_limits_are_kept_or_broken(p99_ms: float, failed: int, broken: int) -> None:
     names = ("open", "push", "result", "withdrawn", "live")
-    options = Namespace(**{f"limit_{name}_ms": 100.0 for name in names}, max_fail_ratio=0.01)
+    options = Namespace(**{f"limit_{name}_ms": 100.0 for name in names}, max_fail_ratio=0.01, scenario="steady")
     assert sum(not finding.fine for finding in limits(Stats(p99_ms, failed), options)) == broken
+
+
+def test_a_storm_has_a_limit_of_its_own() -> None:
+    names = ("open", "push", "result", "withdrawn", "live", "storm")
+    options = Namespace(**{f"limit_{name}_ms": 100.0 for name in names}, max_fail_ratio=0.01, scenario="storm")
+    found = {finding.name: finding.fine for finding in limits(Stats(101, 0), options)}
+    assert found["storm->live: 99 % within 100 ms"] is False
+
+
+@pytest.mark.parametrize(("scenario", "kind"), [("storm", "storm"), ("stalled", "hang"), ("flapping", "cut")])
+def test_a_scenario_whose_trouble_never_came_is_not_fine(scenario: str, kind: str) -> None:
+    options = Namespace(scenario=scenario)
+    assert [finding.fine for finding in suffered(Ledger(), options)] == [False]
+    assert [finding.fine for finding in suffered(Ledger(troubles={kind: 2}), options)] == [True]
+    assert list(suffered(Ledger(), Namespace(scenario="steady"))) == []
+
+
+def test_troubles_of_workers_add_up() -> None:
+    master = Ledger(troubles={"cut": 1})
+    master.add(Ledger(troubles={"cut": 2, "hang": 1}).take())
+    assert master.troubles == {"cut": 3, "hang": 1}

@@ -96,3 +96,25 @@ async def test_each_process_has_a_name_of_its_own(settings: Settings, store: Sto
     from dispatch.processes.part import Heartbeat
 
     assert Heartbeat(Role.API).name.endswith(f"-{os.getpid()}")
+
+
+async def test_one_that_shall_end_is_not_ready_any_more_though_it_serves_for_a_while(settings: Settings, store: Store) -> None:
+    stop, done, ready, probes = anyio.Event(), anyio.Event(), anyio.Event(), listen("DISPATCH_OPS_PORT", "127.0.0.1", 0)
+    address = probes.getsockname()
+
+    async def draining(store: Store, settings: Settings, signs: Signs) -> None:
+        await serve_until_stopped(store, settings, signs)
+        await done.wait()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: run(Role.GATEWAY, draining, settings, stop, on_ready=ready.set, probes=probes))
+        with anyio.fail_after(10):
+            await ready.wait()
+            assert await ask(address, "/readyz") == b"200"
+            stop.set()
+            while await ask(address, "/readyz") != b"503":
+                await anyio.lowlevel.checkpoint()
+            assert await ask(address, "/livez") == b"200"
+            while "gateway" in await store.processes():
+                await anyio.lowlevel.checkpoint()
+        done.set()

@@ -24,7 +24,8 @@ from dispatch.store.embedded import Embedded
 
 PATIENCE_S = 20
 
-# Says "<role> started <pid>", is ready, then does what it is told: "crash", "wrong", "stubborn" (no SIGTERM), or waits for its end.
+# Says "<role> started <pid>", is ready, then does what it is told: "crash", "wrong", "stubborn" (no SIGTERM), "drains" (ends late), or
+# waits for its end.
 CHILD = """
 import os, signal, socket, sys, time
 what, role, tether = sys.argv[1], sys.argv[2], sys.argv[4]
@@ -33,6 +34,7 @@ report.connect(os.environ["REPORT"])
 def say(word):
     report.send(f"{role} {word} {os.getpid()}".encode())
 def end(*_):
+    if what == "drains": time.sleep(0.5)
     say("asked"); sys.exit(0)
 signal.signal(signal.SIGTERM, signal.SIG_IGN if what == "stubborn" else end)
 say("started")
@@ -49,8 +51,8 @@ class Reports:
     def __init__(self, heard: UNIXDatagramSocket, path: Path) -> None:
         self._heard, self.path = heard, path
 
-    def child(self, role: Role, what: str = "good") -> Child:
-        return Child(role, {**os.environ, "REPORT": str(self.path)}, [sys.executable, "-c", CHILD, what])
+    def child(self, role: Role, what: str = "good", **environment: str) -> Child:
+        return Child(role, {**os.environ, "REPORT": str(self.path), **environment}, [sys.executable, "-c", CHILD, what])
 
     async def next(self, *words: str) -> int:
         """The process id in the next report, which must say these words."""
@@ -167,6 +169,14 @@ async def test_a_child_that_does_not_obey_is_killed_after_the_grace(reports: Rep
         pid = await reports.next("api", "started")
         await ready.wait()
     assert not is_alive(pid)
+
+
+async def test_a_child_that_drains_has_the_time_for_it(reports: Reports, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GRACE_S", 0.05)
+    async with supervised(reports.child(Role.GATEWAY, "drains", DISPATCH_DRAIN_S="30"), stop=Stop()) as ready:
+        await reports.next("gateway", "started")
+        await ready.wait()
+    await reports.next("gateway", "asked")
 
 
 async def test_a_second_ctrl_c_does_not_wait_for_the_grace(reports: Reports, monkeypatch: pytest.MonkeyPatch) -> None:

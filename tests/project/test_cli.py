@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import inspect
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -125,6 +126,20 @@ def test_install_twice_changes_nothing_and_prunes_what_is_old(run: Run, monkeypa
         assert len(admin.function_list()) == 1
 
 
+def test_keys_of_web_push_are_made_once_and_their_public_part_is_printed(run: Run, short_dir: Path) -> None:
+    code, printed = run("vapid", "--subject", "mailto:ops@example.org")
+    kept = json.loads((short_dir / "data" / "vapid.json").read_text())
+    assert (code, kept["subject"]) == (0, "mailto:ops@example.org")
+    assert kept["public_key"] in printed
+    assert kept["private_key"] not in printed
+    code, printed = run("vapid", "--subject", "mailto:ops@example.org")
+    assert (code, "is there already" in printed) == (2, True)
+    assert json.loads((short_dir / "data" / "vapid.json").read_text()) == kept
+    assert run("vapid", "--subject", "mailto:ops@example.org", "--file", str(short_dir / "other.json"))[0] == 0
+    code, printed = run("vapid", "--subject", "somebody", "--file", str(short_dir / "third.json"))
+    assert (code, "mailto:somebody@example.com" in printed, (short_dir / "third.json").exists()) == (2, True, False)
+
+
 def test_the_reference_of_settings_is_printed(run: Run) -> None:
     assert run("settings-docs") == (0, settings.reference())
 
@@ -134,6 +149,14 @@ def test_port_0_becomes_a_free_port_before_anything_starts(run: Run) -> None:
     assert {chosen.http_port, chosen.device_port} <= set(settings.FREE_PORTS)
     assert chosen.device_port != chosen.http_port
     assert cli._with_ports(settings.read(http_port=8080, device_port=8081)) == settings.read()
+
+
+@pytest.mark.parametrize(("chosen", "drain_s"), [({}, 0), ({"drain_s": 5.0}, 5)])
+def test_under_serve_nobody_drains_unless_it_is_asked_for(chosen: dict[str, float], drain_s: float) -> None:
+    ending = cli._ending_together(settings.read(**chosen))
+    assert ending.drain_s == drain_s
+    assert float(cli._environment(ending)["DISPATCH_DRAIN_S"]) == drain_s
+    assert settings.read().drain_s == 20
 
 
 def test_a_demo_has_exactly_the_options_of_its_settings() -> None:

@@ -51,11 +51,21 @@ def test_the_settings_cannot_be_changed_afterwards() -> None:
         ("DISPATCH_JWT_KEYS_FILE", "/run/keys.json", "keys_file", Path("/run/keys.json")),
         ("DISPATCH_DATA_DIR", "/srv/dispatch", "archive", Path("/srv/dispatch/archive")),
         ("DISPATCH_ARCHIVE_DIR", "/cold", "archive", Path("/cold")),
+        ("DISPATCH_PUSH_VAPID_FILE", "/run/vapid.json", "vapid_file", Path("/run/vapid.json")),
+        ("DISPATCH_DATA_DIR", "/nowhere", "vapid_file", None),
+        ("DISPATCH_PUSH_APNS_URL", "https://api.sandbox.push.apple.com", "push_apns_url", "https://api.sandbox.push.apple.com"),
     ],
 )
 def test_a_variable_of_the_environment_is_read(monkeypatch: pytest.MonkeyPatch, variable: str, text: str, name: str, value: object) -> None:
     monkeypatch.setenv(variable, text)
     assert getattr(read(), name) == value
+
+
+def test_keys_of_web_push_in_the_data_folder_are_used(tmp_path: Path) -> None:
+    assert read(data_dir=tmp_path).vapid_file is None
+    (tmp_path / "vapid.json").touch()
+    assert read(data_dir=tmp_path).vapid_file == tmp_path / "vapid.json"
+    assert read(data_dir=tmp_path, push_vapid_file=Path("other.json")).vapid_file == Path("other.json")
 
 
 def test_the_command_line_overrules_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,12 +82,17 @@ def test_the_command_line_overrules_the_environment(monkeypatch: pytest.MonkeyPa
         ({"profile": "fast"}, "DISPATCH_PROFILE: "),
         ({"origins": "https://a.example/path"}, "an origin is scheme://host"),
         ({"origins": "a.example"}, "an origin is scheme://host"),
+        ({"device_url": "https://live.example"}, "DISPATCH_DEVICE_URL: an address for devices begins with wss://"),
+        ({"token_url": "http://shop.example/token"}, "DISPATCH_TOKEN_URL: an address for tokens begins with https://"),
+        ({"token_url": "shop.example"}, "an address for tokens begins with https://"),
         ({"gateway_id": "a b"}, "DISPATCH_GATEWAY_ID: "),
         ({"clock_speed": 60}, "DISPATCH_CLOCK_SPEED: only 1 is allowed without --dev"),
         ({"dev": True, "http_host": "0.0.0.0"}, "DISPATCH_HTTP_HOST=0.0.0.0: under --dev only loopback"),
         ({"dev": True, "device_host": "192.168.1.7"}, "DISPATCH_DEVICE_HOST=192.168.1.7: under --dev only loopback"),
         ({"dev": True, "http_host": "example.org"}, "under --dev only loopback"),
         ({"htp_port": 1}, "DISPATCH_HTP_PORT: "),
+        ({"push_fcm_url": "fcm.googleapis.com"}, "DISPATCH_PUSH_FCM_URL: a URL begins with https://"),
+        ({"push_apns_file": "x.p8", "push_apns_team": "T"}, "needs DISPATCH_PUSH_APNS_KEY, DISPATCH_PUSH_APNS_TOPIC beside it"),
     ],
 )
 def test_what_is_wrong_is_refused_with_the_name_of_the_variable(chosen: dict[str, object], complaint: str) -> None:
@@ -112,6 +127,13 @@ def test_the_password_in_a_wrong_url_is_not_repeated() -> None:
 )
 def test_loopback_is_what_only_this_machine_reaches(host: str, loopback: bool) -> None:
     assert settings.is_loopback(host) is loopback
+
+
+def test_the_engines_own_page_may_open_a_device_socket_in_development_alone() -> None:
+    chosen = {"http_port": 9000, "origins": "https://pro.example"}
+    assert read(**chosen).browser_origins == ("https://pro.example",)
+    own = ("http://127.0.0.1:9000", "http://localhost:9000")
+    assert read(dev=True, **chosen).browser_origins == ("https://pro.example", *own)
 
 
 def test_under_dev_any_clock_speed_goes_on_loopback() -> None:

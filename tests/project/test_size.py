@@ -35,6 +35,10 @@ def test_no_module_is_longer_than_four_hundred_lines() -> None:
     assert [f"{relative(path)} {lines(path)}" for path in python_files() if lines(path) > MODULE and "tests" not in path.parts] == []
 
 
+def test_no_module_of_a_page_is_longer_than_four_hundred_lines() -> None:
+    assert [f"{relative(path)} {lines(path)}" for path in files() if path.suffix in {".js", ".css"} and lines(path) > MODULE] == []
+
+
 def test_no_server_function_is_longer_than_eighty_lines() -> None:
     assert [f"{relative(path)} {lines(path)}" for path in files() if path.suffix == ".lua" and lines(path) > LUA] == []
 

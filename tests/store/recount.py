@@ -20,7 +20,9 @@ BY_TYPE = {
     events.Unfilled: "count.unfilled",
     events.Cancelled: "count.cancelled",
     events.Reopened: "count.reopened",
+    events.TestSent: "count.tests",
 }
+PUSHED = {outcome: f"count.pushes_{outcome}" for outcome in ("sent", "failed", "gone", "expired")}
 
 
 async def recount(store: Store, market: str, redis_url: str) -> dict[str, int]:
@@ -51,6 +53,8 @@ def of_events(story: Iterable[events.AnyEvent]) -> Counter[str]:
             case events.WaveSent():
                 counts["count.waves" if event.kind == "wave" else "count.fills"] += 1
                 counts["count.proposals"] += len(event.asked)
+            case events.Pushed():
+                counts[PUSHED[event.outcome]] += 1
             case events.Accepted():
                 counts["sum.accept_ms"] += event.at - opened[event.b]
     return counts

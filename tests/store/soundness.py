@@ -3,6 +3,7 @@
 import struct
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha1
 from itertools import combinations
 from typing import Any
 
@@ -34,6 +35,7 @@ async def faults(store: Store, market: str, redis_url: str) -> list[str]:
             *(fault for pno in people for fault in _of_provider(client, market, pno, records)),
             *_of_timers(client, market, records),
             *_of_queues(client, market, people),
+            *_of_pushes(client, market, people, records),
         ]
         streamed = _streamed(client, market)
         for record in records:
@@ -88,6 +90,7 @@ def _of_provider(client: "Redis", market: str, pno: int, records: list[Record]) 
     yield from (f"provider {pno}: visits {one} and {two}" for one, two in combinations(held.values(), 2) if one.overlaps(two, gap))
     shown = {name.decode() for name in client.hkeys(key("open", market, pno))}
     right = {f"p{record.no}" for record, p in mine if p.state == "open"} | {f"b{bno}" for bno in held}
+    right |= {"t"} if client.zscore(key("trials", market), pno) is not None else set()
     if shown != right:
         yield f"provider {pno}: sees {sorted(shown)}, should see {sorted(right)}"
     slot, bucket = int(facts[b"slot"]), int(facts[b"bucket"])
@@ -107,6 +110,37 @@ def _of_queues(client: "Redis", market: str, people: Sequence[int]) -> Iterator[
     queues = client.keys(key("x_waiting", market, "*"))
     waiting = Counter(struct.unpack(">II", member)[0] for name in queues for member in client.zrange(name, 0, -1))
     yield from _differences("places in a queue of", waiting, dict.fromkeys(people, 1))
+
+
+def _state_of_test(client: "Redis", market: str, pno: int) -> str:
+    state: str = msgspec.msgpack.decode(client.hget(key("proposals", market, 0), pno))[0]
+    return state
+
+
+def _of_pushes(client: "Redis", market: str, people: Sequence[int], records: list[Record]) -> Iterator[str]:
+    """What is owed by push is looked at in time, and is of a proposal that is open or has just ended; who has an address is reachable."""
+    looked_at = {member.decode(): score for member, score in client.zrange(key("push_due", market), 0, -1, withscores=True)}
+    owed: dict[str, int] = {}
+    owners: dict[bytes, bytes] = {}
+    for pno in people:
+        addresses = client.hgetall(key("addresses", market, pno))
+        owners |= {
+            sha1(msgspec.msgpack.decode(kept)[1].encode()).hexdigest().encode(): f"{pno}:{device.decode()}".encode()
+            for device, kept in addresses.items()
+        }
+        if bool(addresses) != (client.hget(key("provider", market, pno), "push") == b"1"):
+            yield f"provider {pno}: has {len(addresses)} push addresses, his flag says otherwise"
+        for bno, raw in client.hgetall(key("pushes", market, pno)).items():
+            kept = msgspec.msgpack.decode(raw)
+            state = records[int(bno) - 1].proposals[pno].state if int(bno) else _state_of_test(client, market, pno)
+            if (state == "open") != (not kept.get("gone")):
+                yield f"provider {pno}: a push of a proposal that is {state}: {kept}"
+            if waiting := [one["due"] for one in kept["to"].values() if one["state"] != "sent"]:
+                owed[f"{pno}.{int(bno)}"] = min(waiting)
+            elif kept.get("gone"):
+                yield f"provider {pno}: a push of booking {int(bno)} is remembered for nothing"
+    yield from _differences("push due", looked_at, owed)
+    yield from _differences("owner of the address", client.hgetall(key("address_owners", market)), owners)
 
 
 def diary(client: "Redis", market: str, pno: int) -> dict[int, Span]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dispatch.errors import BadRequest
-from dispatch.store import Store
+from dispatch.store import Marks, Store
 from dispatch.store.calls import Calls, make_redis
 from tests.store.scene import HOUR, NOON, Scene, everything
 from tests.store.soundness import faults
@@ -423,9 +423,9 @@ async def test_a_receipt_counts_once_and_what_was_seen_was_received_r22(scene: S
     await scene.later(seconds=5)
     which = scene.proposal("ada", record)
     claims, ada = scene.store.claims, scene.numbers["ada"]
-    assert await claims.receipts(scene.market, [(ada, [], [which])]) == [5_000]
+    assert await claims.receipts(scene.market, [(ada, [], [which])]) == Marks([5_000], [0])
     await scene.later(seconds=5)
-    assert await scene.store.claims.receipts(scene.market, [(ada, [which], [which])]) == []
+    assert await scene.store.claims.receipts(scene.market, [(ada, [which], [which])]) == Marks()
     proposal = (await scene.record()).proposals[ada]
     assert (proposal.received_at, proposal.seen_at) == (NOON + 5_000, NOON + 5_000)
     assert (await scene.story())[2:] == ["Received", "Seen"]
@@ -435,7 +435,7 @@ async def test_a_receipt_counts_once_and_what_was_seen_was_received_r22(scene: S
 async def test_a_receipt_for_what_he_was_not_sent_is_ignored(scene: Scene, proposal: str) -> None:
     await scene.open()
     before = everything(scene.redis_url, scene.market)
-    assert await scene.store.claims.receipts(scene.market, [(scene.numbers["ada"], [proposal], [proposal])]) == []
+    assert await scene.store.claims.receipts(scene.market, [(scene.numbers["ada"], [proposal], [proposal])]) == Marks()
     assert everything(scene.redis_url, scene.market) == before
 
 

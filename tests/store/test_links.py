@@ -7,7 +7,7 @@ import pytest
 
 from dispatch.engine.upkeep import SILENT_MS, Upkeep
 from dispatch.store.calls import wall_ms
-from dispatch.store.links import DEVICES
+from dispatch.store.links import DEVICES, Linked
 from tests.store.scene import GATEWAY, Scene
 from tests.store.soundness import faults
 
@@ -122,9 +122,9 @@ async def test_a_sign_of_life_ends_a_pause_r40(scene: Scene) -> None:
     await scene.redis.hset(f"{{{scene.market}}}:p:{ada}", mapping={"paused": 1, "unanswered": 4})
     await scene.store.links.status(scene.market, ada, None, True, "phone")
     assert not (await scene.desk.provider(scene.market, "ada"))["paused"]
-    assert await scene.redis.hget(f"{{{scene.market}}}:l:{ada}", "phone") == f"{GATEWAY}|1|1".encode()
+    assert await scene.redis.hget(f"{{{scene.market}}}:l:{ada}", "phone") == f"{GATEWAY}|1|1|1".encode()
     await scene.store.links.status(scene.market, ada, None, False, "phone")
-    assert await scene.redis.hget(f"{{{scene.market}}}:l:{ada}", "phone") == f"{GATEWAY}|1|0".encode()
+    assert await scene.redis.hget(f"{{{scene.market}}}:l:{ada}", "phone") == f"{GATEWAY}|1|0|1".encode()
 
 
 async def test_one_who_is_paused_is_not_asked_until_he_gives_a_sign_of_life_r2_r40(scene: Scene) -> None:
@@ -214,3 +214,66 @@ async def test_whoever_was_not_reached_is_asked_when_he_is_back_r14(scene: Scene
     await scene.later(minutes=3)
     await scene.settle()
     assert await scene.states() == {"cleo": "open"}
+
+
+# -- generations ------------------------------------------------------------------------------------------------------
+
+
+async def entered(scene: Scene, gateway: str, conn: int, again: tuple[str, int] | None = None, device: str = "phone") -> Linked:
+    return await scene.store.links.connect(scene.market, scene.numbers["ada"], device, gateway, conn, again=again)
+
+
+async def link_of(scene: Scene, device: str = "phone") -> bytes:
+    return bytes(await scene.redis.hget(f"{{{scene.market}}}:l:{scene.numbers['ada']}", device))
+
+
+async def test_every_socket_of_a_provider_is_younger_than_those_before_p8(scene: Scene) -> None:
+    generations = [(await entered(scene, "gw-1", conn, device=device)).generation for conn, device in enumerate(("a", "b", "a", "b"), 5)]
+    assert generations == sorted(set(generations))
+
+
+async def test_a_gateway_that_was_away_does_not_take_a_device_back_from_a_newer_socket_p8(scene: Scene) -> None:
+    older = await entered(scene, "gw-1", 5)
+    newer = await entered(scene, "gw-2", 6)
+    async with scene.store.wakeups("gw-2") as wakeups, scene.listening(wakeups) as heard:
+        again = await entered(scene, "gw-1", 5, (older.epoch, older.generation))
+        assert (again.generation, again.epoch) == (0, older.epoch)
+        assert await link_of(scene) == f"gw-2|6|0|{newer.generation}".encode()
+        await scene.open()
+        assert (await heard()).closes == []  # nobody told the newer one to go
+    assert await faults(scene.store, scene.market, scene.redis_url) == []
+
+
+async def test_a_socket_that_was_taken_off_by_mistake_keeps_its_generation_p8(scene: Scene) -> None:
+    older = await entered(scene, "gw-1", 5)
+    await scene.store.links.gateway_gone("gw-1", [scene.market])
+    again = await entered(scene, "gw-1", 5, (older.epoch, older.generation))
+    assert again.generation == older.generation
+    assert await reachable(scene, "ada")
+    assert (await entered(scene, "gw-2", 6)).generation > older.generation
+
+
+async def test_a_store_that_forgot_the_last_second_counts_on_from_what_it_is_told_p8(scene: Scene) -> None:
+    known = (await scene.store.inbox.open_items(scene.market, scene.numbers["ada"])).epoch
+    assert (await entered(scene, "gw-1", 5, (known, 40))).generation == 40
+    assert (await entered(scene, "gw-2", 6)).generation == 41
+
+
+async def test_a_link_of_another_store_is_not_entered_again_p8(scene: Scene) -> None:
+    before = await link_of(scene)
+    again = await entered(scene, "gw-1", 5, ("restored", 7))
+    assert again.generation == 0
+    assert again.epoch != "restored"
+    assert await link_of(scene) == before
+
+
+async def test_a_link_entered_by_an_older_version_gives_way(scene: Scene) -> None:
+    await scene.redis.hset(f"{{{scene.market}}}:l:{scene.numbers['ada']}", "phone", "gw-old|3|1")
+    assert (await entered(scene, "gw-1", 5)).replaced == ("gw-old", 3)
+
+
+async def test_a_replaced_socket_does_not_speak_for_the_newer_one(scene: Scene) -> None:
+    older, newer = await entered(scene, "gw-1", 5), await entered(scene, "gw-2", 6)
+    for linked, background in ((older, "0"), (newer, "1")):
+        await scene.store.links.status(scene.market, scene.numbers["ada"], None, True, "phone", linked.generation)
+        assert await link_of(scene) == f"gw-2|6|{background}|{newer.generation}".encode()

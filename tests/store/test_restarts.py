@@ -12,12 +12,14 @@ import pytest
 from redis.exceptions import ResponseError
 
 from dispatch.errors import Unavailable
+from dispatch.messages import PushAddress
 from dispatch.settings import read
 from dispatch.store import Store, Wake
 from dispatch.store.calls import make_redis
 from dispatch.store.embedded import Embedded
 from dispatch.store.wakeups import Wakeups
-from tests.store.scene import HOUR, NOON, Scene, play
+from dispatch.wire import encode_json
+from tests.store.scene import GATEWAY, HOUR, NOON, Scene, play
 from tests.store.soundness import faults
 
 
@@ -87,6 +89,7 @@ async def test_every_call_says_unavailable_while_the_store_is_down_and_nothing_i
         "missed": lambda: store.inbox.missed([(scene.market, ada, 0)]),
         "turn": scene.turn,
         "due": lambda: store.outbox.due(1),
+        "pushes": lambda: store.pushes.due(1),
         "keep": lambda: store.ledger.begin(scene.market, "r"),
         "settings": lambda: store.markets.put_settings(scene.market, wave.settings),
         "gauges": lambda: store.gauges.read(scene.market),
@@ -128,6 +131,21 @@ async def test_a_win_that_was_told_survives_the_death_of_the_store_p2(scene: Sce
         crash(own_server)
         own_server.start()
         assert (await again(lambda booking_id=booking_id: scene.record(booking_id))).winner == scene.numbers["ada"]
+    assert await faults(scene.store, scene.market, scene.redis_url) == []
+
+
+async def test_a_push_that_is_owed_or_under_way_survives_the_death_of_the_store(scene: Scene, own_server: Embedded) -> None:
+    for name in ("ada", "ben"):
+        address = encode_json(PushAddress(kind="fcm", token=name))
+        await scene.store.links.connect(scene.market, scene.numbers[name], "phone", GATEWAY, 1, push=address)
+        await scene.disconnect(name)
+    await scene.open()
+    lent = next(push for push in await scene.store.pushes.due(100) if push.address.token == "ada")
+    crash(own_server)
+    own_server.start()
+    await again(lambda: scene.store.pushes.sent(lent))
+    await scene.cancel()
+    assert [(push.address.token, push.kind) for push in await scene.store.pushes.due(100)] == [("ada", "withdrawn")]
     assert await faults(scene.store, scene.market, scene.redis_url) == []
 
 

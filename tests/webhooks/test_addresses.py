@@ -1,19 +1,13 @@
 """Webhooks go to the public internet only, whatever a name or an address looks like."""
 
-import datetime
-import ipaddress
-import ssl
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from dispatch.model import WebhookTarget
 from dispatch.webhooks import BadSecret, BadUrl, Outcome, PrivateAddress, Verdict, addresses, check_target, client, deliver
 from dispatch.webhooks.addresses import is_public, refuse_private
+from tests.certificates import self_signed, server_side
 from tests.webhooks.receiver import SECRET, Receiver, receiving
 
 PRIVATE = (
@@ -112,11 +106,9 @@ async def test_the_certificate_is_checked_against_the_name_and_not_the_address(
 ) -> None:
     monkeypatch.setattr(addresses, "is_public", lambda address: True)
     monkeypatch.setattr(addresses, "resolve", _answers([["127.0.0.1"]]))
-    certificate, key = _self_signed("hooks.example", tmp_path)
+    certificate, key = self_signed("hooks.example", tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
-    async with receiving(context) as receiver, client(allow_private=False) as http:
+    async with receiving(server_side(certificate, key)) as receiver, client(allow_private=False) as http:
         assert (await deliver(http, receiver.target(host, "https"), "msg_1", 1, b"{}")).detail == outcome
 
 
@@ -127,26 +119,6 @@ def _answers(turns: list[list[str]]) -> object:
         return next(left)
 
     return resolve
-
-
-def _self_signed(host: str, folder: Path) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    now = datetime.datetime.now(datetime.UTC)
-    names = x509.SubjectAlternativeName([x509.DNSName(host), x509.IPAddress(ipaddress.ip_address("127.0.0.9"))])
-    certificate = (
-        x509.CertificateBuilder(issuer_name=name, subject_name=name, public_key=key.public_key(), serial_number=1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(names, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return folder / "cert.pem", folder / "key.pem"
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 -- accept: the one claim. Every win goes through here, whatever its cause.
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, p, id, proposal, bno, round, version, window, cause}
--- Replies: WON {booking}, LOST, EXPIRED, CANCELLED, ALREADY_YOURS, OVERLAP, VERSION_CONFLICT, NOT_ASKED, BAD_WINDOW, MISMATCH;
---          each but the last two is kept under the request id and returned to a repeat.
--- Source: SPEC.md R11, R15, R23; P1, P3, P4, P5, P7.
+-- Replies: WON {booking, took (ms by R22) or nil: not in a repeat}, LOST, EXPIRED, CANCELLED, ALREADY_YOURS, OVERLAP, VERSION_CONFLICT,
+--          NOT_ASKED, BAD_WINDOW, MISMATCH; each but the last two is kept under the request id and returned to a repeat. Tests: trial.lua
+-- Source: SPEC.md R11, R15, R22, R23, R25b; P1, P3, P4, P5, P7.
 local AFTER = { taken = 'LOST', cancelled = 'CANCELLED', expired = 'EXPIRED', overlap = 'OVERLAP', changed = 'VERSION_CONFLICT' }
 local LATE = { LOST = true, CANCELLED = true, EXPIRED = true }
 
@@ -40,11 +40,10 @@ end
 local function win(m, a, b, p, index, window)
   local now, gap = clock.now(), read.market(m).gap
   booking.move(m, b, 'accept', { 'winner', a.p, 'window', index, 'accepted_at', now })
-  p[S.answered] = now
-  seats.received(m, b.no, a.p, p) -- who answers has received
+  local took = seats.answered(m, b.no, a.p, p)
   seats.close(m, b.no, a.p, p, 'accepted')
   visits.hold(m, a.p, b.no, window, gap)
-  event.add(m, b.no, 'Accepted', { p = a.p, cause = a.cause, window = index, wave = p[S.wave] })
+  event.add(m, b.no, 'Accepted', { p = a.p, cause = a.cause, window = index, wave = p[S.wave], took = took })
   seats.withdraw_all(m, b, 'withdrawn', 'taken')
   seats.tell_gone(m, b, a.p, p, 'answered_elsewhere')
   local face = booking.tell(m, b, a.p, window)
@@ -53,7 +52,7 @@ local function win(m, a, b, p, index, window)
   gauge.add(m, 'count.accepted', 1)
   gauge.add(m, 'sum.accept_ms', now - tonumber(b.opened_at))
   call('HINCRBY', K.provider(m, a.p), 'answered', 1)
-  return reply('WON', { booking = booking.as_map(face) })
+  return { booking = booking.as_map(face) }, took
 end
 
 function verbs.accept(m, a)
@@ -61,6 +60,7 @@ function verbs.accept(m, a)
   local print = redis.sha1hex('a' .. a.proposal .. ':' .. a.version .. ':' .. a.window)
   local before = ledger.recall(kept, print)
   if before then return before end
+  if a.bno == trial.BOOKING then return ledger.keep(kept, print, trial.answer(m, a, 'accepted'), clock.wall() + 600000) end
   local b = booking.get(m, a.bno)
   local p = b and seats.get(m, a.bno, a.p)
   local no, index, window = refusal(m, a, b, p)
@@ -69,6 +69,9 @@ function verbs.accept(m, a)
     event.add(m, b.no, 'AcceptedTooLate', { p = a.p, outcome = no })
     gauge.add(m, 'count.accepts_late', 1)
   end
-  local answer = no and reply(no) or win(m, a, b, p, index, window)
-  return ledger.keep(kept, print, answer, b and booking.remembered(b) or clock.wall() + 600000)
+  local fields, took = {}, nil
+  if not no then fields, took = win(m, a, b, p, index, window) end
+  ledger.keep(kept, print, reply(no or 'WON', fields), b and booking.remembered(b) or clock.wall() + 600000)
+  fields.took = took
+  return reply(no or 'WON', fields)
 end

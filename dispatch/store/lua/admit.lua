@@ -12,6 +12,7 @@ function verbs.admit(m, a)
       call('HSET', key, 'status', one[2])
       record.refresh(m, one[1])
       event.note(m, 'ProviderPut', { p = one[1], created = true })
+      if one[2] == 'inactive' and call('EXISTS', K.links(m, one[1]), K.addresses(m, one[1])) > 0 then rights.block(m, one[1]) end
     end
   end
   if #written > 0 then call('ZREM', K.unwritten(m), unpack(written)) end

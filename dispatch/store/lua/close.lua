@@ -29,6 +29,7 @@ local function narrow(m, b, pno, p, place, life)
   p[S.windows] = left
   if p[S.live] == 1 and life then p[S.answer_by] = math.min(life, b.deadline) end -- it was cut short by a deadline that is gone
   if #left > 0 then propose.show(m, b, pno, p) else seats.withdraw(m, b, pno, p, 'expired', 'expired') end
+  if #left > 0 then pushes.outlive(m, b, pno) end
 end
 
 local function drop_windows(m, a, b, kept, place)

@@ -3,8 +3,7 @@
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, id, seen (his version as the caller saw it, 0: new), settings, status, trade, rank or nil {tier, score, bucket},
 --       facts and writes (see lib/index.lua), until (first quarter not indexed), basis (what else his bits depend on)}
--- Replies: CREATED or REPLACED {p, more (put_rest must follow), left {bucket, slot} or nil (a slot for `sweep`)}, STALE (another version
---          is there, or one not yet written)
+-- Replies: CREATED or REPLACED {p, more (put_rest follows), left {bucket, slot} or nil (to sweep)}, STALE (not as seen, or unwritten)
 -- Source: SPEC.md R2-R5, R15; PROTOCOL.md section 1.
 local SOON = 5000 -- ms after which a worker goes on with what is not written yet
 
@@ -60,8 +59,8 @@ end
 
 function verbs.put_provider(m, a)
   local begun, pno = clock.busy(), tonumber(call('HGET', K.provider_ids(m), a.id))
-  local fresh, version, rest = not pno, 0, false
-  if pno then version, rest = unpack(call('HMGET', K.provider(m, pno), 'version', 'rest')) end
+  local fresh, version, rest, was = not pno, 0, false, nil
+  if pno then version, rest, was = unpack(call('HMGET', K.provider(m, pno), 'version', 'rest', 'status')) end
   if tonumber(version) ~= a.seen or rest then return reply('STALE') end
   pno = pno or create(m, a)
   local slot, asked, left = move(m, pno, a)
@@ -69,6 +68,7 @@ function verbs.put_provider(m, a)
   local more = settle(m, pno, a, { 1, 1 }, begun)
   event.note(m, 'ProviderPut', { p = pno, created = fresh })
   if a.status ~= 'approved' then seats.recall(m, pno, 'ops', function() return true end) end
+  if a.status == 'inactive' and was ~= 'inactive' then rights.block(m, pno) end
   return reply(fresh and 'CREATED' or 'REPLACED', { p = pno, more = more, left = left })
 end
 

@@ -1,8 +1,8 @@
 -- receipt: devices say which proposals reached them, and which were on their screens (so they reached them too).
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, list {{pno, received {{bno, round}..}, seen {{bno, round}..}}..}}
--- Replies: DONE {delays = ms from sent to received, one for each proposal first received now}
--- Source: SPEC.md R14, R22.
+-- ARGV: 1 msgpack {m, list {{pno, received {{bno, round, device}..}, seen {{bno, round, device}..}}..}}; the device for tests alone
+-- Replies: DONE {received = ms from sending, for each proposal first received now; seen = ms from its receipt, for each first seen now}
+-- Source: SPEC.md R14, R22, R25b.
 
 -- The proposal, unless it is not his, or of another round.
 local function his(m, pno, which)
@@ -10,21 +10,23 @@ local function his(m, pno, which)
   return p and p[S.round] == which[2] and p or nil
 end
 
--- Marks one of his proposals; the delay from sending, when this is the first word of it.
-local function mark(m, pno, which, on_screen)
+-- Marks one of his proposals; the delays, where this is the first word of it.
+local function mark(m, pno, which, on_screen, out)
+  if which[1] == trial.BOOKING then return trial.mark(m, pno, which, on_screen) end
   local p = his(m, pno, which)
-  if not p then return nil end
+  if not p then return end
   local first = seats.received(m, which[1], pno, p)
   local shown = on_screen and seats.seen(m, which[1], pno, p)
   if first or shown then seats.put(m, which[1], pno, p) end
-  return first and p[S.received] - p[S.sent] or nil
+  if first then out.received[#out.received + 1] = p[S.received] - p[S.sent] end
+  if shown then out.seen[#out.seen + 1] = p[S.seen] - p[S.received] end
 end
 
 function verbs.receipt(m, a)
-  local delays = {}
+  local out = { received = {}, seen = {} }
   for _, one in ipairs(a.list) do
-    for _, which in ipairs(one[2]) do delays[#delays + 1] = mark(m, one[1], which, false) end
-    for _, which in ipairs(one[3]) do delays[#delays + 1] = mark(m, one[1], which, true) end
+    for _, which in ipairs(one[2]) do mark(m, one[1], which, false, out) end
+    for _, which in ipairs(one[3]) do mark(m, one[1], which, true, out) end
   end
-  return reply('DONE', { delays = delays })
+  return reply('DONE', out)
 end

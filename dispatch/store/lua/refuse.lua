@@ -1,8 +1,9 @@
 -- refuse: a provider says no. It costs him nothing; when it was the last live answer, the next wave is owed at once.
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, p, id, proposal, bno, round, version, reason (his words) or nil}
--- Replies: DONE, NOT_ASKED, VERSION_CONFLICT, MISMATCH; each but the last is kept under the request id and returned to a repeat.
--- Source: SPEC.md R13, R20, P14b; PROTOCOL.md section 2.
+-- Replies: DONE {took (ms by R22) or nil: not in a repeat}, NOT_ASKED, VERSION_CONFLICT, MISMATCH; each but the last is kept under the
+--          request id and returned to a repeat. A test proposal: see lib/trial.lua
+-- Source: SPEC.md R13, R20, R22, R25b, P14b; PROTOCOL.md section 2.
 local function refusal(a, b, p)
   if not p or p[S.round] ~= a.round then return 'NOT_ASKED' end
   if b.version ~= a.version then return 'VERSION_CONFLICT' end
@@ -11,15 +12,15 @@ local function refusal(a, b, p)
 end
 
 local function record_no(m, a, b, p)
-  p[S.answered] = clock.now()
-  seats.received(m, b.no, a.p, p) -- who answers has received
+  local took = seats.answered(m, b.no, a.p, p)
   seats.close(m, b.no, a.p, p, 'refused')
   if a.reason then call('HSET', K.who(m, b.no), 'no:' .. a.p, a.reason) end
-  event.add(m, b.no, 'Refused', { p = a.p, wave = p[S.wave] })
+  event.add(m, b.no, 'Refused', { p = a.p, wave = p[S.wave], took = took })
   seats.tell_gone(m, b, a.p, p, 'answered_elsewhere')
   gauge.add(m, 'count.refused', 1)
   call('HINCRBY', K.provider(m, a.p), 'answered', 1)
   if tonumber(call('HGET', K.booking(m, b.no), 'live')) <= 0 then booking.attend(m, b.no) end
+  return took
 end
 
 function verbs.refuse(m, a)
@@ -27,9 +28,11 @@ function verbs.refuse(m, a)
   local print = redis.sha1hex('r' .. a.proposal .. ':' .. a.version .. ':' .. (a.reason or ''))
   local before = ledger.recall(kept, print)
   if before then return before end
+  if a.bno == trial.BOOKING then return ledger.keep(kept, print, trial.answer(m, a, 'refused'), clock.wall() + 600000) end
   local b = booking.get(m, a.bno)
   local p = b and seats.get(m, a.bno, a.p)
-  local word = refusal(a, b, p)
-  if not word then record_no(m, a, b, p) end
-  return ledger.keep(kept, print, reply(word or 'DONE'), b and booking.remembered(b) or clock.wall() + 600000)
+  local word, took = refusal(a, b, p), nil
+  if not word then took = record_no(m, a, b, p) end
+  ledger.keep(kept, print, reply(word or 'DONE'), b and booking.remembered(b) or clock.wall() + 600000)
+  return reply(word or 'DONE', { took = took })
 end

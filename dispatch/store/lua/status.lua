@@ -1,6 +1,6 @@
 -- status: a provider switches himself on or off, or an app goes to the background; a sign of life ends a pause (R40).
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, p, device, available or nil, background or nil}
+-- ARGV: 1 msgpack {m, p, device, available or nil, background or nil, gen (of the link that says so) or nil}
 -- Replies: DONE
 -- Source: PROTOCOL.md section 2 (status).
 function verbs.status(m, a)
@@ -8,8 +8,9 @@ function verbs.status(m, a)
   if a.available ~= nil then call('HSET', key, 'off', a.available and 0 or 1) end
   call('HDEL', key, 'paused', 'unanswered')
   local link = a.background ~= nil and call('HGET', links, a.device)
-  if link then
-    call('HSET', links, a.device, string.match(link, '^[^|]+|%d+|') .. (a.background and 1 or 0))
+  local head, gen = string.match(link or '', '^([^|]+|%d+|)%d(.*)$')
+  if head and (not a.gen or gen == '|' .. a.gen) then -- a socket that was replaced does not speak for the one that is there
+    call('HSET', links, a.device, head .. (a.background and 1 or 0) .. gen)
   end
   record.refresh(m, a.p)
   return reply('DONE')

@@ -18,14 +18,19 @@ local function shown(b, p)
   return out
 end
 
--- Shows a proposal, new or changed, to every device of its provider.
-function propose.show(m, b, pno, p)
-  booking.load(m, b)
+-- Writes a proposal, new or changed, to every device of its provider: the message and its place in his stream.
+function propose.write(m, b, pno, p)
   local far = p[S.far] >= 0 and math.floor(p[S.far] / 100 + 0.5) * 100 or null
   local facts = inbox.body('windows', shown(b, p), 'distance_m', far, 'known_client', false)
-  local frame, seq = inbox.push(m, pno, 9, inbox.body('type', 'proposal', 'proposal', seats.id(b.no, p[S.round], pno),
-    'version', b.version, 'expires_at', b.deadline, 'answer_by', p[S.answer_by], 'wave', p[S.wave], 'kind', p[S.kind],
-    'reasons', {}) .. '\167booking' .. string.char(0x80 + 3 + b.face_pairs) .. b.face .. facts)
+  return inbox.push(m, pno, 10, inbox.body('type', 'proposal', 'proposal', seats.id(b.no, p[S.round], pno),
+    'version', b.version, 'at', clock.now(), 'expires_at', b.deadline, 'answer_by', p[S.answer_by], 'wave', p[S.wave],
+    'kind', p[S.kind], 'reasons', {}) .. '\167booking' .. string.char(0x80 + 3 + b.face_pairs) .. b.face .. facts)
+end
+
+-- Shows a proposal, which is open from now on.
+function propose.show(m, b, pno, p)
+  booking.load(m, b)
+  local frame, seq = propose.write(m, b, pno, p)
   call('HSET', K.open(m, pno), 'p' .. b.no, frame)
   p[S.seq] = seq
   seats.put(m, b.no, pno, p)
@@ -36,6 +41,7 @@ local function send(m, b, r, plan, now)
     plan.urgency })
   record.asked(m, r, now)
   seats.count(m, r.pno, 1)
+  pushes.ask(m, b, r.pno, 'proposal', b.round)
 end
 
 -- Buckets that were crowded begin their next search where this crowd ended.
@@ -51,9 +57,8 @@ end
 function propose.wave(m, b, plan, counting)
   local now = clock.now()
   local count = counting and tally.begin()
-  local chosen, crowded = find.first(m, propose.query(m, b, plan.minute, now), plan.size, count)
+  local asked, chosen, crowded = {}, find.first(m, propose.query(m, b, plan.minute, now), plan.size, count)
   turn(m, crowded, chosen)
-  local asked = {}
   for _, r in ipairs(chosen) do
     if #r.windows > 0 then -- else the travel gap has just changed, and his place in the index has not yet
       asked[#asked + 1] = r.pno
@@ -61,8 +66,7 @@ function propose.wave(m, b, plan, counting)
     end
   end
   if #asked > 0 then propose.record(m, b, plan, asked, now) end
-  if count then return asked, count.n, count.from end
-  return asked
+  return asked, count and count.n, count and count.from
 end
 
 function propose.record(m, b, plan, asked, now)

@@ -15,6 +15,15 @@ function seats.received(m, bno, pno, p)
   return true
 end
 
+-- He answers: whoever does has received. How long he took by R22 (ms): since it was seen, else since it was received; nil when nothing
+-- was confirmed before, for then no clock ran.
+function seats.answered(m, bno, pno, p)
+  local since = p[S.seen] ~= 0 and p[S.seen] or p[S.received]
+  p[S.answered] = clock.now()
+  seats.received(m, bno, pno, p)
+  if since ~= 0 then return p[S.answered] - since end
+end
+
 -- It was on a screen: whether for the first time.
 function seats.seen(m, bno, pno, p)
   if p[S.seen] ~= 0 then return false end

@@ -25,4 +25,5 @@ function seats.id(bno, round, pno) return bno .. '.' .. round .. '.' .. pno end
 function seats.tell_gone(m, b, pno, p, reason)
   inbox.push(m, pno, 4, inbox.body('type', 'withdrawn', 'proposal', seats.id(b.no, p[S.round], pno), 'version', b.version,
     'reason', reason))
+  pushes.replace(m, b, pno, p)
 end

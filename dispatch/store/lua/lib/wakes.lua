@@ -1,7 +1,7 @@
 -- Bringing messages to the gateways that hold their readers. What is lost on the way is read from the inbox later.
 
 -- A message to a gateway: the length of its head (4 bytes), the head {p = providers, n = length of the frame for each, c = connections to
--- close {provider, connection}}, the frames.
+-- close {provider, connection}, r = there is news of rights}, the frames.
 function news.wake(m, gateway, head, frames)
   local packed = cmsgpack.pack(head)
   call('SPUBLISH', K.gateway_wakes(m, gateway), struct.pack('>I4', #packed) .. packed .. table.concat(frames))

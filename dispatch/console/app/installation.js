@@ -1,0 +1,31 @@
+// What this installation is like: where its gateway is, where tokens come from, whether it sends notifications.
+
+import * as push from "./push.js";
+
+const KEPT = "installation"; // it belongs to the page, not to who is signed in
+const AGAIN_MS = 2_000;
+
+/** As the engine says now, else as it said last; if it never did, once it does. */
+export async function read() {
+  const last = JSON.parse(localStorage.getItem(KEPT));
+  while (true) {
+    try {
+      return await told(last);
+    } catch {
+      if (last) return last;
+      await new Promise((wake) => setTimeout(wake, AGAIN_MS));
+    }
+  }
+}
+
+async function told(last) {
+  const answer = await fetch("/app/settings", { cache: "no-store" });
+  if (!answer.ok) throw new TypeError(String(answer.status));
+  const settings = { ...(await answer.json()), push_key: await push.key().catch(() => last?.push_key ?? null) };
+  localStorage.setItem(KEPT, JSON.stringify(settings));
+  return settings;
+}
+
+export function deviceUrl({ device_url: named, device_port: port }) {
+  return named ?? `${location.protocol === "https:" ? "wss" : "ws"}://${location.hostname}:${port}/v1/device`;
+}
