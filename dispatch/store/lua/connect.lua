@@ -1,8 +1,8 @@
 -- connect: a device's socket is open at a gateway; it replaces an older one of the same device. A gateway that was away enters its sockets
 -- again, each with its generation (`gen`): one that a newer socket has replaced meanwhile stays out, and so does one of another store.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, p, id (nil: not to be compared), device, gateway, conn, token_gen (generation of its token), background, push (its address; '': it has none; nil:
---       as it was), most (devices a provider), gen and epoch or nil}
+-- ARGV: 1 msgpack {m, p, id (nil: not to be compared), device, gateway, conn, token_gen (generation of its token), background,
+--       push (its address; '': it has none; nil: as it was), most (devices a provider), gen and epoch or nil}
 -- Replies: LINKED {seq, epoch, gen, devices, replaced {gateway, conn} or nil}, STALE {epoch}, TOO_MANY, UNKNOWN, BLOCKED (his account),
 --          REVOKED (the token)
 -- Source: SPEC.md R2, R14, P8; PROTOCOL.md section 2.
