@@ -53,9 +53,9 @@ def test_an_event_survives_the_wire(kind: type[events.Event]) -> None:
 
 def sample(name: str) -> Any:
     """A value that fits a field of that name."""
-    lists = {"asked": [1, 2], "services": ["cut"], "windows": [[1, 2]]}
-    words = {"urgency", "kind", "cause", "outcome", "reason", "by"}
-    return lists.get(name, True if name in ("delivered", "override", "created") else "x" if name in words else 7)
+    lists = {"asked": [1, 2], "services": ["cut"], "windows": [[1, 2]], "visit": [1, 2]}
+    words = {"urgency", "kind", "cause", "outcome", "reason", "by", "declared", "currency"}
+    return lists.get(name, True if name in ("delivered", "override", "created", "blocked", "free", "all") else "x" if name in words else 7)
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,12 @@ class Provider:
     connected: bool = True
     available: bool = True
     asked_at: int = 0
+    unanswered: int = 0
+    paused: bool = False
+
+    def acts(self) -> None:
+        """Whatever he does ends a pause."""
+        self.unanswered, self.paused = 0, False
 
 
 def facts(booking: Booking | Record) -> dict[str, Any]:
@@ -165,7 +171,7 @@ class Model:
 
     def accept(self, pno: int, id_: str, bno: int, version: int, window: int) -> str:
         """A provider says yes."""
-        return self._once(f"{pno}:{id_}", ("yes", bno, version, window), lambda: self._claim(self.bookings[bno], pno, version, window))
+        return self._once(f"{pno}:{id_}", ("yes", bno, version, window), lambda: self._claim(self.bookings[bno], pno, version, window), pno)
 
     def _claim(self, b: Booking, pno: int, version: int, window: int) -> str:
         p = b.proposals.get(pno)
@@ -203,7 +209,7 @@ class Model:
 
     def refuse(self, pno: int, id_: str, bno: int, version: int) -> str:
         """A provider says no."""
-        return self._once(f"{pno}:{id_}", ("no", bno, version), lambda: self._refused(self.bookings[bno], pno, version))
+        return self._once(f"{pno}:{id_}", ("no", bno, version), lambda: self._refused(self.bookings[bno], pno, version), pno)
 
     def _refused(self, b: Booking, pno: int, version: int) -> str:
         p = b.proposals.get(pno)
@@ -232,9 +238,10 @@ class Model:
 
     def _cancelled(self, b: Booking, by: str) -> str:
         before = b.state
-        if not self._move(b, Move.REOPEN if by == "provider" else Move.CANCEL):
+        again = by == "provider" and not (b.client in self.blacklist and self.moves[before].get(Move.REOPEN))
+        if not self._move(b, Move.REOPEN if again else Move.CANCEL):
             return "conflict"
-        if by == "provider" and b.winner is not None:
+        if again and b.winner is not None:
             self._reopen(b, b.winner)
         elif before == "searching":
             self._withdraw_all(b, "withdrawn", "cancelled")
@@ -243,6 +250,7 @@ class Model:
         return str(b.state.value)
 
     def _reopen(self, b: Booking, pno: int) -> None:
+        b.urgency = waves.urgency_of(self.settings, b.start, self.now)
         b.ends = tuple(waves.reopened_deadline(window.start, self.now) for window in b.windows)
         b.deadline, b.paced_at, b.tried, b.winner, b.window = min(b.ends), self.now, False, None, None
         self._end(b, b.proposals[pno], "withdrawn", "cancelled")
@@ -263,6 +271,9 @@ class Model:
         """A client may not book any more, or may again."""
         known = client in self.blacklist
         (self.blacklist.add if on else self.blacklist.discard)(client)
+        for b in self.bookings.values():
+            if on and b.client == client and b.state == "searching":
+                self._cancelled(b, "ops")
         return "on" if on else "off" if known else "not_found"
 
     def employ(self, pno: int, settings: ProviderSettings) -> str:
@@ -294,6 +305,10 @@ class Model:
             return self._close(b)
         for pno in step.fade:
             b.proposals[pno].live = False
+            one = self.people[pno]
+            if b.proposals[pno].received_at > 0:
+                one.unanswered += 1
+                one.paused |= one.unanswered >= self.settings.pause_after
         for pno in step.replace:
             b.proposals[pno].replaced = True
         b.due, b.urgency = step.due, step.urgency
@@ -316,7 +331,7 @@ class Model:
     def _person(self, one: Provider, b: Booking) -> Person:
         return Person(
             no=one.no, settings=one.settings, shape=from_model(one.settings.zone), visits=self._visits(one.no),
-            blocked=(one.no, b.client) in self.apart, reachable=one.connected, available=one.available, live=self.live(one.no),
+            blocked=(one.no, b.client) in self.apart, reachable=one.connected, available=one.available, paused=one.paused, live=self.live(one.no),
             asked=one.no in b.proposals, asked_at=one.asked_at,
         )  # fmt: skip
 
@@ -349,11 +364,13 @@ class Model:
 
     # -- what they have in common -------------------------------------------------------------------------------------
 
-    def _once(self, id_: str, asked: Any, decide: Callable[[], str], mismatch: str = "bad_request") -> str:
+    def _once(self, id_: str, asked: Any, decide: Callable[[], str], by: int = 0, mismatch: str = "bad_request") -> str:
         """A repeat is told what was told before; another thing under the same id is a mistake, and no answer is kept of one."""
         if id_ in self.answers:
             before, word = self.answers[id_]
             return word if before == asked else mismatch
+        if by:
+            self.people[by].acts()
         word = decide()
         if word != "bad_request":
             self.answers[id_] = asked, word

@@ -39,6 +39,7 @@ CHANGES: list[dict[str, Any]] = [
     {},
     {"open_proposals_cap": 1},
     {"travel_gap_s": 7_200},
+    {"pause_after": 1},
     {"quiet_hours": {"from": "13:00", "to": "16:00"}},
     {"cadence": [{"class": "last_minute", "lead_under_s": None, "size": 1, "pause_s": 60}]},
 ]
@@ -229,6 +230,7 @@ class Market(RuleBasedStateMachine):
         number = self.scene.numbers[who]
         self.runner.run(self.scene.store.links.status(self.scene.market, number, available, None, "phone"))
         self.model.people[number].available = available
+        self.model.people[number].acts()
 
     def employ(self, who: str, status: str) -> None:
         async def real() -> str:
