@@ -172,7 +172,7 @@ WORDS = {  # why a provider is left out, in words he can read (R8)
     Reason.OVERLAP: "you hold another visit at that time, travel included",
     Reason.BLOCKED: "you and this client are not matched",
     Reason.UNREACHABLE: "none of your devices was connected, or you were switched off",
-    Reason.PAUSED: "proposals to you are paused until you open the app",
+    Reason.PAUSED: "proposals to you are paused, as several stayed without an answer; opening the app, or any answer, ends that",
     Reason.CAP: "you have as many open proposals as you can have at once",
     Reason.ASKED: "you were asked already",
     Reason.DO_NOT_DISTURB: "it is within your do-not-disturb hours",

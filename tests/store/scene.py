@@ -138,14 +138,16 @@ class Scene:
 
     # -- bookings -------------------------------------------------------------------------------------------------
 
-    def request(self, booking_id: str = "b-1", *, lead: float = 4, leads: tuple[float, ...] = (), **changes: Any) -> BookingRequest:
-        """A visit of one hour that starts in ``lead`` hours (or ``leads``: several windows)."""
+    def request(
+        self, booking_id: str = "b-1", *, lead: float = 4, leads: tuple[float, ...] = (), now: int | None = None, **changes: Any
+    ) -> BookingRequest:
+        """A visit of one hour that starts in ``lead`` hours (or ``leads``: several windows), from ``now`` on if that is another time."""
         right = {
             "booking_id": booking_id,
             "client_id": "c-1",
             "place": PLACE,
             "services": ["cut"],
-            "windows": [{"start": when(self.now, hours), "end": when(self.now, hours + 1)} for hours in leads or (lead,)],
+            "windows": [{"start": when(now or self.now, hours), "end": when(now or self.now, hours + 1)} for hours in leads or (lead,)],
         }
         return msgspec.convert(right | changes, BookingRequest)
 
@@ -189,14 +191,18 @@ class Scene:
             await self.settle()
         raise AssertionError(f"{booking_id} never asks {name}")
 
-    async def cancel(self, booking_id: str = "b-1", by: str = "client", rid: str | None = None, reason: str = "") -> str:
+    async def cancel(
+        self, booking_id: str = "b-1", by: str = "client", rid: str | None = None, reason: str = "", declares: str | None = None
+    ) -> str:
         """The booking's state afterwards."""
-        request = msgspec.convert({"by": by, "reason": reason}, CancelRequest)
+        request = msgspec.convert({"by": by, "reason": reason, "declares": declares}, CancelRequest)
         return str((await self.desk.cancel(self.market, booking_id, request, rid or self.fresh("cancel")))["state"])
 
-    async def move(self, booking_id: str = "b-1", *, rid: str | None = None, ops: bool = False, **windows: Any) -> str:
+    async def move(
+        self, booking_id: str = "b-1", *, rid: str | None = None, ops: bool = False, now: int | None = None, **windows: Any
+    ) -> str:
         """The booking's state afterwards."""
-        said = {"windows": self.request(**windows).windows} | ({"override": {"reason": "ops said so"}} if ops else {})
+        said = {"windows": self.request(now=now, **windows).windows} | ({"override": {"reason": "ops said so"}} if ops else {})
         request = msgspec.convert(msgspec.to_builtins(said), MoveRequest)
         return str((await self.desk.aftermath.move(self.market, booking_id, request, rid or self.fresh("move"), ops))["state"])
 
@@ -211,10 +217,10 @@ class Scene:
         return str((await self.desk.aftermath.late(self.market, booking_id, LateRequest(**how), rid or self.fresh("late")))["state"])
 
     async def search_again(
-        self, booking_id: str = "b-1", rid: str | None = None, until: float | None = None, reason: str = "he did not come", **windows: Any
+        self, booking_id: str = "b-1", rid: str | None = None, until: float | None = None, now: int | None = None, **windows: Any
     ) -> str:
         """Ops want another; ``until``: in so many hours."""
-        said = {"windows": self.request(**windows).windows, "until": until and when(self.now, until), "reason": reason}
+        said = {"windows": self.request(now=now, **windows).windows, "until": until and when(self.now, until), "reason": "he did not come"}
         request = msgspec.convert(msgspec.to_builtins(said), SearchAgainRequest)
         return str((await self.desk.aftermath.search_again(self.market, booking_id, request, rid or self.fresh("again")))["state"])
 
