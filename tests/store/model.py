@@ -447,7 +447,7 @@ class Model:
             if p.state != "open":
                 continue
             p.windows = [place[i] for i in p.windows if i in place]
-            p.answer_by = min(lives[pno], b.deadline) if p.live else p.answer_by
+            p.answer_by = min(lives[pno], b.deadline) if p.live and p.wave else p.answer_by  # the hold stays what it was
             if not p.windows:
                 self._end(b, p, "expired", "expired")
         self._attend(b)
