@@ -39,7 +39,8 @@ class Opened(BookingEvent, frozen=True, kw_only=True, tag=True):
 
 
 class WaveSent(BookingEvent, frozen=True, kw_only=True, tag=True):
-    """Providers were asked. ``kind``: wave, or fill (seats of the undelivered). ``late``: ms after max(due, ready) (P6)."""
+    """Providers were asked. ``kind``: wave, fill (seats of the undelivered), or hold (one alone before the waves, as wave 0). ``late``: ms
+    after max(due, ready) (P6)."""
 
     wave: int
     kind: str
@@ -129,16 +130,99 @@ class Unfilled(BookingEvent, frozen=True, kw_only=True, tag=True):
 
 
 class Cancelled(BookingEvent, frozen=True, kw_only=True, tag=True):
-    """The client or ops ended it."""
+    """It was ended ``by`` the client, ops, or its holder; ``blocked``: as its client has been blacklisted (R29). What follows is told where
+    ``p`` held it, and as in Reopened."""
 
     by: str
+    blocked: bool = False
+    p: int | None = None
+    early: int | None = None
+    declared: str | None = None
+    free: bool = False
 
 
 class Reopened(BookingEvent, frozen=True, kw_only=True, tag=True):
-    """Its winner ``p`` cancelled: it searches again, until ``deadline`` (R35)."""
+    """Its winner ``p`` cancelled ``early`` ms before the start: it searches again, until ``deadline`` (R35). ``declared``: illness or
+    force_majeure, by his own word; ``free``: he had been told that it costs him nothing (R23, R29)."""
 
     p: int
     deadline: int
+    urgency: str | None = None
+    early: int | None = None
+    declared: str | None = None
+    free: bool = False
+
+
+class Moved(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """The client wants other windows (R36): it searches, in a new round, until ``deadline``; ``p`` held it. ``override`` as in Opened."""
+
+    windows: tuple[Window, ...]
+    deadline: int
+    urgency: str
+    p: int | None = None
+    override: bool = False
+
+
+class Completed(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """The visit took place (R38): who served which client, when, and for how much (cents)."""
+
+    p: int
+    client: int
+    visit: Window
+    price: int
+    currency: str
+
+
+class NoShow(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """He did not come, as was said ``after`` ms of the visit had passed (R37)."""
+
+    p: int
+    by: str
+    after: int
+
+
+class Late(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """He comes late, as was said ``after`` ms of the visit had passed (before its start: less than 0); ``minutes``, if somebody knows."""
+
+    p: int
+    by: str
+    after: int
+    minutes: int | None = None
+
+
+class SearchedAgain(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """On ops' word another provider is looked for instead of ``p``, who did not come or is late, until ``deadline`` (R37)."""
+
+    p: int
+    windows: tuple[Window, ...]
+    deadline: int
+    urgency: str
+
+
+class Reported(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """He reports a proposal, or its client (R25)."""
+
+    p: int
+    client: int
+
+
+class Paused(Event, frozen=True, kw_only=True, tag=True):
+    """A provider left so many proposals in a row ``unanswered`` that he is not asked until he does something (R40)."""
+
+    p: int
+    unanswered: int
+
+
+class Resumed(Event, frozen=True, kw_only=True, tag=True):
+    """A provider who was paused did something."""
+
+    p: int
+
+
+class Freed(Event, frozen=True, kw_only=True, tag=True):
+    """A visit has left a provider's diary before its time: bookings that wait may meet him (R18)."""
+
+    p: int
 
 
 class TestSent(Event, frozen=True, kw_only=True, tag=True):
@@ -177,9 +261,9 @@ class Unblocked(Event, frozen=True, kw_only=True, tag=True):
 
 OfBooking = (
     Opened | WaveSent | Received | Seen | Pushed | Faded | Replaced | Refused | Accepted | AcceptedTooLate | Withdrawn | WindowsDropped
-    | Unfilled | Cancelled | Reopened
+    | Unfilled | Cancelled | Reopened | Moved | Completed | NoShow | Late | SearchedAgain | Reported
 )  # fmt: skip
-AnyEvent = OfBooking | ProviderPut | TokensRevoked | Blocked | Unblocked | TestSent
+AnyEvent = OfBooking | ProviderPut | TokensRevoked | Blocked | Unblocked | TestSent | Paused | Resumed | Freed
 TYPES: Mapping[str, type[Event]] = {kind.__name__: kind for kind in AnyEvent.__args__}
 
 _events: "msgspec.msgpack.Decoder[AnyEvent]" = msgspec.msgpack.Decoder(AnyEvent)
@@ -263,6 +347,13 @@ def _reopened(view: BookingView, event: Reopened) -> BookingView:
     return replace(_ended(view, event.p, "withdrawn"), state="searching", winner=None, window=None, deadline=event.deadline)
 
 
+def _anew(view: BookingView, event: Moved | SearchedAgain) -> BookingView:
+    left = view if event.p is None else _ended(view, event.p, "withdrawn")
+    return replace(
+        left, state="searching", winner=None, window=None, windows=event.windows, deadline=event.deadline, version=view.version + 1, wave=0
+    )
+
+
 def _dropped(view: BookingView, event: WindowsDropped) -> BookingView:
     return replace(view, windows=event.windows, deadline=event.deadline, version=view.version + 1)
 
@@ -282,4 +373,10 @@ _FOLDS: Mapping[type[Event], Callable[[BookingView, Any], BookingView]] = {
     Unfilled: lambda view, _: replace(view, state="unfilled"),
     Cancelled: lambda view, _: replace(view, state="cancelled"),
     Reopened: _reopened,
+    Moved: _anew,
+    Completed: lambda view, _: replace(view, state="completed"),
+    NoShow: lambda view, _: replace(view, state="no_show"),
+    Late: lambda view, _: view,
+    SearchedAgain: _anew,
+    Reported: lambda view, _: view,
 }

@@ -15,6 +15,8 @@ class BookingState(StrEnum):
     ACCEPTED = "accepted"
     UNFILLED = "unfilled"
     CANCELLED = "cancelled"
+    COMPLETED = "completed"
+    NO_SHOW = "no_show"
 
 
 class ProposalState(StrEnum):
@@ -34,15 +36,22 @@ class Move(StrEnum):
     CLOSE = "close"
     CANCEL = "cancel"
     REOPEN = "reopen"
+    MOVE = "move"
+    COMPLETE = "complete"
+    NO_SHOW = "no_show"
+    SEARCH_AGAIN = "search_again"
 
 
 _S = BookingState
+_ANEW = dict.fromkeys((Move.REOPEN, Move.MOVE, Move.SEARCH_AGAIN), _S.SEARCHING)
 
 MOVES: Mapping[BookingState, Mapping[Move, BookingState]] = {
-    _S.SEARCHING: {Move.ACCEPT: _S.ACCEPTED, Move.CLOSE: _S.UNFILLED, Move.CANCEL: _S.CANCELLED},
-    _S.ACCEPTED: {Move.CANCEL: _S.CANCELLED, Move.REOPEN: _S.SEARCHING},
-    _S.UNFILLED: {Move.CANCEL: _S.CANCELLED},
+    _S.SEARCHING: {Move.ACCEPT: _S.ACCEPTED, Move.CLOSE: _S.UNFILLED, Move.CANCEL: _S.CANCELLED, Move.MOVE: _S.SEARCHING},
+    _S.ACCEPTED: {Move.CANCEL: _S.CANCELLED, Move.COMPLETE: _S.COMPLETED, Move.NO_SHOW: _S.NO_SHOW, **_ANEW},
+    _S.UNFILLED: {Move.CANCEL: _S.CANCELLED, Move.MOVE: _S.SEARCHING},
     _S.CANCELLED: {},
+    _S.COMPLETED: {},
+    _S.NO_SHOW: {Move.CANCEL: _S.CANCELLED, Move.COMPLETE: _S.COMPLETED, Move.SEARCH_AGAIN: _S.SEARCHING},
 }
 
 

@@ -5,11 +5,11 @@ of a message names it. What a device sends is bounded here to the letter; what a
 must not break an old device.
 """
 
-from enum import IntEnum
 from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from dispatch.closes import CloseCode as CloseCode
 from dispatch.model import Id
 
 Seq = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # place in a provider's stream of messages
@@ -17,6 +17,7 @@ Time = Annotated[int, Meta(ge=-(2**53) + 1, le=2**53 - 1)]  # ms since 1970 UTC
 CommandId = Annotated[str, Meta(min_length=1, max_length=64, description="made by the device, unique")]
 ProposalId = Annotated[str, Meta(min_length=1, max_length=64, description="as the server wrote it")]
 ShortText = Annotated[str, Meta(max_length=300)]
+Hindrance = Annotated[str, Meta(max_length=20, pattern=r"^(illness|force_majeure)$(?!\n)")]
 Token = Annotated[str, Meta(min_length=1, max_length=3_000)]
 
 
@@ -185,6 +186,23 @@ class Report(Message, frozen=True, kw_only=True, tag="report"):
     reason: Annotated[str, Meta(min_length=1, max_length=300)]
 
 
+class Cancel(Message, frozen=True, kw_only=True, tag="cancel"):
+    """I cannot keep this visit (R35); ``declares``: what hinders me (R23). Answered by ``result`` ``done``, or ``not_yours``."""
+
+    id: CommandId
+    booking_id: Id
+    reason: ShortText | None = None
+    declares: Hindrance | None = None
+
+
+class Late(Message, frozen=True, kw_only=True, tag="late"):
+    """I come so many minutes late to this visit (R37); it may be said before its start. Answered as ``cancel``."""
+
+    id: CommandId
+    booking_id: Id
+    minutes: Annotated[int, Meta(ge=1, le=1_440)]
+
+
 class Status(Message, frozen=True, kw_only=True, tag="status"):
     """The provider wants work or not, the app is on the screen or not; null leaves it as it is. Answered by ``result`` ``done``."""
 
@@ -336,11 +354,12 @@ class Drain(Message, frozen=True, kw_only=True, tag="drain"):
 
 
 class Notice(Message, frozen=True, kw_only=True, tag="notice"):
-    """Something to tell the provider."""
+    """Something to tell the provider: ``paused`` (R40), ``client_blocked`` (R29, with the booking it is about)..."""
 
     seq: int = 0
     kind: str
     text: str = ""
+    booking_id: str | UnsetType = UNSET
 
 
 class TrialState(Message, frozen=True, kw_only=True, tag="test"):
@@ -364,32 +383,10 @@ class Error(Message, frozen=True, kw_only=True, tag="error"):
     after_ms: int | None = None
 
 
-ToServer = Hello | Ack | Accept | Refuse | Counter | Report | Status | Trial | Ping | Pong | Sync | Refresh
+ToServer = Hello | Ack | Accept | Refuse | Counter | Report | Cancel | Late | Status | Trial | Ping | Pong | Sync | Refresh
 Item = Proposal | Booking | CounterState
 ToDevice = (
     Welcome | Live | Proposal | Withdrawn | CounterState | Booking | Result | Ping | Pong
     | Snapshot | Refreshed | AuthNeeded | Drain | Notice | TrialState | Error
 )  # fmt: skip
 COMMANDS: Final = {kind.__struct_config__.tag: kind for kind in ToServer.__args__}
-
-
-class CloseCode(IntEnum):
-    """Why a link ends. 40xx: connect again and resume; 45xx: stop, the same again would end the same way."""
-
-    LEFT = 1000
-    RESTART = 1012
-    OVERLOADED = 1013  # the reason says ``after_ms=...``
-    INTERNAL = 4000
-    NO_HELLO = 4006
-    TOO_MANY_COMMANDS = 4008
-    SLOW_READER = 4009
-    STATE_LOST = 4010
-    NO_PONG = 4011
-    TOKEN_EXPIRED = 4012
-    DRAINED = 4013
-    BAD_TOKEN = 4500
-    MALFORMED = 4501
-    VERSION = 4502
-    REPLACED = 4503
-    TOO_MANY_DEVICES = 4504
-    BLOCKED = 4505

@@ -170,11 +170,14 @@ class MarketSettings(Strict, frozen=True, kw_only=True):
     answer_s: ByClass = ByClass(last_minute=600, same_day=1_800, advance=14_400, far=43_200)
     response_cap_s: Positive = 3_600
     search_deadline_s: Natural = 3_600
+    reopened_deadline_s: Natural = 900
     longest_search_s: LongestSearch = LongestSearch()
     horizon_days: Annotated[int, Meta(ge=1, le=35)] = 35
     quiet_hours: DailyRange | None = field(default_factory=lambda: DailyRange(from_="22:00", to="07:00"))
     delivery_grace_s: ByHaste = ByHaste(last_minute=20, other=120)
     preferred_hold_s: ByHaste = ByHaste(last_minute=120, other=1_800)
+    no_show_after_s: Annotated[int, Meta(ge=0, le=86_400)] = 300
+    pause_after: Annotated[int, Meta(ge=1, le=100)] = 4
     fair_window_s: Annotated[float, Meta(ge=0, le=5)] = 0
     bonus_mode: Literal["approve", "auto", "manual"] = "approve"
     wave_policy: Literal["cadence"] = "cadence"

@@ -112,9 +112,16 @@ def deadline_of(settings: MarketSettings, start: int, opened_at: int) -> int:
     return min(latest, _loud_from(settings, start, opened_at, opened_at) + longest * 1_000)
 
 
-def reopened_deadline(start: int, now: int) -> int:
-    """The deadline after a provider's own cancellation: 15 min before the start (R17, R35)."""
-    return max(now, start - LAST_RESORT_MS)
+def reopened_deadline(start: int, now: int, before_ms: int = LAST_RESORT_MS) -> int:
+    """The deadline after a provider's own cancellation: so long before the start (R17, R35)."""
+    return max(now, start - before_ms)
+
+
+def hold_until(settings: MarketSettings, start: int, opened_at: int, now: int) -> int:
+    """Until when a chosen provider is alone with a booking (R26, R27, R36): a hold that begins in quiet hours counts from their end."""
+    hold = settings.preferred_hold_s
+    length_s = hold.last_minute if urgency_of(settings, start, now) is Urgency.LAST_MINUTE else hold.other
+    return _loud_from(settings, start, opened_at, now) + length_s * 1_000
 
 
 def answer_by(settings: MarketSettings, urgency: Urgency, now: int, deadline: int) -> int:
@@ -174,8 +181,8 @@ def next_wave_at(settings: MarketSettings, search: Search, now: int) -> int:
 
 def _paced(settings: MarketSettings, search: Search, now: int) -> int:
     """When the next wave is owed if there are no quiet hours."""
-    if not search.tried:
-        return search.paced_at
+    if not search.tried:  # whoever holds a proposal before the first wave was chosen, and is alone with it while his seat lasts (R28)
+        return max(search.paced_at, *(_seat_until(settings, search, holder) for holder in search.holders), 0)
     due = search.paced_at + row_of(settings, search.start - search.paced_at).pause_s * 1_000
     ends = [_seat_until(settings, search, holder) for holder in search.holders]
     alone_from = max(ends, default=now + 1)  # from then on nobody keeps a seat

@@ -22,6 +22,7 @@ __all__ = [
     "ProviderState",
     "PushKey",
     "Readiness",
+    "Searching",
     "Timeline",
     "TrialState",
 ]
@@ -140,13 +141,32 @@ class BookingState(Answer, frozen=True):
     next_wave_at: datetime | None
     proposals: tuple[ProposalState, ...]
     counteroffers: tuple[CounterofferState, ...]
+    alarm: Literal["no_show", "late"] | None
+    reports: tuple["Report", ...]
 
 
 class Cancelled(Answer, frozen=True):
-    """A booking after a cancellation; after the provider's own it is searching again (R35)."""
+    """How a booking stands after a call; after its provider's own cancellation it is searching again (R35)."""
 
     booking_id: str
     state: State
+
+
+class Searching(Answer, frozen=True):
+    """A booking whose search has begun anew."""
+
+    booking_id: str
+    state: State
+    urgency: Urgency
+    deadline: datetime
+
+
+class Report(Answer, frozen=True):
+    """What a provider reported of his proposal or its client, in his words (R25)."""
+
+    provider_id: str | None
+    at: datetime
+    reason: str
 
 
 class TimelineEvent(Answer, frozen=True):

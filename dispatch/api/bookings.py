@@ -1,7 +1,15 @@
 """Calls about bookings: match, open, cancel, and what became of them."""
 
 from dispatch.api.call import OVERRIDE, Call, Reply
-from dispatch.engine.requests import CancelRequest, MatchRequest
+from dispatch.engine.requests import (
+    CancelRequest,
+    CompleteRequest,
+    LateRequest,
+    MatchRequest,
+    MoveRequest,
+    NoShowRequest,
+    SearchAgainRequest,
+)
 from dispatch.model import BookingRequest
 
 
@@ -18,6 +26,32 @@ async def open_booking(call: Call[BookingRequest]) -> Reply:
 async def cancel(call: Call[CancelRequest]) -> Reply:
     """Ends a booking; everyone who holds something of it is told."""
     return Reply(200, await call.desk.cancel(call.market, call.path("booking_id"), call.body, call.rid, call.as_read))
+
+
+async def move(call: Call[MoveRequest]) -> Reply:
+    """Other windows for a booking: a new round of its search begins."""
+    aftermath, may_override = call.desk.aftermath, call.has(OVERRIDE)
+    return Reply(200, await aftermath.move(call.market, call.path("booking_id"), call.body, call.rid, may_override, call.as_read))
+
+
+async def complete(call: Call[CompleteRequest]) -> Reply:
+    """The visit took place."""
+    return Reply(200, await call.desk.aftermath.complete(call.market, call.path("booking_id"), call.rid))
+
+
+async def no_show(call: Call[NoShowRequest]) -> Reply:
+    """The provider did not come: ops are called."""
+    return Reply(200, await call.desk.aftermath.no_show(call.market, call.path("booking_id"), call.body, call.rid))
+
+
+async def late(call: Call[LateRequest]) -> Reply:
+    """The provider is late, or will be: ops are called."""
+    return Reply(200, await call.desk.aftermath.late(call.market, call.path("booking_id"), call.body, call.rid))
+
+
+async def search_again(call: Call[SearchAgainRequest]) -> Reply:
+    """Ops want another provider in the place of one who did not come, or is late."""
+    return Reply(200, await call.desk.aftermath.search_again(call.market, call.path("booking_id"), call.body, call.rid, call.as_read))
 
 
 async def get_booking(call: Call[None]) -> Reply:

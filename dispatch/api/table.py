@@ -4,9 +4,20 @@ from dataclasses import replace
 from typing import Any
 
 from dispatch.api import answers, bookings, markets, operations, providers, push
-from dispatch.api.call import METRICS, NOBODY, OPS, READ, SET_UP, WORK, Handler, Route
+from dispatch.api.call import METRICS, NOBODY, OPS, OVERRIDE, READ, SET_UP, WORK, Handler, Route
 from dispatch.api.stream import Streams
-from dispatch.engine.requests import BlockRequest, CancelRequest, MatchRequest, TokenRequest, TrialRequest
+from dispatch.engine.requests import (
+    BlockRequest,
+    CancelRequest,
+    CompleteRequest,
+    LateRequest,
+    MatchRequest,
+    MoveRequest,
+    NoShowRequest,
+    SearchAgainRequest,
+    TokenRequest,
+    TrialRequest,
+)
 from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderLine, ProviderSettings
 
 MARKET = "/v1/markets/{market}"
@@ -85,6 +96,11 @@ CALLS: tuple[Route, ...] = (
     _get(f"{BOOKING}/timeline", bookings.timeline, answers.Timeline, "Every event of a booking, oldest first"),
     _get(f"{BOOKING}/explain/{{provider_id}}", bookings.explain, answers.Explanation, "Why a provider was asked, or what left him out"),
     _post(f"{BOOKING}/cancel", bookings.cancel, CancelRequest, answers.Cancelled, "Cancel a booking"),
+    _post(f"{BOOKING}/move", bookings.move, MoveRequest, answers.Searching, "Other windows for a booking"),
+    _post(f"{BOOKING}/complete", bookings.complete, CompleteRequest, answers.Cancelled, "The visit took place"),
+    _post(f"{BOOKING}/no-show", bookings.no_show, NoShowRequest, answers.Cancelled, "The provider did not come"),
+    _post(f"{BOOKING}/late", bookings.late, LateRequest, answers.Cancelled, "The provider is late, or will be"),
+    _post(f"{BOOKING}/search-again", bookings.search_again, SearchAgainRequest, answers.Searching, "Look for another provider", OVERRIDE),
     _put(f"{MARKET}/blocks/{{client_id}}", providers.put_block, BlockRequest, "Blacklist a client", WORK),
     _delete(f"{MARKET}/blocks/{{client_id}}", providers.delete_block, "Take a client off the blacklist"),
     _get("/v1/push-key", push.get_push_key, answers.PushKey, "The key with which a browser subscribes to Web Push", NOBODY),

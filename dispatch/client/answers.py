@@ -79,6 +79,7 @@ class Booking(Answer, frozen=True):
     wave: int = 0
     next_wave_at: datetime | None = None
     deadline: datetime | None = None
+    alarm: str | None = None
     proposals: tuple[ProposalState, ...] = ()
 
 

@@ -28,10 +28,12 @@ from dispatch.errors import DispatchError, Later, Refused, Unavailable
 from dispatch.messages import (
     Accept,
     AuthNeeded,
+    Cancel,
     Counter,
     Drain,
     Error,
     Item,
+    Late,
     Live,
     PushAddress,
     Refuse,
@@ -139,6 +141,16 @@ class BlockingDeviceClient:
     def report(self, proposal: str, reason: str, *, id: str | None = None, timeout: float = 30) -> Result:
         """Report a proposal or its client (R25)."""
         return self._ask(Report(id=id or uuid.uuid4().hex, proposal=proposal, reason=reason), timeout)
+
+    def cancel(
+        self, booking_id: str, reason: str | None = None, declares: str | None = None, *, id: str | None = None, timeout: float = 30
+    ) -> Result:
+        """Give a visit back (R35). ``declares``: ``illness`` or ``force_majeure``, if one of them is why."""
+        return self._ask(Cancel(id=id or uuid.uuid4().hex, booking_id=booking_id, reason=reason, declares=declares), timeout)
+
+    def late(self, booking_id: str, minutes: int, *, id: str | None = None, timeout: float = 30) -> Result:
+        """Say that the provider comes so many minutes late (R37)."""
+        return self._ask(Late(id=id or uuid.uuid4().hex, booking_id=booking_id, minutes=minutes), timeout)
 
     def status(self, *, available: bool | None = None, background: bool | None = None, timeout: float = 30) -> Result:
         """Say that the provider wants work or not, or that the app is on the screen or not."""

@@ -207,6 +207,25 @@ class BookingClient:
         answer = await self._post(f"/bookings/{booking_id}/cancel", {"by": by, "reason": reason}, key or _fresh_key())
         return _read(answer, dict[str, Any])
 
+    async def move(self, booking_id: str, windows: Iterable[Window], *, key: str | None = None) -> dict[str, Any]:
+        """Other windows for a booking; whoever held it has the first word."""
+        return await self._of_booking(booking_id, "move", {"windows": list(windows)}, key)
+
+    async def complete(self, booking_id: str, *, key: str | None = None) -> dict[str, Any]:
+        """The visit took place."""
+        return await self._of_booking(booking_id, "complete", {}, key)
+
+    async def no_show(self, booking_id: str, reason: str = "", *, key: str | None = None) -> dict[str, Any]:
+        """The client says that the provider did not come; ops are called."""
+        return await self._of_booking(booking_id, "no-show", {"reason": reason}, key)
+
+    async def late(self, booking_id: str, minutes: int | None = None, *, key: str | None = None) -> dict[str, Any]:
+        """The client says that the provider is late; ops are called."""
+        return await self._of_booking(booking_id, "late", {"minutes": minutes}, key)
+
+    async def _of_booking(self, booking_id: str, what: str, body: dict[str, Any], key: str | None) -> dict[str, Any]:
+        return _read(await self._post(f"/bookings/{booking_id}/{what}", body, key or _fresh_key()), dict[str, Any])
+
     async def booking(self, booking_id: str) -> Booking:
         """A booking as it stands."""
         return _read(await self._call("GET", f"{self._root}/bookings/{booking_id}"), Booking)

@@ -30,10 +30,12 @@ from dispatch.errors import BadRequest, DispatchError, Later, Refused, Unavailab
 from dispatch.messages import (
     Accept,
     AuthNeeded,
+    Cancel,
     Counter,
     Drain,
     Error,
     Item,
+    Late,
     Live,
     PushAddress,
     Refreshed,
@@ -154,6 +156,16 @@ class DeviceClient:
     async def report(self, proposal: str, reason: str, *, id: str | None = None, timeout: float | None = 30) -> Result:
         """Report a proposal or its client (R25)."""
         return await self._ask(Report(id=id or uuid.uuid4().hex, proposal=proposal, reason=reason), timeout)
+
+    async def cancel(
+        self, booking_id: str, reason: str | None = None, declares: str | None = None, *, id: str | None = None, timeout: float | None = 30
+    ) -> Result:
+        """Give a visit back (R35). ``declares``: ``illness`` or ``force_majeure``, if one of them is why."""
+        return await self._ask(Cancel(id=id or uuid.uuid4().hex, booking_id=booking_id, reason=reason, declares=declares), timeout)
+
+    async def late(self, booking_id: str, minutes: int, *, id: str | None = None, timeout: float | None = 30) -> Result:
+        """Say that the provider comes so many minutes late (R37)."""
+        return await self._ask(Late(id=id or uuid.uuid4().hex, booking_id=booking_id, minutes=minutes), timeout)
 
     async def status(self, *, available: bool | None = None, background: bool | None = None, timeout: float | None = 30) -> Result:
         """Say that the provider wants work or not, or that the app is on the screen or not."""

@@ -26,6 +26,7 @@ from dispatch.wire import (
     Accept,
     Ack,
     Booking,
+    Cancel,
     CloseCode,
     Codec,
     Counter,
@@ -33,6 +34,7 @@ from dispatch.wire import (
     Error,
     Hello,
     Item,
+    Late,
     Live,
     Notice,
     Ping,
@@ -54,7 +56,7 @@ from dispatch.wire import (
     Withdrawn,
 )
 
-Command = Accept | Refuse | Counter | Report | Status | Trial  # what carries an id and is said until it is answered
+Command = Accept | Refuse | Counter | Report | Cancel | Late | Status | Trial  # what carries an id and is said until it is answered
 Streamed = Proposal | Withdrawn | Booking | CounterState | Notice | TrialState  # what counts in the provider's stream
 
 APP: Final = f"dispatch-python/{__version__}"

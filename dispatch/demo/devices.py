@@ -5,13 +5,14 @@ back; a few owners tap twice, and some answer a notification whose proposal has 
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 
 import anyio
 from anyio.abc import TaskGroup
 
-from dispatch.client import BookingClient, DeviceClient, Proposal, Result, Stopped
+from dispatch.client import BookingClient, DeviceClient, Notice, Proposal, Result, Stopped
 from dispatch.client.bookings import DispatchError
 from dispatch.demo.behaviour import Answer, Plan, plan, urgency_of
 from dispatch.demo.clock import CityClock
@@ -22,6 +23,7 @@ from dispatch.demo.town import Town
 TAPS_TWICE = 0.03
 OLD_SCREEN = 0.25  # share of answers given from a notification, whether or not the proposal is still there
 TOKEN_S = 12 * 3600
+BACK_S = 1_800.0  # mean time until one who was paused opens the app
 CONNECTING = 40  # devices that may be on their way in at once
 
 
@@ -62,9 +64,17 @@ class Phone:
             match message:
                 case Proposal() if record.saw(self.provider.id, message, clock.now_ms()):
                     tasks.start_soon(self._decide, client, message)
+                case Notice(kind="paused"):
+                    tasks.start_soon(self._open_the_app, client)
                 case Result():
                     record.answered(self.provider.id, message)
                     self.heard(client, tasks, message)
+
+    async def _open_the_app(self, client: DeviceClient) -> None:
+        """He was paused for his silence (R40): some time later he looks, and that ends it."""
+        await anyio.sleep(self.fleet.clock.wall(self.chance.expovariate(1 / BACK_S)))
+        with suppress(DispatchError):
+            await client.status(available=True)
 
     def intent(self, proposal: Proposal) -> Plan:
         """What its owner will do with a proposal that has just come."""

@@ -19,11 +19,27 @@ OPENINGS = 5_000  # moments of opening that are remembered
 BARS_MS = tuple(minutes * 60_000 for minutes in (1, 2, 5, 10, 20, 60))  # upper ends; the last bar is all that took longer
 
 TOLD = frozenset(
-    ("Opened", "WaveSent", "Accepted", "AcceptedTooLate", "Refused", "Faded", "Unfilled", "Cancelled", "Reopened", "Blocked", "Unblocked")
+    (
+        *(
+            "Opened",
+            "WaveSent",
+            "Accepted",
+            "AcceptedTooLate",
+            "Refused",
+            "Faded",
+            "Unfilled",
+            "Cancelled",
+            "Reopened",
+            "Blocked",
+            "Unblocked",
+        ),
+        *("Moved", "Completed", "NoShow", "Late", "SearchedAgain", "Reported", "Paused", "Resumed"),
+    )
 )
 ENDS = frozenset(("Accepted", "Unfilled", "Cancelled"))
+ANEW = frozenset(("Reopened", "Moved", "SearchedAgain"))
 FLOW = {"count.opened": "Opened", "count.accepted": "Accepted", "count.unfilled": "Unfilled", "count.waves": "WaveSent"}
-FIELDS = ("b", "p", "wave", "kind", "urgency", "outcome", "by", "late")  # of an event, as they are
+FIELDS = ("b", "p", "wave", "kind", "urgency", "outcome", "by", "late", "minutes", "declared")  # of an event, as they are
 
 Picture = dict[str, Any]
 
@@ -41,6 +57,7 @@ class Cockpit:
         self._events: deque[tuple[str, dict[str, Any]]] = deque(maxlen=EVENTS)
         self._flow: dict[int, list[int]] = {}
         self._gauges: dict[str, int] = {}
+        self.alarms: dict[int, dict[str, Any]] = {}
         self._described: tuple[int, dict[str, Any]] = (-1, {})
 
     def hear(self, events: Iterable[Event]) -> None:
@@ -61,7 +78,7 @@ class Cockpit:
             self.ended[bno] = event["at"]
             if event["type"] == "Accepted" and bno in self._opened:
                 self._delays.append(event["at"] - self._opened[bno])
-        elif event["type"] == "Reopened":
+        elif event["type"] in ANEW:
             self.ended.pop(bno, None)
 
     def _event_face(self, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,7 +93,7 @@ class Cockpit:
         """The flow before anybody looked, as far as events tell it."""
         columns = {kind: column for column, kind in enumerate(FLOW.values())}
         for _, event in events:
-            if event["type"] in columns and event.get("kind") != "fill":
+            if event["type"] in columns and event.get("kind") in (None, "wave"):
                 self._bin(event["at"])[columns[event["type"]]] += 1
 
     def count(self, gauges: dict[str, int], now: int) -> None:
@@ -102,6 +119,11 @@ class Cockpit:
             if face != self.faces.get(record.no):
                 self.faces[record.no] = face
 
+    def alarmed(self, records: Iterable[Record], since: Mapping[int, int]) -> None:
+        """Which bookings want a human (R37), and since when; ``records``: those of which that is news."""
+        known = {bno: face for bno, face in self.alarms.items() if face["at"] == since.get(bno)}
+        self.alarms = known | {record.no: alarm_face(record, since[record.no]) for record in records if record.alarm and record.no in since}
+
     def keep(self, waiting: Iterable[int], now: int) -> None:
         """Forgets bookings that neither search nor ended just now."""
         oldest = now - ENDED_S * 1_000 * self._speed
@@ -121,6 +143,7 @@ class Cockpit:
             "market": self._described[1],
             "gauges": self._gauges,
             "bookings": {str(bno): face for bno, face in self.faces.items()},
+            "alarms": {str(bno): face for bno, face in sorted(self.alarms.items())},
             "events": dict(self._events),
             "accepts": times(self._delays),
             "flow": {"width_ms": self._width, "bins": {str(index): counts for index, counts in self.flow().items()}},
@@ -147,6 +170,19 @@ def booking_face(record: Record, market: Market, ended: int | None) -> dict[str,
         "currency": record.currency,
         "seats": seats(record),
         "ended": ended if record.state != "searching" else None,
+    }
+    return {name: value for name, value in face.items() if value is not None}
+
+
+def alarm_face(record: Record, at: int) -> dict[str, Any]:
+    """A booking that wants a human: what for, since when, and who held it."""
+    face = {
+        "id": record.who.get("booking_id"),
+        "kind": record.alarm,
+        "state": record.state,
+        "p": record.winner,
+        "at": at,
+        "start": record.start,
     }
     return {name: value for name, value in face.items() if value is not None}
 

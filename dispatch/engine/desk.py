@@ -9,22 +9,21 @@ import msgspec
 
 from dispatch import forecast, hours, waves
 from dispatch.engine import checks, faces
+from dispatch.engine.aftermath import Aftermath
 from dispatch.engine.devices import Devices
 from dispatch.engine.enrolment import Enrolment, number_of, provider_face
 from dispatch.engine.places import Places, Spot, packed
 from dispatch.engine.requests import CancelRequest, MatchRequest
-from dispatch.errors import Conflict, Forbidden, NotFound, Unavailable, Unprocessable
+from dispatch.errors import Conflict, Forbidden, NotFound, Unprocessable
 from dispatch.gazetteer import Gazetteer
 from dispatch.identity import DeviceKeys
 from dispatch.matcher import Fit, Person, Query, fits, to_query
 from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderSettings, Tier
-from dispatch.store import Market, Record, Standing, Store
+from dispatch.store import Market, Standing, Store
 from dispatch.store.bookings import plain
 from dispatch.store.calls import wall_ms
-from dispatch.store.footprint import working_quarters
 from dispatch.zones import from_model
 
-TRIES = 8
 AT_ONCE_MS = 10_000  # for a change of settings to reach every provider; workers go on with a larger market
 
 
@@ -36,6 +35,7 @@ class Desk:
         self._places = Places(gazetteer)
         self._enrolment = Enrolment(store, self._places)
         self.devices = Devices(store, keys, self.market)
+        self.aftermath = Aftermath(store)
 
     async def warm(self) -> None:
         """Reads what is slow to read, before the first request."""
@@ -131,7 +131,7 @@ class Desk:
         try:
             await self._check(market, request, query)
         except Unprocessable:
-            reply = await self._store.bookings.opened(name, rid)
+            reply = await self._store.bookings.answered(name, rid)
             if reply is None:
                 raise
             # else a repeat, by one who did not hear the answer: what was right then is not judged again
@@ -184,39 +184,8 @@ class Desk:
             checks.refuse_outside(await self._store.bookings.in_reach(market.id, regions))
 
     async def cancel(self, name: str, booking_id: str, request: CancelRequest, rid: str, as_read: Market | None = None) -> dict[str, Any]:
-        """The client, ops, or the provider who holds it cancel a booking. ``as_read``: the market, when it was read just now."""
-        market = as_read or await self.market(name)
-        for _ in range(TRIES):
-            record = await self._store.bookings.get(name, booking_id)
-            seen, working = await self._working(market, record)
-            reply = await self._store.bookings.cancel(
-                name,
-                bno=record.no,
-                rid=rid,
-                by=request.by,
-                reason=request.reason,
-                winner=record.winner or 0,
-                seen=seen,
-                working=working,
-                ends=[waves.reopened_deadline(window.start, market.now) for window in record.windows],
-            )
-            if reply["word"] == "MISMATCH":
-                raise Unprocessable("this Idempotency-Key came with another cancellation; use a fresh key", code="idempotency_mismatch")
-            if reply["word"] == "WRONG_STATE":
-                raise Conflict(f"booking {booking_id} is {reply['state']}; it cannot be cancelled by {request.by} now")
-            if reply["word"] != "STALE":
-                return {"booking_id": booking_id, "state": "cancelled" if reply["word"] == "CANCELLED" else "searching"}
-        raise Unavailable("this booking changes all the time; retry with the same key")
-
-    async def _working(self, market: Market, record: Record) -> tuple[int, list[int]]:
-        """The winner's version, and the quarters of his own hours that his visit takes, gap included."""
-        if record.winner is None or record.window is None:
-            return 0, []
-        version = await self._store.bookings.holder_version(market.id, record.winner)  # read first: what changes after it is noticed
-        holders = await self._store.providers.standings(market.id, [record.winner])
-        visit, gap = record.windows[record.window], market.settings.travel_gap_s * 1_000
-        hours_of = [working_quarters(one.settings, market.settings.time_zone, visit.start - gap, visit.end + gap) for one in holders]
-        return version, [quarter for quarters in hours_of for quarter in quarters]
+        """The client, ops, or the provider who holds it cancel a booking."""
+        return await self.aftermath.cancel(name, booking_id, request, rid, as_read)
 
     async def booking(self, name: str, booking_id: str) -> dict[str, Any]:
         """A booking as it stands."""
@@ -253,9 +222,11 @@ class Desk:
     # -- blocks ---------------------------------------------------------------------------------------------------
 
     async def put_block(self, name: str, client_id: str, reason: str) -> bool:
-        """Blacklists a client; whether he was not."""
+        """Blacklists a client; whether he was not. His open bookings are called off, and those who hold visits of his told (R29)."""
         await self.market(name)
-        return await self._store.bookings.block(name, client_id, pno=None, on=True, reason=reason) == "CREATED"
+        word = await self._store.bookings.block(name, client_id, pno=None, on=True, reason=reason)
+        await self._store.bookings.clear(name, client_id)
+        return word == "CREATED"
 
     async def delete_block(self, name: str, client_id: str) -> None:
         """Takes a client off the blacklist. Raises NotFound."""

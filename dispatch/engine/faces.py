@@ -12,6 +12,7 @@ from dispatch.store import Proposal, Record, Trial
 from dispatch.waves import PlannedWave
 
 Ids = Mapping[int, str]
+REPORT = "report:"  # what the store puts before the number of a provider who reported something
 MOMENTS = ("at", "due", "ready", "deadline", "answer_by")  # fields of events that are moments
 
 
@@ -59,6 +60,8 @@ def booking_face(record: Record, ids: Ids, settings: MarketSettings, next_wave_a
         "next_wave_at": at(next_wave_at),
         "proposals": [proposal_face(record, pno, p, ids, at, cap_ms) for pno, p in sorted(record.proposals.items(), key=_sent)],
         "counteroffers": [],
+        "alarm": record.alarm,
+        "reports": reports_face(record, ids, at),
     }
 
 
@@ -72,6 +75,16 @@ def _place(who: Mapping[str, str]) -> dict[str, Any] | None:
 
 def _sent(item: tuple[int, Proposal]) -> tuple[int, int]:
     return item[1].sent_at, item[0]
+
+
+def reports_face(record: Record, ids: Ids, at: Callable[[int | None], str | None]) -> list[dict[str, Any]]:
+    """What providers reported of their proposals, or of the client (R25), oldest first."""
+    found = []
+    for name, said in record.who.items():
+        if name.startswith(REPORT):
+            moment, _, reason = said.partition(" ")
+            found.append((int(moment), int(name.removeprefix(REPORT)), reason))
+    return [{"provider_id": ids.get(pno), "at": at(moment), "reason": reason} for moment, pno, reason in sorted(found)]
 
 
 def times_of(p: Proposal) -> Times:
@@ -90,7 +103,7 @@ def proposal_face(record: Record, pno: int, p: Proposal, ids: Ids, at: Callable[
         "wave": p.wave,
         "kind": p.kind,
         "state": p.state,
-        "reason": p.reason or record.who.get(f"no:{pno}"),
+        "reason": p.reason or (record.who.get(f"no:{pno}") if p.state == "refused" else None),
         "sent_at": at(p.sent_at),
         "answer_by": at(p.answer_by),
         "received_at": at(p.received_at),
@@ -140,6 +153,8 @@ def event_face(event: Mapping[str, Any], ids: Ids, time_zone: str) -> dict[str, 
             face["provider_id"] = ids.get(value)
         elif name == "asked":
             face["asked"] = [ids.get(pno) for pno in value]
+        elif name == "visit":
+            face["visit"] = window_face(Span(*value), time_zone)
         elif name == "windows":
             face["windows"] = [window_face(Span(*window), time_zone) for window in value]
         elif name in MOMENTS:
@@ -157,7 +172,7 @@ WORDS = {  # why a provider is left out, in words he can read (R8)
     Reason.OVERLAP: "you hold another visit at that time, travel included",
     Reason.BLOCKED: "you and this client are not matched",
     Reason.UNREACHABLE: "none of your devices was connected, or you were switched off",
-    Reason.PAUSED: "proposals to you are paused until you open the app",
+    Reason.PAUSED: "proposals to you are paused, as several stayed without an answer; opening the app, or any answer, ends that",
     Reason.CAP: "you have as many open proposals as you can have at once",
     Reason.ASKED: "you were asked already",
     Reason.DO_NOT_DISTURB: "it is within your do-not-disturb hours",

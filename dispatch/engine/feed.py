@@ -152,6 +152,7 @@ class Turns:
         self._hear(events)
         self._cockpit.count(pulse.gauges, market.now)
         await self._read_bookings(market, pulse, () if first else events)
+        await self._read_alarms(pulse)
         await self._look_at_map()
         return self._cockpit.picture(market, self._reach.shown())
 
@@ -176,6 +177,13 @@ class Turns:
         for at in range(0, min(len(wanted), limit), AT_ONCE):
             records += await self._store.bookings.records(self._name, wanted[at : min(at + AT_ONCE, limit)])
         self._cockpit.learn(records, market)
+
+    async def _read_alarms(self, pulse: Pulse) -> None:
+        """Bookings to which ops have been called since the last picture."""
+        known = self._cockpit.alarms
+        new = [bno for bno, at in pulse.alarms.items() if bno not in known or known[bno]["at"] != at]
+        records = await self._store.bookings.records(self._name, new) if new else []
+        self._cockpit.alarmed(records, pulse.alarms)
 
     def _wanted(self, waiting: list[int], moved: set[int]) -> list[int]:
         """Whom to read, in order: those that ended, those new to us, those that moved, and in turn some of the others."""

@@ -1,10 +1,14 @@
 """Bodies of calls that are about a booking but are not one."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from dispatch.model import BookingRequest, Id, Strict
+from dispatch.model import BookingRequest, Id, Override, Strict, Window
+
+Words = Annotated[str, Meta(max_length=300)]
+Windows = Annotated[tuple[Window, ...], Meta(min_length=1, max_length=5)]
 
 
 class MatchRequest(BookingRequest, frozen=True, kw_only=True):
@@ -18,10 +22,45 @@ class MatchRequest(BookingRequest, frozen=True, kw_only=True):
 
 
 class CancelRequest(Strict, frozen=True, kw_only=True):
-    """Who cancels, and why. A provider's own cancellation opens the search again (R35)."""
+    """Who cancels, and why. A provider's own cancellation opens the search again (R35); ``declares``: what he says hindered him (R23)."""
 
     by: Literal["client", "provider", "ops"]
-    reason: Annotated[str, Meta(max_length=300)] = ""
+    reason: Words = ""
+    declares: Literal["illness", "force_majeure"] | None = None
+
+
+class MoveRequest(Strict, frozen=True, kw_only=True):
+    """Other windows for a booking, in order of preference (R36)."""
+
+    windows: Windows
+    override: Override | None = None
+
+
+class CompleteRequest(Strict, frozen=True, kw_only=True):
+    """The visit took place: there is nothing to choose."""
+
+
+class NoShowRequest(Strict, frozen=True, kw_only=True):
+    """Who says that the provider did not come (R37)."""
+
+    by: Literal["client", "ops"] = "client"
+    reason: Words = ""
+
+
+class LateRequest(Strict, frozen=True, kw_only=True):
+    """Who says that the provider is late, or will be, and by how much, if it is known (R37)."""
+
+    by: Literal["client", "provider", "ops"] = "client"
+    minutes: Annotated[int, Meta(ge=1, le=1_440)] | None = None
+    reason: Words = ""
+
+
+class SearchAgainRequest(Strict, frozen=True, kw_only=True):
+    """Ops' word that another provider is looked for, for which windows, and ``until`` when (null: the start of each window) (R17, R37)."""
+
+    windows: Windows
+    until: Annotated[datetime, Meta(tz=True)] | None = None
+    reason: Annotated[str, Meta(min_length=3, max_length=300)]
 
 
 class TokenRequest(Strict, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from typing import Any
 
 import structlog
 
+from dispatch.engine.aftermath import Aftermath
 from dispatch.errors import DispatchError
 from dispatch.gateway.effects import Effect, Question
 from dispatch.gateway.entry import Entry
@@ -11,7 +12,7 @@ from dispatch.gateway.frames import Frame
 from dispatch.gateway.latency import Latency
 from dispatch.gateway.link import Link
 from dispatch.gateway.moments import Moments
-from dispatch.messages import Accept, Refresh, Refuse, Status, Sync, Trial
+from dispatch.messages import Accept, Cancel, Late, Refresh, Refuse, Report, Status, Sync, Trial
 from dispatch.store import Store
 
 log = structlog.get_logger("dispatch.gateway")
@@ -22,6 +23,7 @@ class Answers:
 
     def __init__(self, store: Store, moments: Moments, entry: Entry, latency: Latency) -> None:
         self._store, self._moments, self._entry, self._latency = store, moments, entry, latency
+        self._aftermath = Aftermath(store)
 
     async def to(self, link: Link, question: Question) -> list[Effect]:
         """What a command has to be answered. Whatever goes wrong is an ``error`` message; the link lives."""
@@ -42,6 +44,12 @@ class Answers:
             case Refuse():
                 fields = await claims.refuse(*where, question.id, question.proposal, question.version, question.reason)
                 return self._answered(link, question, fields)
+            case Report():
+                return link.session.answered(question, await claims.report(*where, question.id, question.proposal, question.reason))
+            case Cancel():
+                return link.session.answered(question, {"outcome": await self._aftermath.give_back(*where, question)})
+            case Late():
+                return link.session.answered(question, {"outcome": await self._aftermath.will_be_late(*where, question)})
             case Trial():
                 proposal = await self._store.trials.send(*where, question.id, by_device=True)
                 return link.session.answered(question, {"outcome": "sent", "proposal": proposal})

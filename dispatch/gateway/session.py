@@ -28,12 +28,14 @@ from dispatch.wire import (
     Ack,
     AuthNeeded,
     BadMessage,
+    Cancel,
     CloseCode,
     Codec,
     Drain,
     Error,
     Heartbeat,
     Hello,
+    Late,
     Live,
     Malformed,
     Ping,
@@ -41,6 +43,7 @@ from dispatch.wire import (
     Refresh,
     Refreshed,
     Refuse,
+    Report,
     Result,
     Snapshot,
     Status,
@@ -173,7 +176,7 @@ class Session:
                 return [Say(Pong(seq=self._written, now=self._engine(now)))]
             case Hello():
                 return [Say(Error(id=None, code="bad_request", message="`hello` comes once, as the first frame"))]
-            case Accept() | Refuse() | Status() | Sync() | Trial() | Refresh():
+            case Accept() | Refuse() | Report() | Cancel() | Late() | Status() | Sync() | Trial() | Refresh():
                 return self._within(message.id, now, lambda: self._question(message))
             case _:
                 text = f"`{message.__struct_config__.tag}` is not offered by this server yet"

@@ -31,6 +31,7 @@ from dispatch.store.pushes import Push, Pushes
 from dispatch.store.renewal import Renewal
 from dispatch.store.rights import Changes, Fault, Rights, refusal_of
 from dispatch.store.trials import Trial, Trials
+from dispatch.store.visits import Visits
 from dispatch.store.wakeups import Listening, Wake, Wakeups, gateway_wakeups
 
 __all__ = [
@@ -51,6 +52,7 @@ class Store:
         self.providers = Providers(calls)
         self.renewal = Renewal(calls, self.providers)
         self.bookings = Bookings(calls)
+        self.visits = Visits(calls)
         self.claims = Claims(calls)
         self.links = Links(calls)
         self.rights = Rights(calls)

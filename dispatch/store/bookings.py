@@ -67,6 +67,7 @@ class Record(Struct, frozen=True, kw_only=True):
     winner: int | None
     window: int | None
     due: int | None
+    alarm: str | None
     who: Mapping[str, str]
     proposals: Mapping[int, Proposal]
 
@@ -148,8 +149,8 @@ class Bookings:
         """The verb `cancel` (see lua/cancel.lua)."""
         return await self._calls.verb("cancel", market, **arguments)
 
-    async def opened(self, market: str, rid: str) -> Mapping[str, Any] | None:
-        """What `open` answered to this request, when it was asked before."""
+    async def answered(self, market: str, rid: str) -> Mapping[str, Any] | None:
+        """What a verb answered to this request, when it was asked before."""
         raw = await self._calls.command("GET", key("request", market, rid))
         return cast("Mapping[str, Any]", decode(raw[1 + raw[0] :])) if raw else None
 
@@ -218,6 +219,11 @@ class Bookings:
         """The verb `block`: CREATED, REPLACED, REMOVED or ABSENT."""
         return text((await self._calls.verb("block", market, client_id=client_id, p=pno, on=on, reason=reason))["word"])
 
+    async def clear(self, market: str, client_id: str) -> None:
+        """A blacklisted client's open bookings are called off, and those who hold visits of his are told (R29)."""
+        while (await self._calls.verb("clear_bookings", market, client_id=client_id)).get("more"):
+            pass
+
     async def in_reach(self, market: str, cells: Sequence[str]) -> bool:
         """Whether some zone comes near one of the coarse cells; True while no zone is known at all.
 
@@ -275,6 +281,7 @@ def _record(bno: int, raw: Any, who: Any, proposals: Any, due: Any) -> Record:
         winner=int(fields["winner"]) if "winner" in fields else None,
         window=int(fields["window"]) if "window" in fields else None,
         due=int(float(due)) if due is not None else None,
+        alarm=fields["alarm"].decode() if "alarm" in fields else None,
         who={name: value.decode() for name, value in personal.items()},
         proposals={int(pno): _proposals.decode(value) for pno, value in _pairs(proposals).items()},
         **whole,

@@ -53,6 +53,12 @@ class Claims:
         )
         return _result(command, proposal, reply)
 
+    async def report(self, market: str, pno: int, command: str, proposal: str, reason: str) -> dict[str, Any]:
+        """Something is wrong with a proposal of his, or its client (R25). Outcomes: done, not_asked."""
+        bno, round_ = _parse(proposal, pno)
+        reply = await self._calls.verb("report", market, p=pno, id=command, proposal=proposal, bno=bno, round=round_, reason=reason)
+        return _result(command, proposal, reply)
+
     async def receipts(self, market: str, receipts: Iterable[Receipt]) -> Marks:
         """Proposals that reached devices, or their screens."""
         rows = [(pno, [_marked(one, pno) for one in received], [_marked(one, pno) for one in seen]) for pno, received, seen in receipts]

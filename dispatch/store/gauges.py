@@ -13,17 +13,20 @@ from dispatch.store.footprint import SHELVES
 from dispatch.store.keys import key
 
 PAGE = 200  # events read at once: some 4 ms of our time
+ALARMS = 100  # shown, the oldest first
 REGIONS = 64  # coarse cells of a market that are looked at
 
 Event = tuple[str, dict[str, Any]]  # its place in the market's stream, and what happened
 
 
 class Pulse(Struct, frozen=True, kw_only=True):
-    """A market at one moment: its gauges, events after the place asked for (oldest first), and when which bookings are due (ms)."""
+    """A market at one moment: its gauges, events after the place asked for (oldest first), when which bookings are due (ms), and since when
+    (ms) which want a human."""
 
     gauges: dict[str, int]
     events: list[Event]
     waiting: dict[int, int]
+    alarms: dict[int, int]
 
 
 class Gauges:
@@ -38,12 +41,14 @@ class Gauges:
 
     async def pulse(self, market: str, after: str, *, events: int, waiting: int) -> Pulse:
         """Gauges, at most ``events`` events after a place, and the ``waiting`` searching bookings that are due first. One round trip."""
-        gauges, found, due = await self._calls.pipeline(
+        gauges, found, due, alarms = await self._calls.pipeline(
             ("HGETALL", key("gauges", market)),
             ("XRANGE", key("events", market), f"({after}", "+", "COUNT", events),
             ("ZRANGE", key("due", market), 0, waiting - 1, "WITHSCORES"),
+            ("ZRANGE", key("alarms", market), 0, ALARMS - 1, "WITHSCORES"),
         )
-        return Pulse(gauges=_numbers(gauges), events=[_event(entry) for entry in found], waiting=_scores(due))
+        happened = [_event(entry) for entry in found]
+        return Pulse(gauges=_numbers(gauges), events=happened, waiting=_scores(due), alarms=_scores(alarms))
 
     async def tail(self, market: str, limit: int) -> list[Event]:
         """The last events, oldest first; a page at a time."""

@@ -47,6 +47,9 @@ TEMPLATES: Mapping[str, str] = {
     "address_owners": "{%s}:pown",  # hash digest of a push address -> pno:device
     "pushes": "{%s}:ps:%s",  # hash bno -> which devices of a provider are owed, or were sent, a push of that proposal
     "push_due": "{%s}:psdue",  # sorted set pno.bno -> wall ms at which one of them is owed
+    "bookings_of": "{%s}:cb:%s",  # set of bno: what a client has booked, until it is cancelled or completed
+    "served": "{%s}:sv:%s",  # hash pno -> visits completed at that client
+    "alarms": "{%s}:alarms",  # sorted set bno -> ms at which ops were called to it; what for stands in the booking
     "blocks": "{%s}:bk:%s",  # set of pno blocked with a client, either side
     "blacklist": "{%s}:blacklist",  # hash cno -> reason
     "regions": "{%s}:regions",  # set of H3 cells (res 3) that some zone reaches

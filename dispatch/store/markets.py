@@ -91,6 +91,7 @@ class Markets:
         numbers = {
             "gap": settings.travel_gap_s * 1_000,
             "cap": settings.open_proposals_cap,
+            "patience": settings.pause_after,
             "hook": int(settings.webhook is not None),
             "basis": basis_of(settings),
         }

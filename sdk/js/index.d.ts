@@ -105,6 +105,7 @@ export interface Notice {
   seq: number;
   kind: string;
   text: string;
+  booking_id?: string;
 }
 
 /** What came back of a test by one way: `socket` of a device, or `push`, where `outcome` is the push service's. null: not yet. */
@@ -184,7 +185,7 @@ export interface StateChange {
 /** A command without a final answer. `sent`: it was said on some connection, so it may have been heard. */
 export interface PendingCommand {
   id: string;
-  type: "accept" | "refuse" | "counter" | "report" | "status" | "test";
+  type: "accept" | "refuse" | "counter" | "report" | "cancel" | "late" | "status" | "test";
   proposal: string | null;
   sent: boolean;
 }
@@ -310,6 +311,10 @@ export class DeviceClient {
   counter(proposal: ProposalRef, options: CommandOptions & { windows: Window[]; note?: string }): Promise<Result>;
   /** Report a proposal or its client. */
   report(proposal: Pick<Proposal, "proposal">, options: CommandOptions & { reason: string }): Promise<Result>;
+  /** Give a visit back (R35); `declares` what hinders him, if it is one of these. */
+  cancel(booking: Pick<Booking, "booking_id">, options?: CommandOptions & { reason?: string | null; declares?: "illness" | "force_majeure" | null }): Promise<Result>;
+  /** He comes so many minutes late to a visit (R37). */
+  late(booking: Pick<Booking, "booking_id">, options: CommandOptions & { minutes: number }): Promise<Result>;
   /** The provider wants work or not; the app is on the screen or not. What is left out stays as it is. */
   status(change: { available?: boolean; background?: boolean }, options?: CommandOptions): Promise<Result>;
   /** Test the notifications: a test proposal is `sent`, and `test` events tell what came back by which way. */

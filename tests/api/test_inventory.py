@@ -29,6 +29,11 @@ GET /v1/markets/{market}/bookings/{booking_id}
 GET /v1/markets/{market}/bookings/{booking_id}/timeline
 GET /v1/markets/{market}/bookings/{booking_id}/explain/{provider_id}
 POST /v1/markets/{market}/bookings/{booking_id}/cancel
+POST /v1/markets/{market}/bookings/{booking_id}/move
+POST /v1/markets/{market}/bookings/{booking_id}/complete
+POST /v1/markets/{market}/bookings/{booking_id}/no-show
+POST /v1/markets/{market}/bookings/{booking_id}/late
+POST /v1/markets/{market}/bookings/{booking_id}/search-again
 PUT /v1/markets/{market}/blocks/{client_id}
 DELETE /v1/markets/{market}/blocks/{client_id}
 GET /v1/push-key
@@ -43,7 +48,10 @@ GET /docs/errors
 """
 GUARDED = [route for route in CALLS if route.roles]
 OF_A_MARKET = [route for route in GUARDED if "market" in route.parameters]
-TAKES_A_KEY = {f"/v1/markets/{{market}}/{path}" for path in ("bookings", "bookings/{booking_id}/cancel", "providers/{provider_id}/test")}
+OF_A_BOOKING = ("cancel", "move", "complete", "no-show", "late", "search-again")
+TAKES_A_KEY = {f"/v1/markets/{{market}}/{path}" for path in ("bookings", "providers/{provider_id}/test")} | {
+    f"/v1/markets/{{market}}/bookings/{{booking_id}}/{path}" for path in OF_A_BOOKING
+}
 
 
 def named(route: Route) -> str:

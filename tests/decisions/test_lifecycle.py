@@ -15,6 +15,15 @@ ALLOWED = {
     ("accepted", "cancel"): "cancelled",
     ("accepted", "reopen"): "searching",
     ("unfilled", "cancel"): "cancelled",
+    ("searching", "move"): "searching",
+    ("accepted", "move"): "searching",
+    ("unfilled", "move"): "searching",
+    ("accepted", "complete"): "completed",
+    ("accepted", "no_show"): "no_show",
+    ("accepted", "search_again"): "searching",
+    ("no_show", "search_again"): "searching",
+    ("no_show", "complete"): "completed",
+    ("no_show", "cancel"): "cancelled",
 }
 
 
@@ -46,4 +55,4 @@ def test_the_server_functions_are_rendered_with_this_table() -> None:
 
 def test_names_are_those_of_the_interface() -> None:
     assert {state.value for state in ProposalState} == {"open", "accepted", "refused", "withdrawn", "expired"}
-    assert {state.value for state in BookingState} == {"searching", "accepted", "unfilled", "cancelled"}
+    assert {state.value for state in BookingState} == {"searching", "accepted", "unfilled", "cancelled", "completed", "no_show"}

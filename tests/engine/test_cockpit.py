@@ -108,7 +108,8 @@ def test_a_booking_that_ended_stays_for_a_while_and_then_goes() -> None:
     assert set(cockpit.faces) == {8}
 
 
-def test_a_booking_that_searches_again_has_not_ended() -> None:
+@pytest.mark.parametrize("again", ["Reopened", "Moved", "SearchedAgain"])
+def test_a_booking_that_searches_again_has_not_ended(again: str) -> None:
     cockpit = Cockpit(speed=1)
-    cockpit.hear([("1-0", {"type": "Accepted", "at": 1, "b": 7, "p": 3}), ("2-0", {"type": "Reopened", "at": 2, "b": 7, "p": 3})])
+    cockpit.hear([("1-0", {"type": "Accepted", "at": 1, "b": 7, "p": 3}), ("2-0", {"type": again, "at": 2, "b": 7, "p": 3})])
     assert cockpit.ended == {}

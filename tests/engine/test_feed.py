@@ -11,6 +11,7 @@ import pytest
 
 from dispatch.engine import feed as feeds
 from dispatch.engine.feed import Feed, Turns
+from dispatch.engine.requests import LateRequest
 from dispatch.errors import NotFound, Unavailable
 from dispatch.store import Record, Store
 from dispatch.store.bookings import Bookings
@@ -372,3 +373,18 @@ async def test_one_market_shows_nothing_of_another(town: Town, feed: Feed, fresh
     await other.open()
     state = await feed.state(town.name)
     assert (state["bookings"], state["gauges"]["providers.known"], "Opened" in types(state)) == ({}, 6, False)
+
+
+async def test_ops_are_called_in_the_stream_and_what_is_settled_leaves_it_r37(town: Town, feed: Feed) -> None:
+    await town.put_settings(no_show_after_s=0)
+    bno = await town.open()
+    pno = await town.accept(bno)
+    async with Page(feed, town.name) as page:
+        assert page.state["alarms"] == {}
+        await town.desk.aftermath.late(town.name, f"b-{bno}", LateRequest(by="provider", minutes=20), "late")
+        await page.until(lambda state: str(bno) in state["alarms"])
+        alarm = page.state["alarms"][str(bno)]
+        assert {name: alarm[name] for name in ("id", "kind", "state", "p")} == {"id": f"b-{bno}", "kind": "late", "state": "accepted", "p": pno}
+        await page.until(lambda state: "Late" in types(state))
+        await town.cancel(bno)
+        await page.until(lambda state: state["alarms"] == {})

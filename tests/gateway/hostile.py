@@ -25,6 +25,8 @@ GOOD: Mapping[str, Mapping[str, Any]] = {
     "refuse": {"id": "r", "proposal": "1.1.1", "version": 1, "reason": "far"},
     "counter": {"id": "c", "proposal": "1.1.1", "version": 1, "windows": [WINDOW], "note": "n"},
     "report": {"id": "p", "proposal": "1.1.1", "reason": "spam"},
+    "cancel": {"id": "k", "booking_id": "b-1", "reason": "ill", "declares": "illness"},
+    "late": {"id": "l", "booking_id": "b-1", "minutes": 10},
     "status": {"id": "s", "available": True, "background": False},
     "ping": {"seq": 0, "now": 1},
     "pong": {"seq": 0, "now": 1},

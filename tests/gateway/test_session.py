@@ -21,12 +21,14 @@ from dispatch.wire import (
     Ack,
     AuthNeeded,
     Booking,
+    Cancel,
     CloseCode,
     Codec,
     Counter,
     Drain,
     Error,
     Hello,
+    Late,
     Live,
     Outline,
     Ping,
@@ -288,6 +290,9 @@ ACCEPT = Accept(id="x", proposal="1.1.7", version=1)
         Sync(id="x"),
         Trial(id="x"),
         Refresh(id="x", token="t"),
+        Report(id="x", proposal="1.1.7", reason="spam"),
+        Cancel(id="x", booking_id="b-1"),
+        Late(id="x", booking_id="b-1", minutes=10),
     ],
 )
 def test_a_command_is_put_to_the_store(question: Any) -> None:
@@ -317,7 +322,6 @@ def test_what_the_store_cannot_decide_is_an_error_with_the_commands_id(error: Di
     ("message", "command_id"),
     [
         (Counter(id="c", proposal="1.1.7", version=1, windows=(Window(start=1, end=2),)), "c"),
-        (Report(id="r", proposal="1.1.7", reason="spam"), "r"),
         ({"type": "take_over", "id": "t"}, "t"),
         ({"type": "accept", "id": "a", "proposal": "1.1.7"}, "a"),
         ({"type": "accept", "id": "a", "proposal": "1.1.7", "version": 1, "window": 5}, "a"),

@@ -48,7 +48,7 @@ class Phone:
     def deeds(self) -> dict[str, Callable[..., Awaitable[Any]]]:
         client = self.client
         return {name: getattr(client, name) for name in ("live", "status", "sync", "drop")} | {
-            name: getattr(self, name) for name in ("accept", "refuse", "counter", "report", "seen", "set_push", "look")
+            name: getattr(self, name) for name in ("accept", "refuse", "counter", "report", "cancel", "late", "seen", "set_push", "look")
         }
 
     async def accept(self, *, timeout_ms: int | None = None, **what: Any) -> Any:
@@ -62,6 +62,12 @@ class Phone:
 
     async def report(self, **what: Any) -> Any:
         return await self.client.report(**what, timeout=None)
+
+    async def cancel(self, **what: Any) -> Any:
+        return await self.client.cancel(**what, timeout=None)
+
+    async def late(self, **what: Any) -> Any:
+        return await self.client.late(**what, timeout=None)
 
     async def seen(self, proposals: list[str]) -> None:
         for proposal in proposals:

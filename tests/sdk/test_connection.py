@@ -9,9 +9,11 @@ from dispatch.messages import (
     Accept,
     Ack,
     AuthNeeded,
+    Cancel,
     Counter,
     Drain,
     Error,
+    Late,
     Live,
     Ping,
     Pong,
@@ -109,6 +111,8 @@ async def test_every_command_says_what_the_protocol_says(sdk: Sdk, encoding: str
         commands = {
             "counter": ({**one, "windows": windows, "note": "plutôt 11 h"}, Counter, "sent"),
             "report": ({"proposal": "1.1.7", "reason": "no such street"}, Report, "done"),
+            "cancel": ({"booking_id": "b-1", "reason": "fièvre", "declares": "illness"}, Cancel, "done"),
+            "late": ({"booking_id": "b-1", "minutes": 10}, Late, "done"),
             "refuse": ({**one, "reason": "trop loin"}, Refuse, "done"),
             "accept": ({**one, "window": 2}, Accept, "lost"),
         }
@@ -119,7 +123,7 @@ async def test_every_command_says_what_the_protocol_says(sdk: Sdk, encoding: str
             assert heard == kind(id=f"id-{name}", **said)
             await line.say(Result(id=heard.id, outcome=outcome, proposal="1.1.7"))
             assert told(await answer)["outcome"] == outcome
-            still_open = name in ("counter", "report")
+            still_open = name in ("counter", "report", "cancel", "late")
             assert bool((await device.do("look"))["open"]) is still_open
 
 

@@ -51,6 +51,8 @@ export async function provider(proposal: Proposal): Promise<Result> {
   await client.refuse(proposal, { reason: "too far", id: "r" });
   await client.counter({ proposal: "1.1.7", version: 1 }, { windows: [{ start: 1, end: 2 }], note: "later" });
   await client.report(proposal, { reason: "no such street" });
+  await client.cancel({ booking_id: "b-1" }, { reason: "fever", declares: "illness" });
+  await client.late({ booking_id: "b-1" }, { minutes: 10 });
   await client.status({ available: true });
   await client.test({ id: "t", timeoutMs: 5_000 });
   // @ts-expect-error: other windows are what it is about

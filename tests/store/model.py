@@ -20,15 +20,23 @@ from dispatch.zones import from_model
 Moves = Mapping[BookingState, Mapping[Move, BookingState]]
 
 # What a yes is told whose proposal was taken back, by the reason of that (PROTOCOL.md, result).
-AFTER = {"taken": "lost", "cancelled": "cancelled", "expired": "expired", "overlap": "overlap", "ops": "not_asked"}
+AFTER = {
+    "taken": "lost",
+    "cancelled": "cancelled",
+    "expired": "expired",
+    "overlap": "overlap",
+    "ops": "not_asked",
+    "changed": "version_conflict",
+}
 OF_BOOKING = (
-    *("state", "version", "urgency", "opened_at", "paced_at", "tried", "said_no", "deadline", "start", "wave", "windows", "ends"),
+    *("state", "version", "round", "urgency", "opened_at", "paced_at", "tried", "said_no", "deadline", "start", "wave", "windows", "ends"),
     *("winner", "window", "due"),
 )
 OF_PROPOSAL = (
     *(
         "state",
         "wave",
+        "round",
         "sent_at",
         "answer_by",
         "received_at",
@@ -51,6 +59,7 @@ class Asked:
     sent_at: int
     answer_by: int
     windows: list[int]
+    round: int = 1
     state: str = "open"
     received_at: int = 0
     seen_at: int = 0
@@ -83,12 +92,14 @@ class Booking:
     said_no: bool = False
     winner: int | None = None
     window: int | None = None
+    round: int = 1
+    late: bool = False
     proposals: dict[int, Asked] = field(default_factory=dict)
 
     def search(self) -> waves.Search:
         """Its pacing state."""
         told = {name: getattr(self, name) for name in ("start", "opened_at", "deadline", "wave", "paced_at", "tried", "said_no")}
-        return waves.Search(**told, holders=tuple(_holder(pno, p) for pno, p in self.proposals.items()))
+        return waves.Search(**told, holders=tuple(_holder(pno, p) for pno, p in self.proposals.items() if p.round == self.round))
 
     @property
     def seated(self) -> int:
@@ -104,6 +115,12 @@ class Provider:
     connected: bool = True
     available: bool = True
     asked_at: int = 0
+    unanswered: int = 0
+    paused: bool = False
+
+    def acts(self) -> None:
+        """Whatever he does ends a pause."""
+        self.unanswered, self.paused = 0, False
 
 
 def facts(booking: Booking | Record) -> dict[str, Any]:
@@ -165,7 +182,7 @@ class Model:
 
     def accept(self, pno: int, id_: str, bno: int, version: int, window: int) -> str:
         """A provider says yes."""
-        return self._once(f"{pno}:{id_}", ("yes", bno, version, window), lambda: self._claim(self.bookings[bno], pno, version, window))
+        return self._once(f"{pno}:{id_}", ("yes", bno, version, window), lambda: self._claim(self.bookings[bno], pno, version, window), pno)
 
     def _claim(self, b: Booking, pno: int, version: int, window: int) -> str:
         p = b.proposals.get(pno)
@@ -203,7 +220,7 @@ class Model:
 
     def refuse(self, pno: int, id_: str, bno: int, version: int) -> str:
         """A provider says no."""
-        return self._once(f"{pno}:{id_}", ("no", bno, version), lambda: self._refused(self.bookings[bno], pno, version))
+        return self._once(f"{pno}:{id_}", ("no", bno, version), lambda: self._refused(self.bookings[bno], pno, version), pno)
 
     def _refused(self, b: Booking, pno: int, version: int) -> str:
         p = b.proposals.get(pno)
@@ -232,9 +249,10 @@ class Model:
 
     def _cancelled(self, b: Booking, by: str) -> str:
         before = b.state
-        if not self._move(b, Move.REOPEN if by == "provider" else Move.CANCEL):
+        again = by == "provider" and not (b.client in self.blacklist and self.moves[before].get(Move.REOPEN))
+        if not self._move(b, Move.REOPEN if again else Move.CANCEL):
             return "conflict"
-        if by == "provider" and b.winner is not None:
+        if again and b.winner is not None:
             self._reopen(b, b.winner)
         elif before == "searching":
             self._withdraw_all(b, "withdrawn", "cancelled")
@@ -243,11 +261,90 @@ class Model:
         return str(b.state.value)
 
     def _reopen(self, b: Booking, pno: int) -> None:
+        b.urgency = waves.urgency_of(self.settings, b.start, self.now)
         b.ends = tuple(waves.reopened_deadline(window.start, self.now) for window in b.windows)
-        b.deadline, b.paced_at, b.tried, b.winner, b.window = min(b.ends), self.now, False, None, None
+        b.deadline, b.paced_at, b.tried, b.winner, b.window, b.late = min(b.ends), self.now, False, None, None, False
         self._end(b, b.proposals[pno], "withdrawn", "cancelled")
         b.said_no = False
         self._attend(b)
+
+    def move(self, bno: int, rid: str, windows: tuple[Span, ...]) -> str:
+        """The client wants other windows."""
+        if rid in self.answers:
+            return self.answers[rid][1]
+        start = min(window.start for window in windows)
+        if start <= self.now:
+            return "bad_window"
+        if waves.too_late(self.settings, start, self.now):
+            return "too_late"
+        return self._once(rid, windows, lambda: self._moved(self.bookings[bno], windows))
+
+    def _moved(self, b: Booking, windows: tuple[Span, ...]) -> str:
+        if Move.MOVE not in self.moves[b.state]:
+            return "conflict"
+        if b.client in self.blacklist:
+            return "blocked"
+        self._move(b, Move.MOVE)
+        winner = b.winner
+        self._withdraw_all(b, "withdrawn", "changed")
+        if winner is not None:
+            self._end(b, b.proposals[winner], "withdrawn", "changed")
+        self._anew(b, windows, tuple(waves.deadline_of(self.settings, window.start, self.now) for window in windows))
+        if winner is not None:
+            self._hold(b, winner)
+        return str(b.state.value)
+
+    def search_again(self, bno: int, rid: str, windows: tuple[Span, ...]) -> str:
+        """Ops want another in the place of one who did not come, or is late."""
+        if rid in self.answers:
+            return self.answers[rid][1]
+        if min(window.start for window in windows) <= self.now:
+            return "bad_window"
+        return self._once(rid, windows, lambda: self._replaced(self.bookings[bno], windows))
+
+    def _replaced(self, b: Booking, windows: tuple[Span, ...]) -> str:
+        if Move.SEARCH_AGAIN not in self.moves[b.state] or b.winner is None or (b.state == "accepted" and not b.late):
+            return "conflict"
+        if b.client in self.blacklist:
+            return "blocked"
+        self._move(b, Move.SEARCH_AGAIN)
+        p = b.proposals[b.winner]
+        self._end(b, p, "withdrawn", "ops")
+        self._anew(b, windows, tuple(window.start for window in windows))
+        p.round = b.round
+        return str(b.state.value)
+
+    def _anew(self, b: Booking, windows: tuple[Span, ...], ends: tuple[int, ...]) -> None:
+        """A new round, for other windows."""
+        b.windows, b.ends, b.deadline, b.start = windows, ends, min(ends), min(window.start for window in windows)
+        b.version, b.round, b.wave, b.winner, b.window, b.late = b.version + 1, b.round + 1, 0, None, None, False
+        b.urgency, b.paced_at, b.tried, b.said_no = waves.urgency_of(self.settings, b.start, self.now), self.now, False, False
+        self._attend(b)
+
+    def _hold(self, b: Booking, pno: int) -> None:
+        """Whoever held it has the first word, when he can be asked: zone and hours do not bind, nor his cap."""
+        one, query = self.people[pno], replace(b.query, windows=b.windows)
+        free = [index for index, window in enumerate(query.windows) if not self._busy(pno, window)]
+        until = min(waves.hold_until(self.settings, b.start, self.now, self.now), b.deadline)
+        there = one.settings.status == "approved" and one.connected and one.available and (pno, b.client) not in self.apart
+        if free and until > self.now and there and set(query.services) <= set(one.settings.catalogue):
+            b.proposals[pno] = Asked(0, self.now, until, free, round=b.round)
+            one.asked_at = self.now
+
+    def fact(self, kind: str, bno: int, rid: str) -> str:
+        """What became of a visit: complete, no_show or late."""
+        return self._once(rid, kind, lambda: self._visited(self.bookings[bno], kind), mismatch="idempotency_mismatch", unkept="too_early")
+
+    def _visited(self, b: Booking, kind: str) -> str:
+        begun = self.now - b.windows[b.window].start if b.window is not None else 0
+        if (kind == "late" and b.state != "accepted") or (kind != "late" and Move(kind) not in self.moves[b.state]):
+            return "conflict"
+        if begun < (0 if kind == "complete" else self.settings.no_show_after_s * 1_000):
+            return "too_early"
+        b.late = kind == "late"
+        if kind != "late":
+            self._move(b, Move(kind))
+        return str(b.state.value)
 
     def keep_apart(self, pno: int, client: str, on: bool) -> str:
         """A provider and a client are blocked with each other, or meet again."""
@@ -263,6 +360,9 @@ class Model:
         """A client may not book any more, or may again."""
         known = client in self.blacklist
         (self.blacklist.add if on else self.blacklist.discard)(client)
+        for b in self.bookings.values():
+            if on and b.client == client and b.state == "searching":
+                self._cancelled(b, "ops")
         return "on" if on else "off" if known else "not_found"
 
     def employ(self, pno: int, settings: ProviderSettings) -> str:
@@ -294,6 +394,10 @@ class Model:
             return self._close(b)
         for pno in step.fade:
             b.proposals[pno].live = False
+            one = self.people[pno]
+            if b.proposals[pno].received_at > 0:
+                one.unanswered += 1
+                one.paused |= one.unanswered >= self.settings.pause_after
         for pno in step.replace:
             b.proposals[pno].replaced = True
         b.due, b.urgency = step.due, step.urgency
@@ -309,15 +413,16 @@ class Model:
         found = {one.no: fits(query, one, self.settings, self.now) for one in (self._person(p, b) for p in self.people.values())}
         chosen = order([self._person(self.people[pno], b) for pno, fit in found.items() if fit])[: release.size]
         for one in chosen:
-            b.proposals[one.no] = Asked(release.wave, self.now, release.answer_by, list(found[one.no].windows))
+            b.proposals[one.no] = Asked(release.wave, self.now, release.answer_by, list(found[one.no].windows), round=b.round)
             self.people[one.no].asked_at = self.now
         b.wave = release.wave if chosen else b.wave
 
     def _person(self, one: Provider, b: Booking) -> Person:
         return Person(
             no=one.no, settings=one.settings, shape=from_model(one.settings.zone), visits=self._visits(one.no),
-            blocked=(one.no, b.client) in self.apart, reachable=one.connected, available=one.available, live=self.live(one.no),
-            asked=one.no in b.proposals, asked_at=one.asked_at,
+            blocked=(one.no, b.client) in self.apart, reachable=one.connected, available=one.available, paused=one.paused,
+            live=self.live(one.no),
+            asked=one.no in b.proposals and b.proposals[one.no].round == b.round, asked_at=one.asked_at,
         )  # fmt: skip
 
     def live(self, pno: int) -> int:
@@ -342,20 +447,24 @@ class Model:
             if p.state != "open":
                 continue
             p.windows = [place[i] for i in p.windows if i in place]
-            p.answer_by = min(lives[pno], b.deadline) if p.live else p.answer_by
+            p.answer_by = min(lives[pno], b.deadline) if p.live and p.wave else p.answer_by  # the hold stays what it was
             if not p.windows:
                 self._end(b, p, "expired", "expired")
         self._attend(b)
 
     # -- what they have in common -------------------------------------------------------------------------------------
 
-    def _once(self, id_: str, asked: Any, decide: Callable[[], str], mismatch: str = "bad_request") -> str:
+    def _once(
+        self, id_: str, asked: Any, decide: Callable[[], str], by: int = 0, mismatch: str = "bad_request", unkept: str = "bad_request"
+    ) -> str:
         """A repeat is told what was told before; another thing under the same id is a mistake, and no answer is kept of one."""
         if id_ in self.answers:
             before, word = self.answers[id_]
             return word if before == asked else mismatch
+        if by:
+            self.people[by].acts()
         word = decide()
-        if word != "bad_request":
+        if word not in ("bad_request", unkept):
             self.answers[id_] = asked, word
         return word
 
@@ -387,7 +496,7 @@ class Model:
         p.received_at = p.received_at or self.now
 
     def _visits(self, pno: int) -> tuple[Span, ...]:
-        held = [b for b in self.bookings.values() if b.state == "accepted" and b.winner == pno]
+        held = [b for b in self.bookings.values() if b.state in ("accepted", "completed", "no_show") and b.winner == pno]
         return tuple(b.windows[b.window or 0] for b in held)
 
     def _busy(self, pno: int, window: Span) -> bool:

@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 from redis import Redis
 
 from dispatch import events
+from dispatch.model import MarketSettings
 from dispatch.store import Record, Store
 from dispatch.store.keys import key
 
@@ -21,7 +23,15 @@ BY_TYPE = {
     events.Cancelled: "count.cancelled",
     events.Reopened: "count.reopened",
     events.TestSent: "count.tests",
+    events.Moved: "count.moved",
+    events.Completed: "count.completed",
+    events.NoShow: "count.no_shows",
+    events.Late: "count.late",
+    events.SearchedAgain: "count.replacements",
+    events.Reported: "count.reports",
+    events.Paused: "count.paused",
 }
+SENT = {"wave": "count.waves", "fill": "count.fills", "hold": "count.holds"}
 PUSHED = {outcome: f"count.pushes_{outcome}" for outcome in ("sent", "failed", "gone", "expired")}
 
 
@@ -32,6 +42,7 @@ async def recount(store: Store, market: str, redis_url: str) -> dict[str, int]:
         records = await store.bookings.records(market, range(1, numbers.get("booking", 0) + 1)) if numbers.get("booking") else []
         found = of_events(happened(client, market)) + of_bookings(records) + of_providers(client, market, numbers.get("provider", 0))
         found += of_webhooks(client, market, records)
+        found["count.alarms"] += rung(client, market)
     return {name: count for name, count in found.items() if count}
 
 
@@ -51,13 +62,22 @@ def of_events(story: Iterable[events.AnyEvent]) -> Counter[str]:
             case events.Opened():
                 opened[event.b] = event.at
             case events.WaveSent():
-                counts["count.waves" if event.kind == "wave" else "count.fills"] += 1
+                counts[SENT[event.kind]] += 1
                 counts["count.proposals"] += len(event.asked)
             case events.Pushed():
                 counts[PUSHED[event.outcome]] += 1
             case events.Accepted():
                 counts["sum.accept_ms"] += event.at - opened[event.b]
     return counts
+
+
+def rung(client: "Redis", market: str) -> int:
+    """How often ops were called: by every no-show, and by those late enough."""
+    settings = msgspec.json.decode(client.hget(key("market", market), "settings") or b"{}", type=MarketSettings)
+    wait = settings.no_show_after_s * 1_000
+    story = happened(client, market)
+    late = [each for each in story if isinstance(each, events.Late) and max(each.after, (each.minutes or 0) * 60_000) >= wait]
+    return len(late) + sum(isinstance(each, events.NoShow) for each in story)
 
 
 def of_bookings(records: Iterable[Record]) -> Counter[str]:
@@ -67,8 +87,10 @@ def of_bookings(records: Iterable[Record]) -> Counter[str]:
         counts[f"bookings.{record.state}"] += 1
         if record.state == "searching":
             counts[f"searching.{record.urgency}"] += 1
+        if record.alarm:
+            counts[f"alarms.{record.alarm}"] += 1
         for proposal in record.proposals.values():
-            counts[f"proposals.{proposal.state}"] += 1
+            counts[f"proposals.{proposal.state}"] += proposal.round == record.round
             counts["proposals.live"] += proposal.live
     return counts
 

@@ -17,12 +17,15 @@ from typing import Any
 import msgspec
 from redis import Redis
 
+from dispatch.conduct import AnyFact, facts_of
 from dispatch.engine.desk import Desk
-from dispatch.engine.requests import CancelRequest, MatchRequest
+from dispatch.engine.requests import CancelRequest, LateRequest, MatchRequest, MoveRequest, NoShowRequest, SearchAgainRequest
 from dispatch.engine.rounds import Rounds
 from dispatch.engine.upkeep import Upkeep
+from dispatch.events import decode
 from dispatch.gazetteer import Gazetteer
 from dispatch.identity import DeviceKeys
+from dispatch.messages import Cancel, Late
 from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderSettings, Service, Trade
 from dispatch.store import Record, Store, Turn, Wake, Wakeups, functions
 from dispatch.store.calls import Calls, answering, make_redis
@@ -135,14 +138,16 @@ class Scene:
 
     # -- bookings -------------------------------------------------------------------------------------------------
 
-    def request(self, booking_id: str = "b-1", *, lead: float = 4, leads: tuple[float, ...] = (), **changes: Any) -> BookingRequest:
-        """A visit of one hour that starts in ``lead`` hours (or ``leads``: several windows)."""
+    def request(
+        self, booking_id: str = "b-1", *, lead: float = 4, leads: tuple[float, ...] = (), now: int | None = None, **changes: Any
+    ) -> BookingRequest:
+        """A visit of one hour that starts in ``lead`` hours (or ``leads``: several windows), from ``now`` on if that is another time."""
         right = {
             "booking_id": booking_id,
             "client_id": "c-1",
             "place": PLACE,
             "services": ["cut"],
-            "windows": [{"start": when(self.now, hours), "end": when(self.now, hours + 1)} for hours in leads or (lead,)],
+            "windows": [{"start": when(now or self.now, hours), "end": when(now or self.now, hours + 1)} for hours in leads or (lead,)],
         }
         return msgspec.convert(right | changes, BookingRequest)
 
@@ -186,10 +191,62 @@ class Scene:
             await self.settle()
         raise AssertionError(f"{booking_id} never asks {name}")
 
-    async def cancel(self, booking_id: str = "b-1", by: str = "client", rid: str | None = None, reason: str = "") -> str:
+    async def cancel(
+        self, booking_id: str = "b-1", by: str = "client", rid: str | None = None, reason: str = "", declares: str | None = None
+    ) -> str:
         """The booking's state afterwards."""
-        request = msgspec.convert({"by": by, "reason": reason}, CancelRequest)
+        request = msgspec.convert({"by": by, "reason": reason, "declares": declares}, CancelRequest)
         return str((await self.desk.cancel(self.market, booking_id, request, rid or self.fresh("cancel")))["state"])
+
+    async def move(
+        self, booking_id: str = "b-1", *, rid: str | None = None, ops: bool = False, now: int | None = None, **windows: Any
+    ) -> str:
+        """The booking's state afterwards."""
+        said = {"windows": self.request(now=now, **windows).windows} | ({"override": {"reason": "ops said so"}} if ops else {})
+        request = msgspec.convert(msgspec.to_builtins(said), MoveRequest)
+        return str((await self.desk.aftermath.move(self.market, booking_id, request, rid or self.fresh("move"), ops))["state"])
+
+    async def complete(self, booking_id: str = "b-1", rid: str | None = None) -> str:
+        return str((await self.desk.aftermath.complete(self.market, booking_id, rid or self.fresh("complete")))["state"])
+
+    async def no_show(self, booking_id: str = "b-1", rid: str | None = None, **how: Any) -> str:
+        request = NoShowRequest(**how)
+        return str((await self.desk.aftermath.no_show(self.market, booking_id, request, rid or self.fresh("no-show")))["state"])
+
+    async def late(self, booking_id: str = "b-1", rid: str | None = None, **how: Any) -> str:
+        return str((await self.desk.aftermath.late(self.market, booking_id, LateRequest(**how), rid or self.fresh("late")))["state"])
+
+    async def search_again(
+        self, booking_id: str = "b-1", rid: str | None = None, until: float | None = None, now: int | None = None, **windows: Any
+    ) -> str:
+        """Ops want another; ``until``: in so many hours."""
+        said = {"windows": self.request(now=now, **windows).windows, "until": until and when(self.now, until), "reason": "he did not come"}
+        request = msgspec.convert(msgspec.to_builtins(said), SearchAgainRequest)
+        return str((await self.desk.aftermath.search_again(self.market, booking_id, request, rid or self.fresh("again")))["state"])
+
+    async def give_back(self, name: str, booking_id: str = "b-1", *, id: str | None = None, **how: Any) -> str:
+        """His own device cancels; what it is told."""
+        command = Cancel(id=id or self.fresh("g"), booking_id=booking_id, **how)
+        return await self.desk.aftermath.give_back(self.market, self.numbers[name], command)
+
+    async def will_be_late(self, name: str, booking_id: str = "b-1", *, minutes: int = 10, id: str | None = None) -> str:
+        command = Late(id=id or self.fresh("l"), booking_id=booking_id, minutes=minutes)
+        return await self.desk.aftermath.will_be_late(self.market, self.numbers[name], command)
+
+    async def report(self, name: str, booking_id: str = "b-1", *, id: str | None = None, reason: str = "no such street") -> str:
+        proposal = self.proposal(name, await self.record(booking_id))
+        answer = await self.store.claims.report(self.market, self.numbers[name], id or self.fresh("p"), proposal, reason)
+        return str(answer["outcome"])
+
+    async def facts(self) -> list[AnyFact]:
+        """What the market's log says of how its providers kept their word."""
+        return list(facts_of(await self.events()))
+
+    async def events(self, kind: str = "") -> list[Any]:
+        """What the market's log says, oldest first: all of it, or one kind."""
+        entries = await self.redis.xrange(f"{{{self.market}}}:events")
+        found = [decode(pairs[b"e"] if isinstance(pairs, dict) else pairs[1]) for _, pairs in entries]
+        return [event for event in found if kind in ("", type(event).__name__)]
 
     def proposal(self, name: str, record: Record) -> str:
         return f"{record.no}.{record.round}.{self.numbers[name]}"

@@ -23,7 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from dispatch.errors import Refused
 from dispatch.lifecycle import MOVES, BookingState, Move
-from dispatch.model import MarketSettings
+from dispatch.model import MarketSettings, Span
 from dispatch.store import closing
 from tests.store.model import Model, Moves, Provider, facts
 from tests.store.scene import NOON, Scene, play
@@ -39,6 +39,7 @@ CHANGES: list[dict[str, Any]] = [
     {},
     {"open_proposals_cap": 1},
     {"travel_gap_s": 7_200},
+    {"pause_after": 1},
     {"quiet_hours": {"from": "13:00", "to": "16:00"}},
     {"cadence": [{"class": "last_minute", "lead_under_s": None, "size": 1, "pause_s": 60}]},
 ]
@@ -49,6 +50,9 @@ any_of = st.integers(0, 1_000)
 someone, a_client, yes_or_no = st.sampled_from(NAMES), st.sampled_from(CLIENTS), st.booleans()
 DEEDS: dict[str, tuple[int, tuple[st.SearchStrategy[Any], ...]]] = {  # how often, and with what
     "open": (4, (st.sampled_from(LEADS_H), a_client, st.sampled_from((1, 1, 1, 1, 1, 0)))),
+    "move": (2, (any_of, st.sampled_from(LEADS_H))),
+    "visit": (3, (any_of, st.sampled_from(("complete", "no_show", "no_show", "late")), yes_or_no)),
+    "replace": (3, (any_of, st.sampled_from(((1,), (2, 3))))),
     "cancel": (4, (any_of, st.sampled_from(("client", "ops", "provider")))),
     "accept": (4, (any_of, st.sampled_from((0, 0, 0, 1)))),
     "refuse": (3, (any_of,)),
@@ -147,6 +151,41 @@ class Market(RuleBasedStateMachine):
         rid = self.scene.fresh("cancel")
         self.command(lambda: self.scene.cancel(f"b-{bno}", by=by, rid=rid), lambda: self.model.cancel(bno, by, rid))
 
+    def move(self, which: int, leads: tuple[float, ...]) -> None:
+        bno, rid, windows = self._booking(which), self.scene.fresh("move"), self._windows(leads)
+        now = self.scene.now
+
+        async def real() -> str:
+            return await self.scene.move(f"b-{bno}", rid=rid, now=now, leads=leads)
+
+        self.command(real, lambda: self.model.move(bno, rid, windows))
+
+    def replace(self, which: int, leads: tuple[float, ...]) -> None:
+        bno, rid, windows = self._held(which), self.scene.fresh("again"), self._windows(leads)
+        now = self.scene.now
+
+        async def real() -> str:
+            return await self.scene.search_again(f"b-{bno}", rid=rid, now=now, leads=leads)
+
+        self.command(real, lambda: self.model.search_again(bno, rid, windows))
+
+    def _windows(self, leads: tuple[float, ...]) -> tuple[Span, ...]:
+        starts = [self.scene.now + round(lead * 3_600_000) for lead in leads]
+        return tuple(Span(start, start + 3_600_000) for start in starts)
+
+    def visit(self, which: int, kind: str, begun: bool) -> None:
+        """What became of a visit; mostly it has begun."""
+        bno, rid = self._held(which), self.scene.fresh(kind)
+        b = self.model.bookings[bno]
+        if begun and b.state == "accepted" and b.window is not None:
+            self.wait(max(0, b.windows[b.window].start + 400_000 - self.model.now) // 1_000, True)
+        self.command(lambda: getattr(self.scene, kind)(f"b-{bno}", rid=rid), lambda: self.model.fact(kind, bno, rid))
+
+    def _held(self, which: int) -> int:
+        """Mostly one that somebody holds, or did not come to."""
+        found = [b.no for b in self.model.bookings.values() if b.state in ("accepted", "no_show")]
+        return found[which % len(found)] if found and which % 5 else self._booking(which)
+
     # -- providers ----------------------------------------------------------------------------------------------------
 
     def accept(self, which: int, window: int) -> None:
@@ -165,9 +204,13 @@ class Market(RuleBasedStateMachine):
         self.taps.append((who, bno, id_, version))
         self.command(lambda: self._yes(who, bno, id_, version, window), lambda: self._pretended_yes(who, bno, id_, version, window))
 
+    def _proposal(self, bno: int, number: int) -> str:
+        p = self.model.bookings[bno].proposals.get(number)
+        return f"{bno}.{p.round if p else 1}.{number}"
+
     async def _yes(self, who: str, bno: int, id_: str, version: int, window: int) -> str:
         number = self.scene.numbers[who]
-        answer = await self.scene.store.claims.accept(self.scene.market, number, id_, f"{bno}.1.{number}", version, window)
+        answer = await self.scene.store.claims.accept(self.scene.market, number, id_, self._proposal(bno, number), version, window)
         return str(answer["outcome"])
 
     def _pretended_yes(self, who: str, bno: int, id_: str, version: int, window: int) -> str:
@@ -177,14 +220,14 @@ class Market(RuleBasedStateMachine):
         number, id_, version = self.scene.numbers[who], self.scene.fresh("no"), self.model.bookings[bno].version + newer
 
         async def real() -> str:
-            answer = await self.scene.store.claims.refuse(self.scene.market, number, id_, f"{bno}.1.{number}", version)
+            answer = await self.scene.store.claims.refuse(self.scene.market, number, id_, self._proposal(bno, number), version)
             return str(answer["outcome"])
 
         self.command(real, lambda: self.model.refuse(number, id_, bno, version))
 
     def receive(self, who: str, which: int, seen: bool) -> None:
         number, bno = self.scene.numbers[who], self._booking(which)
-        proposal = f"{bno}.1.{number}"
+        proposal = self._proposal(bno, number)
 
         async def real() -> str:
             await self.scene.store.claims.receipts(self.scene.market, [(number, [proposal], [proposal] if seen else [])])
@@ -229,6 +272,7 @@ class Market(RuleBasedStateMachine):
         number = self.scene.numbers[who]
         self.runner.run(self.scene.store.links.status(self.scene.market, number, available, None, "phone"))
         self.model.people[number].available = available
+        self.model.people[number].acts()
 
     def employ(self, who: str, status: str) -> None:
         async def real() -> str:

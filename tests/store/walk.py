@@ -14,7 +14,7 @@ from tests.store.scene import Scene
 NAMES = ("ada", "ben", "cleo", "dan", "eve", "finn")
 DEEDS = {
     "open": 6, "accept": 5, "refuse": 5, "receive": 6, "cancel": 3, "time": 6, "turn": 6, "link": 3, "status": 2, "put": 2, "block": 1,
-    "again": 2, "dawdle": 3,
+    "again": 2, "dawdle": 3, "move": 2, "fact": 3, "instead": 1, "bar": 1, "report": 1,
 }  # fmt: skip
 WAITS_S = (1, 19, 20, 21, 60, 120, 180, 600, 1_800, 3_600, 4 * 3_600)
 
@@ -37,7 +37,7 @@ class Walk:
     async def step(self) -> str:
         """One deed; what it was and what came of it."""
         (deed,) = self.random.choices(list(DEEDS), list(DEEDS.values()))
-        if deed in ("accept", "refuse", "receive", "cancel") and not self.bookings:
+        if deed in ("accept", "refuse", "receive", "cancel", "move", "fact", "instead", "report") and not self.bookings:
             deed = "open"
         try:
             came = f"{deed} {await getattr(self, f'_{deed}')()}"
@@ -87,6 +87,38 @@ class Walk:
 
     async def _cancel(self) -> str:
         return await self.scene.cancel(self._somebody()[1], by=self.random.choice(("client", "provider", "provider", "ops")))
+
+    async def _move(self) -> str:
+        leads = self.random.choice(((2.5,), (4, 6.5), (30,)))
+        return await self.scene.move(self._somebody()[1], leads=leads)
+
+    async def _fact(self) -> str:
+        booking_id = await self._held()
+        return await getattr(self.scene, self.random.choice(("complete", "no_show", "late", "complete")))(booking_id)
+
+    async def _held(self) -> str:
+        """A booking that somebody holds, when there is one; then its visit may have begun."""
+        for booking_id in self.bookings[::-1]:
+            record = await self.scene.record(booking_id)
+            if record.state in ("accepted", "no_show") and record.window is not None:
+                if self.random.random() < 0.7:
+                    await self.scene.at(max(self.scene.now, record.windows[record.window].start + 400_000))
+                return booking_id
+        return self.bookings[-1]
+
+    async def _instead(self) -> str:
+        return await self.scene.search_again(await self._held(), lead=self.random.choice((1, 3)))
+
+    async def _bar(self) -> str:
+        client_id = self.random.choice(("c-1", "c-2"))
+        if self.random.random() < 0.4:
+            await self.scene.desk.put_block(self.scene.market, client_id, "rude")
+            return "on"
+        await self.scene.desk.delete_block(self.scene.market, client_id)
+        return "off"
+
+    async def _report(self) -> str:
+        return await self.scene.report(*await self._holder())
 
     async def _time(self) -> str:
         await self.scene.later(seconds=self.random.choice(WAITS_S))

@@ -138,6 +138,7 @@ function refused(error) {
 
 function heardOf(booking) {
   if (booking.state === "accepted") return;
+  if (booking.state === "completed") inbox.bookings.delete(booking.booking_id);
   if (inbox.bookings.has(booking.booking_id)) {
     inbox.lose(booking);
     tell(visits.lostText(booking, account), true);

@@ -14,6 +14,7 @@ local function barred(m, a, b)
 end
 
 local function refusal(m, a, b, p)
+  if p and p[S.round] > a.round then return 'VERSION_CONFLICT' end -- he was asked again for other windows
   if not p or p[S.round] ~= a.round or p[S.state] == 'refused' then return 'NOT_ASKED' end
   if p[S.state] == 'accepted' then return b.state == 'accepted' and 'ALREADY_YOURS' or 'CANCELLED' end
   if p[S.state] ~= 'open' then return AFTER[p[S.reason]] or 'NOT_ASKED' end
@@ -43,7 +44,8 @@ local function win(m, a, b, p, index, window)
   local took = seats.answered(m, b.no, a.p, p)
   seats.close(m, b.no, a.p, p, 'accepted')
   visits.hold(m, a.p, b.no, window, gap)
-  event.add(m, b.no, 'Accepted', { p = a.p, cause = a.cause, window = index, wave = p[S.wave], took = took })
+  local cause = p[S.kind] == 'direct' and 'direct' or a.cause
+  event.add(m, b.no, 'Accepted', { p = a.p, cause = cause, window = index, wave = p[S.wave], took = took })
   seats.withdraw_all(m, b, 'withdrawn', 'taken')
   seats.tell_gone(m, b, a.p, p, 'answered_elsewhere')
   local face = booking.tell(m, b, a.p, window)
@@ -61,6 +63,7 @@ function verbs.accept(m, a)
   local before = ledger.recall(kept, print)
   if before then return before end
   if a.bno == trial.BOOKING then return ledger.keep(kept, print, trial.answer(m, a, 'accepted'), clock.wall() + 600000) end
+  silence.ends(m, a.p)
   local b = booking.get(m, a.bno)
   local p = b and seats.get(m, a.bno, a.p)
   local no, index, window = refusal(m, a, b, p)

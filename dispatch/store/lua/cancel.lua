@@ -1,52 +1,46 @@
--- cancel: the client or ops end a booking; the winner's own cancellation opens the search again.
+-- cancel: the client or ops end a booking; the winner's own cancellation opens the search again, unless its client is blacklisted.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, rid, bno, by (client, ops, provider), reason (his words), winner (as the caller saw it, 0: none), seen (his
---       version), working {quarters of his own hours around the visit}, ends (of the search that opens again, for each window)}
+-- ARGV: 1 msgpack {m, rid, bno, by (client, ops, provider), reason (his words), declared (illness, force_majeure) or nil, winner (as the
+--       caller saw it, 0: none), seen (his version), working {quarters of his own hours around the visit}, ends (of the search that
+--       opens again, for each window), urgency (of it), device (p, when he says so himself) or nil}
 -- Replies: CANCELLED, REOPENED, WRONG_STATE {state}, STALE (another winner, or he has changed), MISMATCH; the first three are kept
 --          under rid for 24 h of wall time.
--- Source: SPEC.md R35, R36; P3, P4.
-local function free_winner(m, a, b)
-  local window = b.spans[b.window + 1]
-  visits.free(m, b.winner, b.no, window, read.market(m).gap, a.working)
-  booking.tell(m, b, b.winner, window)
-end
+-- Source: SPEC.md R23, R29, R35, R36; P3, P4.
 
 local function cancelled(m, a, b)
-  local held = b.state == 'accepted'
-  booking.move(m, b, 'cancel')
-  event.add(m, b.no, 'Cancelled', { by = a.by })
-  if held then free_winner(m, a, b) end
-  seats.withdraw_all(m, b, 'withdrawn', 'cancelled')
-  outbox.add(m, b.no, 'booking.cancelled', { by = a.by })
-  gauge.add(m, 'count.cancelled', 1)
+  booking.call_off(m, b, a, { by = a.by, declared = a.declared, free = a.by == 'provider' and b.free ~= nil or nil })
   return reply('CANCELLED')
 end
 
 local function reopened(m, a, b)
-  local deadline = math.min(unpack(a.ends))
-  booking.move(m, b, 'reopen', { 'deadline', deadline, 'ends', cmsgpack.pack(a.ends), 'paced_at', clock.now(), 'tried', 0 })
-  event.add(m, b.no, 'Reopened', { p = b.winner, deadline = deadline })
-  local p = seats.get(m, b.no, b.winner)
-  b.state = 'cancelled' -- as he sees it
-  free_winner(m, a, b)
-  seats.close(m, b.no, b.winner, p, 'withdrawn', 'cancelled')
-  call('HDEL', K.booking(m, b.no), 'winner', 'window', 'accepted_at')
-  call('HSET', K.booking(m, b.no), 'said_no', 0)
-  booking.attend(m, b.no)
+  local winner, early, free = b.winner, booking.early(b), b.free ~= nil or nil -- he was told that it is free
+  local p = seats.get(m, b.no, winner)
+  alarm.ends(m, b)
+  booking.let_go(m, b, 'cancelled', a)
+  seats.close(m, b.no, winner, p, 'withdrawn', 'cancelled')
+  booking.again(m, b, 'reopen', a)
+  event.add(m, b.no, 'Reopened', { p = winner, deadline = b.deadline, urgency = b.urgency, early = early, declared = a.declared,
+    free = free })
   outbox.add(m, b.no, 'booking.reopened', {})
   gauge.add(m, 'count.reopened', 1)
   return reply('REOPENED')
 end
 
+-- The move it is, and what does it: nobody searches for a client who may not book.
+local function way(m, a, b)
+  if a.by == 'provider' and call('HEXISTS', K.blacklist(m), b.client) == 0 then return 'reopen', reopened end
+  if a.by == 'provider' and not MOVES[b.state].reopen then return 'reopen', reopened end
+  return 'cancel', cancelled
+end
+
 function verbs.cancel(m, a)
-  local kept, print = K.request(m, a.rid), 'cancel by ' .. a.by
+  local kept, print = K.request(m, a.rid), redis.sha1hex('c' .. a.by .. ':' .. a.bno .. (a.device and a.reason .. (a.declared or '') or ''))
   local before = ledger.recall(kept, print)
   if before then return before end
+  if a.device then silence.ends(m, a.device) end
   local b = booking.get(m, a.bno)
-  if (b.winner or 0) ~= a.winner then return reply('STALE') end
-  if b.winner and tonumber(call('HGET', K.provider(m, b.winner), 'version')) ~= a.seen then return reply('STALE') end
-  local move, act = 'cancel', cancelled
-  if a.by == 'provider' then move, act = 'reopen', reopened end
+  if not booking.known(m, b, a) then return reply('STALE') end
+  local move, act = way(m, a, b)
   local answer
   if MOVES[b.state][move] then
     answer = act(m, a, b)

@@ -52,6 +52,7 @@ function verbs.open(m, a)
   if call('HEXISTS', K.blacklist(m), cno) == 1 then return reply('BLOCKED') end
   local bno = call('HINCRBY', K.numbers(m), 'booking', 1)
   call('HSET', K.booking_ids(m), a.booking_id, bno)
+  call('SADD', K.bookings_of(m, cno), bno)
   write(m, a, bno, cno)
   local asked, count, from = first_wave(m, a, bno)
   return ledger.keep(kept, a.print, reply('OPENED', { bno = bno, asked = #asked, count = count, from = from, at = clock.now(),

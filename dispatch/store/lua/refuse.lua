@@ -29,6 +29,7 @@ function verbs.refuse(m, a)
   local before = ledger.recall(kept, print)
   if before then return before end
   if a.bno == trial.BOOKING then return ledger.keep(kept, print, trial.answer(m, a, 'refused'), clock.wall() + 600000) end
+  silence.ends(m, a.p)
   local b = booking.get(m, a.bno)
   local p = b and seats.get(m, a.bno, a.p)
   local word, took = refusal(a, b, p), nil

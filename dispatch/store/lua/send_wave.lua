@@ -11,6 +11,7 @@ local function fade(m, b, pnos)
     seats.release(m, b.no, pno, p)
     seats.put(m, b.no, pno, p)
     event.add(m, b.no, 'Faded', { p = pno, delivered = p[S.received] > 0 })
+    silence.grows(m, pno, p)
   end
 end
 
@@ -24,13 +25,6 @@ local function replace(m, b, pnos)
   end
 end
 
-local function classify(m, b, urgency)
-  if urgency == b.urgency then return end
-  gauge.booking(m, b.state, nil, b.urgency)
-  gauge.booking(m, nil, b.state, urgency)
-  call('HSET', K.booking(m, b.no), 'urgency', urgency)
-end
-
 function verbs.send_wave(m, a)
   local b = booking.get(m, a.bno)
   if not b or b.state ~= 'searching' or b.rev ~= a.rev then return reply('STALE') end
@@ -38,7 +32,7 @@ function verbs.send_wave(m, a)
   replace(m, b, a.replace)
   call('HINCRBY', K.booking(m, b.no), 'rev', 1)
   call('ZADD', K.due(m), a.due, b.no)
-  classify(m, b, a.urgency)
+  booking.classify(m, b, a.urgency)
   if not a.plan then return reply('RESTED') end
   local asked = propose.wave(m, b, a.plan, false)
   local now = clock.now()

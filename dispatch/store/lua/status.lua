@@ -6,7 +6,7 @@
 function verbs.status(m, a)
   local key, links = K.provider(m, a.p), K.links(m, a.p)
   if a.available ~= nil then call('HSET', key, 'off', a.available and 0 or 1) end
-  call('HDEL', key, 'paused', 'unanswered')
+  silence.ends(m, a.p)
   local link = a.background ~= nil and call('HGET', links, a.device)
   local head, gen = string.match(link or '', '^([^|]+|%d+|)%d(.*)$')
   if head and (not a.gen or gen == '|' .. a.gen) then -- a socket that was replaced does not speak for the one that is there

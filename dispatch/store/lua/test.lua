@@ -46,10 +46,7 @@ function verbs.test(m, a)
   if last and last[S.state] == 'open' then trial.close(m, a.p, last, 'expired', 'expired') end
   local round = (last and last[S.round] or 0) + 1
   send(m, a, round, now)
-  if a.by_device then
-    call('HDEL', K.provider(m, a.p), 'paused', 'unanswered')
-    record.refresh(m, a.p)
-  end
+  if a.by_device then silence.ends(m, a.p) end
   return ledger.keep(kept, print, reply('SENT', { proposal = seats.id(trial.BOOKING, round, a.p) }), clock.wall() + 600000)
 end
 

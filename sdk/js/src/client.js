@@ -145,6 +145,14 @@ export class DeviceClient {
     return this.#ask({ type: "report", id: idOf(options), proposal, reason }, options);
   }
 
+  cancel({ booking_id }, { reason = null, declares = null, ...options } = {}) {
+    return this.#ask({ type: "cancel", id: idOf(options), booking_id, reason, declares }, options);
+  }
+
+  late({ booking_id }, { minutes, ...options }) {
+    return this.#ask({ type: "late", id: idOf(options), booking_id, minutes }, options);
+  }
+
   status({ available = null, background = null }, options = {}) {
     return this.#ask({ type: "status", id: idOf(options), available, background }, options);
   }

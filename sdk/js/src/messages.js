@@ -95,7 +95,7 @@ export const MESSAGES = {
   refreshed: { id: text, expires_at: integer },
   auth_needed: { by: integer },
   drain: { after_ms: integer, deadline_ms: integer },
-  notice: { seq: or(integer, zero), kind: text, text: or(text, empty) },
+  notice: { seq: or(integer, zero), kind: text, text: or(text, empty), booking_id: or(text, () => undefined) },
   test: {
     seq: or(integer, zero),
     proposal: text,

@@ -27,7 +27,17 @@ function booking.move(m, b, move, fields)
   b.state, b.rev = to, call('HINCRBY', K.booking(m, b.no), 'rev', 1)
   call('HSET', K.booking(m, b.no), 'state', to, unpack(fields or {}))
   if to ~= 'searching' then call('ZREM', K.due(m), b.no) end
+  if to == 'cancelled' or to == 'completed' then call('SREM', K.bookings_of(m, b.client), b.no) end
   return to
+end
+
+-- Of what class it is from now on.
+function booking.classify(m, b, urgency)
+  if urgency == b.urgency then return end
+  gauge.booking(m, b.state, nil, b.urgency)
+  gauge.booking(m, nil, b.state, urgency)
+  b.urgency = urgency
+  call('HSET', K.booking(m, b.no), 'urgency', urgency)
 end
 
 -- Everything its holder may know: {key, value, ...} pairs of the message `booking`.

@@ -20,6 +20,12 @@ function inbox.push(m, pno, pairs, body)
   return frame, seq
 end
 
+-- Something to tell a provider on all his devices; `booking_id`, where it is about one.
+function inbox.notice(m, pno, kind, text, booking_id)
+  if booking_id then return inbox.push(m, pno, 4, inbox.body('type', 'notice', 'kind', kind, 'text', text, 'booking_id', booking_id)) end
+  inbox.push(m, pno, 3, inbox.body('type', 'notice', 'kind', kind, 'text', text))
+end
+
 -- key, value, key, value ... as msgpack pairs.
 function inbox.body(...)
   local out = { ... }

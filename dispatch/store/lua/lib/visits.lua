@@ -26,6 +26,11 @@ function visits.free(m, pno, bno, window, gap, working)
   visits.block_all(m, pno, gap)
 end
 
+-- A visit of his has left his diary before its time: bookings that wait may meet him (R18).
+function visits.freed(m, pno)
+  event.note(m, 'Freed', { p = pno })
+end
+
 -- Takes every visit he holds out of the index (after his hours were written anew).
 function visits.block_all(m, pno, gap)
   local x, slot = shelf.place(m, pno)
