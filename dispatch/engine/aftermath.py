@@ -135,7 +135,7 @@ class Aftermath:
         market = await self._market(name)
         record = await self._store.bookings.get(name, booking_id)
         reply = await self._store.visits.complete(name, bno=record.no, rid=rid)
-        return self._fact(market, booking_id, reply, "completed", "the visit has not begun")
+        return self._fact(market, booking_id, reply, "completed", "it can be completed")
 
     async def no_show(self, name: str, booking_id: str, request: NoShowRequest, rid: str) -> Answer:
         """The provider did not come."""
