@@ -15,6 +15,7 @@ class BookingState(StrEnum):
     ACCEPTED = "accepted"
     UNFILLED = "unfilled"
     CANCELLED = "cancelled"
+    TAKEN_OVER = "taken_over"
 
 
 class ProposalState(StrEnum):
@@ -34,15 +35,20 @@ class Move(StrEnum):
     CLOSE = "close"
     CANCEL = "cancel"
     REOPEN = "reopen"
+    TAKE_OVER = "take_over"
+    HAND_BACK = "hand_back"
+    ASSIGN = "assign"
+    EXTEND = "extend"
 
 
 _S = BookingState
 
 MOVES: Mapping[BookingState, Mapping[Move, BookingState]] = {
-    _S.SEARCHING: {Move.ACCEPT: _S.ACCEPTED, Move.CLOSE: _S.UNFILLED, Move.CANCEL: _S.CANCELLED},
-    _S.ACCEPTED: {Move.CANCEL: _S.CANCELLED, Move.REOPEN: _S.SEARCHING},
-    _S.UNFILLED: {Move.CANCEL: _S.CANCELLED},
+    _S.SEARCHING: {Move.ACCEPT: _S.ACCEPTED, Move.CLOSE: _S.UNFILLED, Move.CANCEL: _S.CANCELLED, Move.TAKE_OVER: _S.TAKEN_OVER},
+    _S.ACCEPTED: {Move.CANCEL: _S.CANCELLED, Move.REOPEN: _S.SEARCHING, Move.TAKE_OVER: _S.TAKEN_OVER},
+    _S.UNFILLED: {Move.CANCEL: _S.CANCELLED, Move.EXTEND: _S.SEARCHING, Move.TAKE_OVER: _S.TAKEN_OVER},
     _S.CANCELLED: {},
+    _S.TAKEN_OVER: {Move.HAND_BACK: _S.SEARCHING, Move.ASSIGN: _S.ACCEPTED, Move.CANCEL: _S.CANCELLED},
 }
 
 

@@ -18,9 +18,11 @@ ENDED, ENDED_S = 60, 15  # bookings that just ended stay so long (wall seconds),
 OPENINGS = 5_000  # moments of opening that are remembered
 BARS_MS = tuple(minutes * 60_000 for minutes in (1, 2, 5, 10, 20, 60))  # upper ends; the last bar is all that took longer
 
+BY_HAND = ("TakenOver", "HandedBack", "Assigned", "AskedAgain", "Extended", "Overdue")
 TOLD = frozenset(
     ("Opened", "WaveSent", "Accepted", "AcceptedTooLate", "Refused", "Faded", "Unfilled", "Cancelled", "Reopened", "Blocked", "Unblocked")
-)
+).union(BY_HAND)
+AGAIN = frozenset(("Reopened", "HandedBack", "Extended"))
 ENDS = frozenset(("Accepted", "Unfilled", "Cancelled"))
 FLOW = {"count.opened": "Opened", "count.accepted": "Accepted", "count.unfilled": "Unfilled", "count.waves": "WaveSent"}
 FIELDS = ("b", "p", "wave", "kind", "urgency", "outcome", "by", "late")  # of an event, as they are
@@ -34,6 +36,8 @@ class Cockpit:
     def __init__(self, speed: float) -> None:
         self.faces: dict[int, dict[str, Any]] = {}
         self.ended: dict[int, int] = {}
+        self.taken: dict[int, dict[str, Any]] = {}
+        self._alarms: dict[str, int] = {}
         self._speed = speed
         self._width = round(BIN_S * 1_000 * speed)
         self._opened: dict[int, int] = {}
@@ -61,7 +65,7 @@ class Cockpit:
             self.ended[bno] = event["at"]
             if event["type"] == "Accepted" and bno in self._opened:
                 self._delays.append(event["at"] - self._opened[bno])
-        elif event["type"] == "Reopened":
+        elif event["type"] in AGAIN:
             self.ended.pop(bno, None)
 
     def _event_face(self, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,6 +106,12 @@ class Cockpit:
             if face != self.faces.get(record.no):
                 self.faces[record.no] = face
 
+    def hold(self, taken: Sequence[int], records: Iterable[Record], alarms: dict[str, int]) -> None:
+        """The bookings that ops have in their hands, as far as they were read again, and what is overdue."""
+        read = {record.no: taken_face(record) for record in records if record.state == "taken_over"}
+        self.taken = {bno: face for bno in taken if (face := read.get(bno) or self.taken.get(bno))}
+        self._alarms = alarms
+
     def keep(self, waiting: Iterable[int], now: int) -> None:
         """Forgets bookings that neither search nor ended just now."""
         oldest = now - ENDED_S * 1_000 * self._speed
@@ -125,6 +135,8 @@ class Cockpit:
             "accepts": times(self._delays),
             "flow": {"width_ms": self._width, "bins": {str(index): counts for index, counts in self.flow().items()}},
             "cells": cells,
+            "taken_over": {str(bno): face for bno, face in self.taken.items()},
+            "alarms": self._alarms,
         }
 
 
@@ -147,6 +159,20 @@ def booking_face(record: Record, market: Market, ended: int | None) -> dict[str,
         "currency": record.currency,
         "seats": seats(record),
         "ended": ended if record.state != "searching" else None,
+    }
+    return {name: value for name, value in face.items() if value is not None}
+
+
+def taken_face(record: Record) -> dict[str, Any]:
+    """One that ops have in their hands: whose it is, and since when."""
+    face = {
+        "id": record.who.get("booking_id"),
+        "owner": record.who.get("owner"),
+        "since": record.taken_at,
+        "class": record.urgency.value,
+        "services": list(record.services),
+        "start": record.start,
+        "p": record.winner,
     }
     return {name: value for name, value in face.items() if value is not None}
 

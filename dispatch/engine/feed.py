@@ -152,6 +152,7 @@ class Turns:
         self._hear(events)
         self._cockpit.count(pulse.gauges, market.now)
         await self._read_bookings(market, pulse, () if first else events)
+        await self._read_taken(pulse, events)
         await self._look_at_map()
         return self._cockpit.picture(market, self._reach.shown())
 
@@ -176,6 +177,12 @@ class Turns:
         for at in range(0, min(len(wanted), limit), AT_ONCE):
             records += await self._store.bookings.records(self._name, wanted[at : min(at + AT_ONCE, limit)])
         self._cockpit.learn(records, market)
+
+    async def _read_taken(self, pulse: Pulse, events: list[Event]) -> None:
+        """Bookings in the hands of ops are read when they come, and when something happens to them."""
+        moved = {event["b"] for _, event in events if "b" in event}
+        wanted = [bno for bno in pulse.taken if bno in moved or bno not in self._cockpit.taken][:READ]
+        self._cockpit.hold(pulse.taken, await self._store.bookings.records(self._name, wanted), pulse.alarms)
 
     def _wanted(self, waiting: list[int], moved: set[int]) -> list[int]:
         """Whom to read, in order: those that ended, those new to us, those that moved, and in turn some of the others."""

@@ -1,10 +1,11 @@
 """Bodies of calls that are about a booking but are not one."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from dispatch.model import BookingRequest, Id, Strict
+from dispatch.model import BookingRequest, Id, Override, Strict
 
 
 class MatchRequest(BookingRequest, frozen=True, kw_only=True):
@@ -22,6 +23,53 @@ class CancelRequest(Strict, frozen=True, kw_only=True):
 
     by: Literal["client", "provider", "ops"]
     reason: Annotated[str, Meta(max_length=300)] = ""
+
+
+Why = Annotated[str, Meta(min_length=3, max_length=300)]
+Word = Annotated[str, Meta(max_length=300)]
+
+
+class TakeOverRequest(Strict, frozen=True, kw_only=True):
+    """Ops take a booking out of the engine's hands, and say why (R83)."""
+
+    reason: Why
+
+
+class HandBackRequest(Strict, frozen=True, kw_only=True):
+    """Ops give it back."""
+
+    reason: Word = ""
+
+
+class AssignRequest(Strict, frozen=True, kw_only=True):
+    """Ops give it to a provider by hand. ``window``: index of the booking's, null for the first that suits him; ``override``: why it may
+    be against some filter."""
+
+    provider_id: Id
+    reason: Why
+    window: Annotated[int, Meta(ge=0, le=4)] | None = None
+    override: Override | None = None
+
+
+class ReopenRequest(Strict, frozen=True, kw_only=True):
+    """Ops have a provider asked again (R2)."""
+
+    provider_id: Id
+    reason: Word = ""
+
+
+class ExtendRequest(Strict, frozen=True, kw_only=True):
+    """The search of a booking that nobody took goes on, until then (null: as long as that of a booking opened now) (R17)."""
+
+    until: Annotated[datetime, Meta(tz=True)] | None = None
+    reason: Word = ""
+
+
+class AuditPage(Strict, frozen=True, kw_only=True):
+    """Which lines of the audit log: those before this number (absent: the last ones), newest first."""
+
+    before: Annotated[int, Meta(ge=1, le=2**53)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
 
 
 class TokenRequest(Strict, frozen=True, kw_only=True):

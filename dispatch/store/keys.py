@@ -50,6 +50,10 @@ TEMPLATES: Mapping[str, str] = {
     "blocks": "{%s}:bk:%s",  # set of pno blocked with a client, either side
     "blacklist": "{%s}:blacklist",  # hash cno -> reason
     "regions": "{%s}:regions",  # set of H3 cells (res 3) that some zone reaches
+    "taken": "{%s}:taken",  # sorted set bno -> ms at which a booking in the hands of ops is overdue (inf: it was told)
+    "alarms": "{%s}:alarms",  # sorted set kind:bno -> ms since which ops are alarmed
+    "audit": "{%s}:audit",  # stream: what was done by hand, id = number; codes and numbers
+    "audit_words": "{%s}:auditw",  # hash number -> who did it by name, and why (erasable)
     "shelf": SHELF,
     "x_reach": "{%s}:x:%s:in:%s",  # bitmap: zone covers the cell or may cover a part of it
     "x_rim": "{%s}:x:%s:rim:%s",  # bitmap: zone may cover a part of the cell, not all of it

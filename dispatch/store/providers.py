@@ -61,6 +61,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     live: int
     visits: tuple[Span, ...]
     devices: int
+    version: int  # of his settings, read before them
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -256,7 +257,7 @@ class Providers:
         slots = await self._calls.pipeline(*(_asked(market, shelf_of(int(facts[0][9])), int(facts[0][0])) for _, facts in found))
         return [_standing(pno, facts, raw) for (pno, facts), raw in zip(found, slots, strict=True)]
 
-    async def extend(self, market: Market, numbers: Sequence[int]) -> int:
+    async def prolong(self, market: Market, numbers: Sequence[int]) -> int:
         """Lets the index of some providers reach the horizon again; how many."""
         until = last_quarter(market.now, market.settings.horizon_days)
         flat = await self._calls.pipeline(*(command for pno in numbers for command in _reads(market.id, pno)[:2]))
@@ -265,7 +266,7 @@ class Providers:
         steps = [step for pno, facts, profile in due for step in _extension(market, pno, facts, profile.settings, until)]
         at = 0
         while at < len(steps):
-            at += (await self._calls.verb("extend", market.id, list=steps[at : at + EXTENDED]))["done"]
+            at += (await self._calls.verb("prolong", market.id, list=steps[at : at + EXTENDED]))["done"]
         return len(due)
 
     async def count(self, market: str) -> int:
@@ -296,7 +297,7 @@ def _asked(market: str, shelf: int, slot: int) -> tuple[Any, ...]:
 def _standing(pno: int, facts: list[Any], asked: bytes) -> Standing:
     fields, raw, devices, visits = facts
     profile = _decoded(raw)
-    slot, tier, score, _, push, off, paused, live, *_ = fields
+    slot, tier, score, _, push, off, paused, live, version, *_ = fields
     return Standing(
         no=pno,
         id=profile.id,
@@ -311,6 +312,7 @@ def _standing(pno: int, facts: list[Any], asked: bytes) -> Standing:
         live=int(live or 0),
         visits=tuple(_visit(text(visit)) for visit in visits),
         devices=devices,
+        version=int(version or 0),
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dispatch.api.call import EVERY_ROLE, READ, Route
+from dispatch.api.call import EVERY_ROLE, OPS, READ, Route
 from dispatch.api.table import CALLS, ops_stream
 from tests.api.conftest import MakeKey
 from tests.api.serving import Api
@@ -29,6 +29,13 @@ GET /v1/markets/{market}/bookings/{booking_id}
 GET /v1/markets/{market}/bookings/{booking_id}/timeline
 GET /v1/markets/{market}/bookings/{booking_id}/explain/{provider_id}
 POST /v1/markets/{market}/bookings/{booking_id}/cancel
+POST /v1/markets/{market}/bookings/{booking_id}/take-over
+POST /v1/markets/{market}/bookings/{booking_id}/hand-back
+POST /v1/markets/{market}/bookings/{booking_id}/assign
+POST /v1/markets/{market}/bookings/{booking_id}/reopen
+POST /v1/markets/{market}/bookings/{booking_id}/extend
+GET /v1/markets/{market}/ops/alarms
+GET /v1/markets/{market}/ops/audit
 PUT /v1/markets/{market}/blocks/{client_id}
 DELETE /v1/markets/{market}/blocks/{client_id}
 GET /v1/push-key
@@ -43,7 +50,10 @@ GET /docs/errors
 """
 GUARDED = [route for route in CALLS if route.roles]
 OF_A_MARKET = [route for route in GUARDED if "market" in route.parameters]
-TAKES_A_KEY = {f"/v1/markets/{{market}}/{path}" for path in ("bookings", "bookings/{booking_id}/cancel", "providers/{provider_id}/test")}
+BY_HAND = tuple(f"bookings/{{booking_id}}/{verb}" for verb in ("take-over", "hand-back", "assign", "reopen", "extend"))
+TAKES_A_KEY = {
+    f"/v1/markets/{{market}}/{path}" for path in ("bookings", "bookings/{booking_id}/cancel", "providers/{provider_id}/test", *BY_HAND)
+}
 
 
 def named(route: Route) -> str:
@@ -70,7 +80,9 @@ def test_the_posts_that_change_something_take_an_idempotency_key() -> None:
 
 def test_every_role_opens_something_and_looking_is_for_all_but_scrapers() -> None:
     assert frozenset().union(*(route.roles for route in CALLS)) == EVERY_ROLE
-    assert all(route.roles >= READ for route in OF_A_MARKET if route.method == "GET")
+    looks = [route for route in OF_A_MARKET if route.method == "GET"]
+    assert all(route.roles >= READ for route in looks if "/ops/" not in route.path)
+    assert all(route.roles == OPS for route in looks if "/ops/" in route.path)
 
 
 async def test_without_a_key_nobody_gets_in(api: Api, subtests: pytest.Subtests) -> None:

@@ -15,6 +15,13 @@ ALLOWED = {
     ("accepted", "cancel"): "cancelled",
     ("accepted", "reopen"): "searching",
     ("unfilled", "cancel"): "cancelled",
+    ("searching", "take_over"): "taken_over",
+    ("accepted", "take_over"): "taken_over",
+    ("unfilled", "take_over"): "taken_over",
+    ("unfilled", "extend"): "searching",
+    ("taken_over", "hand_back"): "searching",
+    ("taken_over", "assign"): "accepted",
+    ("taken_over", "cancel"): "cancelled",
 }
 
 
@@ -46,4 +53,4 @@ def test_the_server_functions_are_rendered_with_this_table() -> None:
 
 def test_names_are_those_of_the_interface() -> None:
     assert {state.value for state in ProposalState} == {"open", "accepted", "refused", "withdrawn", "expired"}
-    assert {state.value for state in BookingState} == {"searching", "accepted", "unfilled", "cancelled"}
+    assert {state.value for state in BookingState} == {"searching", "accepted", "unfilled", "cancelled", "taken_over"}

@@ -243,7 +243,7 @@ class Model:
         return str(b.state.value)
 
     def _reopen(self, b: Booking, pno: int) -> None:
-        b.ends = tuple(waves.reopened_deadline(window.start, self.now) for window in b.windows)
+        b.ends = tuple(waves.reopened_deadline(self.settings, window.start, self.now) for window in b.windows)
         b.deadline, b.paced_at, b.tried, b.winner, b.window = min(b.ends), self.now, False, None, None
         self._end(b, b.proposals[pno], "withdrawn", "cancelled")
         b.said_no = False

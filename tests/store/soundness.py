@@ -34,6 +34,7 @@ async def faults(store: Store, market: str, redis_url: str) -> list[str]:
             *(fault for record in records for fault in _of_booking(client, market, record)),
             *(fault for pno in people for fault in _of_provider(client, market, pno, records)),
             *_of_timers(client, market, records),
+            *_of_hands(client, market, records),
             *_of_queues(client, market, people),
             *_of_pushes(client, market, people, records),
         ]
@@ -61,6 +62,8 @@ def _of_booking(client: "Redis", market: str, record: Record) -> Iterator[str]:
         yield f"{name}: {states['open']} open proposals"
     if states["accepted"] != (record.winner is not None):
         yield f"{name}: {states['accepted']} accepted, winner {record.winner}"
+    if (record.state == "taken_over") != (record.owner is not None):
+        yield f"{name}: owner {record.owner}"
     if (record.state == "accepted" and record.winner is None) or (record.state in ("searching", "unfilled") and record.winner is not None):
         yield f"{name}: winner {record.winner}"
     if any(p.live and p.state != "open" for p in record.proposals.values()):
@@ -76,6 +79,16 @@ def _of_timers(client: "Redis", market: str, records: list[Record]) -> Iterator[
     yield from (f"booking {bno}: looked at after its deadline" for bno, due in searching.items() if timers.get(bno, due) > due)
 
 
+def _of_hands(client: "Redis", market: str, records: list[Record]) -> Iterator[str]:
+    """What ops have in their hands has its moment, and an alarm when that was told."""
+    taken = {int(bno): score for bno, score in client.zrange(key("taken", market), 0, -1, withscores=True)}
+    alarmed = {int(name.partition(b":")[2]) for name in client.zrange(key("alarms", market), 0, -1) if name.startswith(b"overdue:")}
+    if taken.keys() != {record.no for record in records if record.state == "taken_over"}:
+        yield f"bookings {sorted(taken)} are in the hands of ops, as it is said"
+    if alarmed != {bno for bno, score in taken.items() if score == float("inf")}:
+        yield f"alarms for {sorted(alarmed)}, moments {taken}"
+
+
 def _of_provider(client: "Redis", market: str, pno: int, records: list[Record]) -> Iterator[str]:
     """His cap, his diary, what he sees, and his bit in the index."""
     facts = client.hgetall(key("provider", market, pno))
@@ -84,7 +97,8 @@ def _of_provider(client: "Redis", market: str, pno: int, records: list[Record]) 
     live = sum(p.live for _, p in mine)
     if live != int(facts[b"live"]) or live > cap:
         yield f"provider {pno}: says {int(facts[b'live'])} live of {cap}, has {live}"
-    held = {record.no: record.windows[record.window or 0] for record in records if record.state == "accepted" and record.winner == pno}
+    holding = [record for record in records if record.state in ("accepted", "taken_over") and record.winner == pno]
+    held = {record.no: record.windows[record.window or 0] for record in holding}
     if diary(client, market, pno) != held:
         yield f"provider {pno}: his diary says {diary(client, market, pno)}, he holds {held}"
     yield from (f"provider {pno}: visits {one} and {two}" for one, two in combinations(held.values(), 2) if one.overlaps(two, gap))

@@ -1,9 +1,9 @@
 -- cancel: the client or ops end a booking; the winner's own cancellation opens the search again.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, rid, bno, by (client, ops, provider), reason (his words), winner (as the caller saw it, 0: none), seen (his
---       version), working {quarters of his own hours around the visit}, ends (of the search that opens again, for each window)}
--- Replies: CANCELLED, REOPENED, WRONG_STATE {state}, STALE (another winner, or he has changed), MISMATCH; the first three are kept
---          under rid for 24 h of wall time.
+-- ARGV: 1 msgpack {m, rid, bno, by (client, ops, provider), reason (his words), hand or nil, winner (as the caller saw it, 0: none), seen
+--       (his version), working {quarters of his own hours around the visit}, ends (of the search that opens again, for each window)}
+-- Replies: CANCELLED, REOPENED, HELD {owner (the name of who has taken it over)}, WRONG_STATE {state}, STALE (another winner, or he has
+--          changed), MISMATCH; the first four are kept under rid for 24 h of wall time.
 -- Source: SPEC.md R35, R36; P3, P4.
 local function free_winner(m, a, b)
   local window = b.spans[b.window + 1]
@@ -12,7 +12,7 @@ local function free_winner(m, a, b)
 end
 
 local function cancelled(m, a, b)
-  local held = b.state == 'accepted'
+  local held = b.state == 'accepted' or b.state == 'taken_over' and b.winner
   booking.move(m, b, 'cancel')
   event.add(m, b.no, 'Cancelled', { by = a.by })
   if held then free_winner(m, a, b) end
@@ -47,9 +47,12 @@ function verbs.cancel(m, a)
   if b.winner and tonumber(call('HGET', K.provider(m, b.winner), 'version')) ~= a.seen then return reply('STALE') end
   local move, act = 'cancel', cancelled
   if a.by == 'provider' then move, act = 'reopen', reopened end
+  local owner = hands.another(m, b)
   local answer
-  if MOVES[b.state][move] then
+  if owner then answer = reply('HELD', { owner = owner })
+  elseif booking.may(b, move) then
     answer = act(m, a, b)
+    hands.note(m, a, 'cancel', { b = b.no })
     if a.reason ~= '' then call('HSET', K.who(m, b.no), 'cancel_reason', a.reason) end
   else answer = reply('WRONG_STATE', { state = b.state }) end
   return ledger.keep(kept, print, answer, clock.wall() + 86400000)
