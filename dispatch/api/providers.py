@@ -16,12 +16,13 @@ async def put_provider(call: Call[ProviderSettings]) -> Reply:
     """Creates a provider or replaces his settings."""
     if call.body.initial_rank is not UNSET and not call.has(OPS):
         raise Forbidden(RANK)
-    return stored(await call.desk.put_provider(call.market, bodies.id_from_path(call.path("provider_id"), "provider_id"), call.body))
+    provider_id = bodies.id_from_path(call.path("provider_id"), "provider_id")
+    return stored(await call.desk.put_provider(call.market, provider_id, call.body, call.hand))
 
 
 async def import_providers(call: Call[None]) -> Reply:
     """Takes a stream of providers, one a line; what is wrong with a line is that line's affair."""
-    taken = await call.desk.import_providers(call.market, bodies.lines(call.request), call.has(OPS))
+    taken = await call.desk.import_providers(call.market, bodies.lines(call.request), call.has(OPS), call.hand)
     return Reply(200, taken)
 
 

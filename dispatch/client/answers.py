@@ -80,6 +80,8 @@ class Booking(Answer, frozen=True):
     next_wave_at: datetime | None = None
     deadline: datetime | None = None
     proposals: tuple[ProposalState, ...] = ()
+    taken_over: dict[str, Any] | None = None  # by, at, reason: while ops have it in their hands
+    offers: tuple[str, ...] = ()  # what is left to the client of one that is unfilled
 
 
 class Event(Answer, frozen=True):

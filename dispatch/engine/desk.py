@@ -53,35 +53,38 @@ class Desk:
             raise NotFound(f"no market {name}; create it with PUT /v1/markets/{name}")
         return market
 
-    async def put_market(self, name: str, settings: MarketSettings) -> bool:
+    async def put_market(self, name: str, settings: MarketSettings, hand: Hand | None = None) -> bool:
         """Creates or replaces a market's settings; whether it is new. What the match index says of providers follows them."""
         checks.check_settings(settings)
-        created = await self._store.markets.put_settings(name, settings)
+        created = await self._store.markets.put_settings(name, settings, hand)
         market = await self.market(name)
         if await self._store.renewal.owed(market):
             await self._store.renewal.run(market, wall_ms() + AT_ONCE_MS)
         return created
 
-    async def put_catalogue(self, name: str, catalogue: Catalogue) -> bool:
+    async def put_catalogue(self, name: str, catalogue: Catalogue, hand: Hand | None = None) -> bool:
         """Creates or replaces a market's catalogue; whether it had none."""
         checks.check_catalogue(catalogue)
         await self.market(name)
-        return await self._store.markets.put_catalogue(name, catalogue)
+        return await self._store.markets.put_catalogue(name, catalogue, hand)
 
-    async def put_areas(self, name: str, features: dict[str, Any]) -> bool:
+    async def put_areas(self, name: str, features: dict[str, Any], hand: Hand | None = None) -> bool:
         """Creates or replaces a market's own areas; whether it had none."""
         await self.market(name)
-        return await self._store.markets.put_areas(name, await anyio.to_thread.run_sync(packed, features))
+        return await self._store.markets.put_areas(name, await anyio.to_thread.run_sync(packed, features), hand)
 
     # -- providers ------------------------------------------------------------------------------------------------
 
-    async def put_provider(self, name: str, provider_id: str, settings: ProviderSettings) -> bool:
+    async def put_provider(self, name: str, provider_id: str, settings: ProviderSettings, hand: Hand | None = None) -> bool:
         """Creates or replaces a provider; whether he is new."""
-        return await self._enrolment.put(await self.market(name), provider_id, settings)
+        return await self._enrolment.put(await self.market(name), provider_id, settings, hand)
 
-    async def import_providers(self, name: str, lines: AsyncIterable[bytes], allow_rank: bool) -> dict[str, Any]:
-        """Creates or replaces providers from NDJSON."""
-        return await self._enrolment.run(await self.market(name), lines, allow_rank)
+    async def import_providers(self, name: str, lines: AsyncIterable[bytes], allow_rank: bool, hand: Hand | None = None) -> dict[str, Any]:
+        """Creates or replaces providers from NDJSON. One line of the audit log, when it begins."""
+        market = await self.market(name)
+        if hand is not None:
+            await self._store.hands.note(name, hand, "import")
+        return await self._enrolment.run(market, lines, allow_rank)
 
     async def provider(self, name: str, provider_id: str) -> dict[str, Any]:
         """A provider and how he stands."""

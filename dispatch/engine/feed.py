@@ -182,7 +182,8 @@ class Turns:
         """Bookings in the hands of ops are read when they come, and when something happens to them."""
         moved = {event["b"] for _, event in events if "b" in event}
         wanted = [bno for bno in pulse.taken if bno in moved or bno not in self._cockpit.taken][:READ]
-        self._cockpit.hold(pulse.taken, await self._store.bookings.records(self._name, wanted), pulse.alarms)
+        records = await self._store.bookings.records(self._name, wanted) if wanted else []
+        self._cockpit.hold(pulse.taken, records, pulse.alarms)
 
     def _wanted(self, waiting: list[int], moved: set[int]) -> list[int]:
         """Whom to read, in order: those that ended, those new to us, those that moved, and in turn some of the others."""

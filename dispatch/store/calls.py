@@ -75,6 +75,10 @@ class Calls:
             raw = await cast("Awaitable[bytes]", answer)
         return cast("Mapping[str, Any]", decode(raw))
 
+    def plain(self, name: str, market: str, /, **arguments: Any) -> tuple[Any, ...]:
+        """A verb as a plain command, for a transaction."""
+        return "FCALL", self._names[name], 1, keys.key("market", market), _packed(market, arguments)
+
     def queue(self, pipe: Any, name: str, market: str, /, **arguments: Any) -> None:
         """Queues a verb on a pipeline; decode its reply with :func:`decode`."""
         pipe.fcall(self._names[name], 1, keys.key("market", market), _packed(market, arguments))

@@ -28,6 +28,7 @@ from dispatch.store.footprint import (
     work_of,
     worked,
 )
+from dispatch.store.hands import Hand, plain_hand
 from dispatch.store.keys import key
 from dispatch.store.markets import Market
 from dispatch.store.paint import paint
@@ -95,7 +96,7 @@ class Providers:
         found = await self._calls.command("MGET", *(key("profile", market, pno) for pno in numbers))
         return [_decoded(raw).id if raw else f"gone-{pno}" for raw, pno in zip(found, numbers, strict=True)]
 
-    async def put(self, market: Market, provider_id: str, settings: ProviderSettings) -> bool:
+    async def put(self, market: Market, provider_id: str, settings: ProviderSettings, hand: Hand | None = None) -> bool:
         """Creates or replaces; whether he is new. Raises Unprocessable for a bad zone or hours."""
         footprint = _footprint(market, settings)
         for _ in range(TRIES):
@@ -103,13 +104,13 @@ class Providers:
             if seen is not None and seen.rest:
                 await self._write_rest(market.id, seen.no)
                 continue
-            reply = await self._put(market, provider_id, settings, footprint, seen)
+            reply = await self._put(market, provider_id, settings, footprint, seen, hand)
             if reply["word"] != "STALE":
                 return bool(reply["word"] == "CREATED")
         raise Unavailable("this provider is being changed by others all the time; retry")
 
     async def _put(
-        self, market: Market, provider_id: str, settings: ProviderSettings, new: Footprint, seen: Seen | None
+        self, market: Market, provider_id: str, settings: ProviderSettings, new: Footprint, seen: Seen | None, hand: Hand | None = None
     ) -> Mapping[str, Any]:
         first, until, basis = new.work.first, new.work.first + 8 * len(new.work.touched), basis_of(market.settings)
         rank = settings.initial_rank if settings.initial_rank is not UNSET else None if seen else NEWCOMER
@@ -132,6 +133,7 @@ class Providers:
             writes=changes(None if moves else old, new, None if moves else unsure),
             until=until,
             basis=basis,
+            hand=plain_hand(hand),
         )
         if reply.get("more"):
             await self._write_rest(market.id, reply["p"])

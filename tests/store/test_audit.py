@@ -1,5 +1,6 @@
 """Everything done by hand is in the audit log: who, what, when, why (R84)."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
@@ -46,6 +47,27 @@ async def test_each_act_is_a_line_with_who_what_when_and_why_r84(scene: Scene) -
     assert [line["number"] for line in lines] == list(range(1, len(lines) + 1))
     assert {datetime.fromisoformat(line["at"]).timestamp() * 1_000 for line in lines} == {scene.now}
     assert {line["key"] for line in lines} == {"k-zoe", "k-yan"}
+
+
+async def test_what_is_set_up_by_hand_is_a_line_too_r84(scene: Scene) -> None:
+    desk, market, settings = scene.desk, scene.market, await scene.settings_of("ada")
+    await desk.put_market(market, (await desk.market(market)).settings, ZOE)
+    await desk.put_catalogue(market, (await desk.market(market)).catalogue, ZOE)
+    await desk.put_areas(market, {"type": "FeatureCollection", "features": []}, ZOE)
+    await desk.put_provider(market, "ada", settings, ZOE)
+    await desk.import_providers(market, _no_lines(), False, ZOE)
+    assert [(line["who"], line["what"], line["provider_id"]) for line in await audit(scene)] == [
+        ("Zoé", "settings", None),
+        ("Zoé", "catalogue", None),
+        ("Zoé", "areas", None),
+        ("Zoé", "provider", "ada"),
+        ("Zoé", "import", None),
+    ]
+
+
+async def _no_lines() -> AsyncIterator[bytes]:
+    for line in ():
+        yield line
 
 
 async def test_what_the_booking_service_does_is_not_by_hand_r84(scene: Scene) -> None:

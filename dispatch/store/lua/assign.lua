@@ -13,7 +13,7 @@ end
 
 -- Why not, but for what accept finds out.
 local function obstacle(m, a, b)
-  if not booking.may(b, 'assign') then return 'WRONG_STATE' end
+  if not booking.may(b, 'assign') then return hands.another(m, b) and 'HELD' or 'WRONG_STATE' end
   if (b.winner or 0) ~= a.holder or version(m, b.winner) ~= a.held or version(m, a.p) ~= a.seen then return 'STALE' end
   if b.winner == a.p then return 'ALREADY_YOURS' end
   if clock.now() >= b.spans[a.window + 1][2] then return 'EXPIRED' end
@@ -41,10 +41,8 @@ function verbs.assign(m, a)
   local before = ledger.recall(kept, print)
   if before then return before end
   local b = booking.get(m, a.bno)
-  local owner = hands.another(m, b)
-  if owner then return reply('HELD', { owner = owner }) end
   local no, earlier = obstacle(m, a, b), seats.get(m, b.no, a.p)
-  if no then return reply(no, { state = b.state }) end
+  if no then return reply(no, { state = b.state, owner = hands.another(m, b) }) end
   no = claim(m, a, b)
   if no ~= 'WON' then return reply(no) end
   gauge.add(m, 'proposals.open', 1)

@@ -47,13 +47,14 @@ function verbs.cancel(m, a)
   if b.winner and tonumber(call('HGET', K.provider(m, b.winner), 'version')) ~= a.seen then return reply('STALE') end
   local move, act = 'cancel', cancelled
   if a.by == 'provider' then move, act = 'reopen', reopened end
-  local owner = hands.another(m, b)
-  local answer
-  if owner then answer = reply('HELD', { owner = owner })
-  elseif booking.may(b, move) then
+  local answer, owner
+  if booking.may(b, move) then
     answer = act(m, a, b)
     hands.note(m, a, 'cancel', { b = b.no })
     if a.reason ~= '' then call('HSET', K.who(m, b.no), 'cancel_reason', a.reason) end
-  else answer = reply('WRONG_STATE', { state = b.state }) end
+  else
+    owner = hands.another(m, b)
+    answer = reply(owner and 'HELD' or 'WRONG_STATE', { owner = owner, state = b.state })
+  end
   return ledger.keep(kept, print, answer, clock.wall() + 86400000)
 end

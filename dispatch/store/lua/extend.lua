@@ -21,9 +21,10 @@ function verbs.extend(m, a)
   local before = ledger.recall(kept, print)
   if before then return before end
   local b = booking.get(m, a.bno)
-  local owner = hands.another(m, b)
-  if owner then return reply('HELD', { owner = owner }) end
-  if not booking.may(b, 'extend') then return reply('WRONG_STATE', { state = b.state }) end
+  if not booking.may(b, 'extend') then
+    local owner = hands.another(m, b)
+    return reply(owner and 'HELD' or 'WRONG_STATE', { owner = owner, state = b.state })
+  end
   if b.rev ~= a.rev then return reply('STALE') end
   return ledger.keep(kept, print, extended(m, a, b), clock.wall() + 86400000)
 end

@@ -28,9 +28,10 @@ function verbs.hand_back(m, a)
   if before then return before end
   local b = booking.get(m, a.bno)
   if a.any then hand = b.owner or hand end
-  local owner = hands.another(m, b)
-  if owner then return reply('HELD', { owner = owner }) end
-  if not booking.may(b, 'hand_back') then return reply('WRONG_STATE', { state = b.state }) end
+  if not booking.may(b, 'hand_back') then
+    local owner = hands.another(m, b)
+    return reply(owner and 'HELD' or 'WRONG_STATE', { owner = owner, state = b.state })
+  end
   if b.winner then to_holder(m, a, b) else to_search(m, a, b) end
   gauge.add(m, 'count.handed_back', 1)
   return ledger.keep(kept, print, reply('HANDED_BACK', { state = b.state }), clock.wall() + 86400000)
