@@ -6,9 +6,9 @@
     |   |-- Unauthorized      401  unauthorized
     |   |-- Forbidden         403  forbidden
     |   |-- NotFound          404  not_found
-    |   |-- Conflict          409  duplicate, conflict
+    |   |-- Conflict          409  duplicate, conflict, taken_over
     |   |-- TooLarge          413  too_large
-    |   `-- Unprocessable     422  too_late, blocked, unknown_service, outside_market, bad_window, unknown_field...
+    |   `-- Unprocessable     422  too_late, blocked, unknown_service, outside_market, bad_window, unknown_field, unfit...
     `-- Later               nothing was decided; the same again may work              (retry = yes)
         |-- InProgress        409  in_progress
         |-- RateLimited       429  rate_limited

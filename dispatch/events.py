@@ -225,6 +225,51 @@ class Freed(Event, frozen=True, kw_only=True, tag=True):
     p: int
 
 
+class TakenOver(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """Ops took it out of the engine's hands (R83). ``audit``: its line in the audit log, here and below; ``due``: when it is overdue."""
+
+    audit: int
+    due: int
+
+
+class HandedBack(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """Ops gave it back: its holder ``p`` holds it again, or (None) the search goes on."""
+
+    audit: int
+    p: int | None = None
+
+
+class Assigned(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """Ops gave it to ``p`` by hand; ``instead``: he held it until then. ``override``: against some filter."""
+
+    p: int
+    audit: int
+    override: bool
+    instead: int | None = None
+
+
+class AskedAgain(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """Ops had somebody asked again who had been asked before (R2)."""
+
+    p: int
+    audit: int
+    wave: int
+    answer_by: int
+
+
+class Extended(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """Nobody took it, and the search goes on until ``deadline`` (R17). ``audit``: when ops wanted it so."""
+
+    deadline: int
+    audit: int | None = None
+
+
+class Overdue(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """The moment at which it should have been settled passed while ops had it in their hands (P3)."""
+
+    due: int
+
+
 class TestSent(Event, frozen=True, kw_only=True, tag=True):
     """A test proposal was sent to a provider (R25b)."""
 
@@ -262,6 +307,7 @@ class Unblocked(Event, frozen=True, kw_only=True, tag=True):
 OfBooking = (
     Opened | WaveSent | Received | Seen | Pushed | Faded | Replaced | Refused | Accepted | AcceptedTooLate | Withdrawn | WindowsDropped
     | Unfilled | Cancelled | Reopened | Moved | Completed | NoShow | Late | SearchedAgain | Reported
+    | Unfilled | Cancelled | Reopened | TakenOver | HandedBack | Assigned | AskedAgain | Extended | Overdue
 )  # fmt: skip
 AnyEvent = OfBooking | ProviderPut | TokensRevoked | Blocked | Unblocked | TestSent | Paused | Resumed | Freed
 TYPES: Mapping[str, type[Event]] = {kind.__name__: kind for kind in AnyEvent.__args__}
@@ -340,6 +386,8 @@ def _withdrawn(view: BookingView, event: Withdrawn) -> BookingView:
 
 
 def _accepted(view: BookingView, event: Accepted) -> BookingView:
+    if event.cause == "ops":  # whether he had been asked or not
+        view = replace(view, proposals={**view.proposals, event.p: ProposalView(state="open", wave=event.wave)})
     return replace(_ended(view, event.p, "accepted"), state="accepted", winner=event.p, window=event.window)
 
 
@@ -356,6 +404,19 @@ def _anew(view: BookingView, event: Moved | SearchedAgain) -> BookingView:
 
 def _dropped(view: BookingView, event: WindowsDropped) -> BookingView:
     return replace(view, windows=event.windows, deadline=event.deadline, version=view.version + 1)
+
+
+def _handed_back(view: BookingView, event: HandedBack) -> BookingView:
+    return replace(view, state="searching" if event.p is None else "accepted")
+
+
+def _assigned(view: BookingView, event: Assigned) -> BookingView:
+    return view if event.instead is None else _ended(view, event.instead, "withdrawn")
+
+
+def _asked_again(view: BookingView, event: AskedAgain) -> BookingView:
+    again = ProposalView(state="open", wave=event.wave, live=True, seated=True)
+    return replace(view, proposals={**view.proposals, event.p: again})
 
 
 _FOLDS: Mapping[type[Event], Callable[[BookingView, Any], BookingView]] = {
@@ -379,4 +440,10 @@ _FOLDS: Mapping[type[Event], Callable[[BookingView, Any], BookingView]] = {
     Late: lambda view, _: view,
     SearchedAgain: _anew,
     Reported: lambda view, _: view,
+    TakenOver: lambda view, _: replace(view, state="taken_over"),
+    HandedBack: _handed_back,
+    Assigned: _assigned,
+    AskedAgain: _asked_again,
+    Extended: lambda view, event: replace(view, state="searching", deadline=event.deadline),
+    Overdue: lambda view, _: view,
 }

@@ -17,6 +17,7 @@ class BookingState(StrEnum):
     CANCELLED = "cancelled"
     COMPLETED = "completed"
     NO_SHOW = "no_show"
+    TAKEN_OVER = "taken_over"
 
 
 class ProposalState(StrEnum):
@@ -40,18 +41,40 @@ class Move(StrEnum):
     COMPLETE = "complete"
     NO_SHOW = "no_show"
     SEARCH_AGAIN = "search_again"
+    TAKE_OVER = "take_over"
+    HAND_BACK = "hand_back"
+    ASSIGN = "assign"
+    EXTEND = "extend"
 
 
 _S = BookingState
 _ANEW = dict.fromkeys((Move.REOPEN, Move.MOVE, Move.SEARCH_AGAIN), _S.SEARCHING)
 
 MOVES: Mapping[BookingState, Mapping[Move, BookingState]] = {
-    _S.SEARCHING: {Move.ACCEPT: _S.ACCEPTED, Move.CLOSE: _S.UNFILLED, Move.CANCEL: _S.CANCELLED, Move.MOVE: _S.SEARCHING},
-    _S.ACCEPTED: {Move.CANCEL: _S.CANCELLED, Move.COMPLETE: _S.COMPLETED, Move.NO_SHOW: _S.NO_SHOW, **_ANEW},
-    _S.UNFILLED: {Move.CANCEL: _S.CANCELLED, Move.MOVE: _S.SEARCHING},
+    _S.SEARCHING: {
+        Move.ACCEPT: _S.ACCEPTED,
+        Move.CLOSE: _S.UNFILLED,
+        Move.CANCEL: _S.CANCELLED,
+        Move.MOVE: _S.SEARCHING,
+        Move.TAKE_OVER: _S.TAKEN_OVER,
+    },
+    _S.ACCEPTED: {
+        Move.CANCEL: _S.CANCELLED,
+        Move.COMPLETE: _S.COMPLETED,
+        Move.NO_SHOW: _S.NO_SHOW,
+        Move.TAKE_OVER: _S.TAKEN_OVER,
+        **_ANEW,
+    },
+    _S.UNFILLED: {
+        Move.CANCEL: _S.CANCELLED,
+        Move.MOVE: _S.SEARCHING,
+        Move.EXTEND: _S.SEARCHING,
+        Move.TAKE_OVER: _S.TAKEN_OVER,
+    },
     _S.CANCELLED: {},
     _S.COMPLETED: {},
     _S.NO_SHOW: {Move.CANCEL: _S.CANCELLED, Move.COMPLETE: _S.COMPLETED, Move.SEARCH_AGAIN: _S.SEARCHING},
+    _S.TAKEN_OVER: {Move.HAND_BACK: _S.SEARCHING, Move.ASSIGN: _S.ACCEPTED, Move.CANCEL: _S.CANCELLED},
 }
 
 

@@ -170,7 +170,7 @@ class MarketSettings(Strict, frozen=True, kw_only=True):
     answer_s: ByClass = ByClass(last_minute=600, same_day=1_800, advance=14_400, far=43_200)
     response_cap_s: Positive = 3_600
     search_deadline_s: Natural = 3_600
-    reopened_deadline_s: Natural = 900
+    reopened_deadline_s: Annotated[int, Meta(ge=0, le=86_400)] = 900
     longest_search_s: LongestSearch = LongestSearch()
     horizon_days: Annotated[int, Meta(ge=1, le=35)] = 35
     quiet_hours: DailyRange | None = field(default_factory=lambda: DailyRange(from_="22:00", to="07:00"))

@@ -15,7 +15,6 @@ from dispatch.model import CadenceRow, MarketSettings, Urgency
 SPREAD_MS = 600_000  # those released by the end of quiet hours leave within 10 min (P6)
 QUARTER_MS = 900_000
 DAY_MS = 86_400_000
-LAST_RESORT_MS = 900_000  # before the start: how long a search lasts that begins after its usual deadline (R17, R35)
 PLAN_ROWS = 20
 FOREVER = 2**53
 
@@ -104,7 +103,8 @@ def deadline_of(settings: MarketSettings, start: int, opened_at: int) -> int:
     Where the usual deadline has passed already (ops may override R10) it is the last resort's, then the start itself. The longest search
     counts from when it may begin: quiet hours at its opening would else use up a night in which nobody can be asked.
     """
-    latest = next((at for at in (start - settings.search_deadline_s * 1_000, start - LAST_RESORT_MS) if at > opened_at), start)
+    usual, last_resort = start - settings.search_deadline_s * 1_000, reopened_deadline(settings, start, opened_at)
+    latest = next((at for at in (usual, last_resort) if at > opened_at), start)
     urgency = urgency_of(settings, start, opened_at)
     if urgency is Urgency.LAST_MINUTE:
         return latest
@@ -112,9 +112,9 @@ def deadline_of(settings: MarketSettings, start: int, opened_at: int) -> int:
     return min(latest, _loud_from(settings, start, opened_at, opened_at) + longest * 1_000)
 
 
-def reopened_deadline(start: int, now: int, before_ms: int = LAST_RESORT_MS) -> int:
+def reopened_deadline(settings: MarketSettings, start: int, now: int) -> int:
     """The deadline after a provider's own cancellation: so long before the start (R17, R35)."""
-    return max(now, start - before_ms)
+    return max(now, start - settings.reopened_deadline_s * 1_000)
 
 
 def hold_until(settings: MarketSettings, start: int, opened_at: int, now: int) -> int:
@@ -122,6 +122,19 @@ def hold_until(settings: MarketSettings, start: int, opened_at: int, now: int) -
     hold = settings.preferred_hold_s
     length_s = hold.last_minute if urgency_of(settings, start, now) is Urgency.LAST_MINUTE else hold.other
     return _loud_from(settings, start, opened_at, now) + length_s * 1_000
+
+
+def extended_deadline(settings: MarketSettings, start: int, now: int, until: int | None) -> int:
+    """The deadline of a search for this start that is extended now (R17): ``until`` when it is, else that of a search that begins now,
+    and never after the last resort's. Not after ``now``: it is too late."""
+    wanted = deadline_of(settings, start, now) if until is None else until
+    return min(wanted, reopened_deadline(settings, start, now))
+
+
+def choices(settings: MarketSettings, starts: Iterable[int], now: int) -> tuple[str, ...]:
+    """What may be offered to the client of a booking that nobody took (R17)."""
+    extend = any(extended_deadline(settings, start, now, None) > now for start in starts)
+    return ("extend", "other_window", "cancel") if extend else ("other_window", "cancel")
 
 
 def answer_by(settings: MarketSettings, urgency: Urgency, now: int, deadline: int) -> int:

@@ -9,11 +9,17 @@ from dispatch.client.answers import DeviceToken, Imported, PlannedWave
 from dispatch.model import Id, Place, ProviderSettings, Tier, Urgency, Window
 
 __all__ = [
+    "Alarms",
+    "AskedAgain",
+    "Assignment",
+    "Audit",
     "BookingState",
     "Cancelled",
     "Created",
     "DeviceToken",
     "Explanation",
+    "Extension",
+    "HandBack",
     "Imported",
     "Inbox",
     "Match",
@@ -23,6 +29,7 @@ __all__ = [
     "PushKey",
     "Readiness",
     "Searching",
+    "TakeOver",
     "Timeline",
     "TrialState",
 ]
@@ -117,8 +124,19 @@ class CounterofferState(Answer, frozen=True):
     expires_at: datetime
 
 
+class TakenOver(Answer, frozen=True):
+    """Who of ops has a booking in his hands, since when, and why."""
+
+    by: str
+    at: datetime
+    reason: str
+
+
 class BookingState(Answer, frozen=True):
-    """A booking as it stands. ``provider_id``: the winner; ``window``: the index of the agreed one; ``place`` is null once erased."""
+    """A booking as it stands. ``provider_id``: the winner; ``window``: the index of the agreed one; ``place`` is null once erased.
+
+    ``offers``: what is left to the client of one that is unfilled (R17).
+    """
 
     booking_id: str | None
     client_id: str | None
@@ -143,6 +161,84 @@ class BookingState(Answer, frozen=True):
     counteroffers: tuple[CounterofferState, ...]
     alarm: Literal["no_show", "late"] | None
     reports: tuple["Report", ...]
+    taken_over: TakenOver | None
+    offers: tuple[Literal["extend", "other_window", "cancel"], ...]
+
+
+class TakeOver(Answer, frozen=True):
+    """A booking that the caller has in his hands now."""
+
+    booking_id: str
+    state: State
+    by: str
+
+
+class HandBack(Answer, frozen=True):
+    """A booking that the engine has again."""
+
+    booking_id: str
+    state: State
+
+
+class Assignment(Answer, frozen=True):
+    """A booking that was given to a provider by hand."""
+
+    booking_id: str
+    state: State
+    provider_id: str
+
+
+class AskedAgain(Answer, frozen=True):
+    """A provider who has a proposal before him again."""
+
+    booking_id: str
+    provider_id: str
+    state: Literal["open"]
+
+
+class Extension(Answer, frozen=True):
+    """A booking that searches again."""
+
+    booking_id: str
+    state: State
+    deadline: datetime
+
+
+class AlarmState(Answer, frozen=True):
+    """Something ops must see to. ``kind``: no_show, late, or overdue (it was taken over, and not settled in time)."""
+
+    kind: str
+    booking_id: str | None
+    state: State
+    since: datetime
+    owner: str | None
+
+
+class Alarms(Answer, frozen=True):
+    """What ops must see to, longest first; the first 200."""
+
+    alarms: tuple[AlarmState, ...]
+
+
+class AuditEntry(Answer, frozen=True):
+    """Something done by hand: who (the name of his key, and its id), what, when, why."""
+
+    number: int
+    at: datetime
+    who: str
+    key: str
+    what: str
+    why: str
+    booking_id: str | None
+    provider_id: str | None
+    override: bool
+
+
+class Audit(Answer, frozen=True):
+    """A page of the audit log, newest first; ``next``: the ``before`` of the following page, null when this is the last."""
+
+    entries: tuple[AuditEntry, ...]
+    next: int | None
 
 
 class Cancelled(Answer, frozen=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import msgspec
@@ -14,6 +14,7 @@ from dispatch.model import Id
 
 LIMIT = 256 * 1024  # bytes of a body
 LINE_LIMIT = 64 * 1024  # bytes of a line of an import
+T = TypeVar("T")
 PATIENCE_S = 30  # for a whole body; for the next part of an import
 
 
@@ -42,6 +43,14 @@ def decode(raw: bytes, wanted: Any) -> Any:
     try:
         return _decoder(wanted).decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise unreadable(error, wanted) from None
+
+
+def asked(request: Request, wanted: type[T]) -> T:
+    """What follows the question mark of a path, as the type wanted. Raises Unprocessable."""
+    try:
+        return msgspec.convert(dict(request.query_params), wanted, strict=False)
+    except msgspec.ValidationError as error:
         raise unreadable(error, wanted) from None
 
 

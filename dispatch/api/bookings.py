@@ -20,12 +20,12 @@ async def match(call: Call[MatchRequest]) -> Reply:
 
 async def open_booking(call: Call[BookingRequest]) -> Reply:
     """Opens a booking; the search begins."""
-    return Reply(201, await call.desk.open(call.market, call.body, call.rid, call.has(OVERRIDE), call.as_read))
+    return Reply(201, await call.desk.open(call.market, call.body, call.rid, call.has(OVERRIDE), call.as_read, call.hand))
 
 
 async def cancel(call: Call[CancelRequest]) -> Reply:
     """Ends a booking; everyone who holds something of it is told."""
-    return Reply(200, await call.desk.cancel(call.market, call.path("booking_id"), call.body, call.rid, call.as_read))
+    return Reply(200, await call.desk.cancel(call.market, call.path("booking_id"), call.body, call.rid, call.as_read, call.hand))
 
 
 async def move(call: Call[MoveRequest]) -> Reply:

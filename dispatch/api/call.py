@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from dispatch.engine.desk import Desk
 from dispatch.settings import Settings
-from dispatch.store import Market, Store
+from dispatch.store import Hand, Market, Store
 
 BOOKING = "booking"
 MANAGER, AGENT, VIEWER = "ops:manager", "ops:agent", "ops:viewer"
@@ -28,11 +28,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who calls, by his key: ``id`` of the key, its roles, its markets (``*`` among them: all)."""
+    """Who calls, by his key: ``id`` of the key, its roles, its markets (``*`` among them: all), its name for people."""
 
     id: str
     roles: frozenset[str]
     markets: frozenset[str]
+    name: str = ""
 
     def may_enter(self, market: str) -> bool:
         """Whether the market is one of his."""
@@ -75,6 +76,11 @@ class Call(Generic[T]):
         """A part of the path."""
         return str(self.request.path_params[name])
 
+    @property
+    def hand(self) -> Hand | None:
+        """Who acts by hand: a caller with a role of ops (R84). None: the booking service, in whose name nobody acts."""
+        return Hand(key=self.caller.id, name=self.caller.name or self.caller.id) if self.has(OVERRIDE) else None
+
     def has(self, roles: frozenset[str]) -> bool:
         """Whether the caller has one of these roles."""
         return not self.caller.roles.isdisjoint(roles)
@@ -96,7 +102,8 @@ Handler = Callable[[Call[Any]], Awaitable[Reply]]
 class Route:
     """One line of the table of calls. ``takes`` and ``gives`` are the types of the bodies; ``roles`` empty: no key is asked for.
 
-    ``streams`` instead of ``takes``: the type of one line of a body that the handler itself reads.
+    ``streams`` instead of ``takes``: the type of one line of a body that the handler itself reads; ``asks``: the type of what may follow
+    the path's question mark.
     """
 
     method: str
@@ -105,6 +112,7 @@ class Route:
     roles: frozenset[str]
     summary: str
     takes: Any = None
+    asks: Any = None
     streams: Any = None
     gives: Any = None
     gives_media: str = "application/json"

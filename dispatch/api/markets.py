@@ -13,17 +13,17 @@ async def put_market(call: Call[MarketSettings]) -> Reply:
     """Creates a market or replaces its settings."""
     if call.body.webhook is not None:
         await _check_webhook(call.body.webhook, call.engine.settings)
-    return stored(await call.desk.put_market(call.market, call.body))
+    return stored(await call.desk.put_market(call.market, call.body, call.hand))
 
 
 async def put_catalogue(call: Call[Catalogue]) -> Reply:
     """Replaces what can be booked."""
-    return stored(await call.desk.put_catalogue(call.market, call.body))
+    return stored(await call.desk.put_catalogue(call.market, call.body, call.hand))
 
 
 async def put_areas(call: Call[dict[str, Any]]) -> Reply:
     """Replaces the market's own areas."""
-    return stored(await call.desk.put_areas(call.market, call.body))
+    return stored(await call.desk.put_areas(call.market, call.body, call.hand))
 
 
 def stored(created: bool) -> Reply:

@@ -60,7 +60,7 @@ def _operation(route: Route, takes: Any, streams: Any, gives: Any) -> dict[str, 
         "operationId": route.handler.__name__,
         "summary": route.summary,
         "tags": [_tag(route)],
-        "parameters": parameters + ([KEY] if route.idempotent else []),
+        "parameters": parameters + _asked(route.asks) + ([KEY] if route.idempotent else []),
         "responses": _responses(route, gives),
         "security": [{"key": []}] if route.roles else [],
         "x-roles": sorted(route.roles),
@@ -70,6 +70,15 @@ def _operation(route: Route, takes: Any, streams: Any, gives: Any) -> dict[str, 
     if streams is not None:
         operation["requestBody"] = {"required": True, "content": {"application/x-ndjson": {"schema": streams}}}
     return operation
+
+
+def _asked(asks: Any) -> list[dict[str, Any]]:
+    """What may follow the question mark, one parameter a field of its type."""
+    if asks is None:
+        return []
+    _, components = msgspec.json.schema_components([asks], ref_template=REF)
+    fields = components[asks.__name__]["properties"]
+    return [{"name": name, "in": "query", "required": False, "schema": schema} for name, schema in fields.items()]
 
 
 def _tag(route: Route) -> str:

@@ -16,12 +16,13 @@ async def put_provider(call: Call[ProviderSettings]) -> Reply:
     """Creates a provider or replaces his settings."""
     if call.body.initial_rank is not UNSET and not call.has(OPS):
         raise Forbidden(RANK)
-    return stored(await call.desk.put_provider(call.market, bodies.id_from_path(call.path("provider_id"), "provider_id"), call.body))
+    provider_id = bodies.id_from_path(call.path("provider_id"), "provider_id")
+    return stored(await call.desk.put_provider(call.market, provider_id, call.body, call.hand))
 
 
 async def import_providers(call: Call[None]) -> Reply:
     """Takes a stream of providers, one a line; what is wrong with a line is that line's affair."""
-    taken = await call.desk.import_providers(call.market, bodies.lines(call.request), call.has(OPS))
+    taken = await call.desk.import_providers(call.market, bodies.lines(call.request), call.has(OPS), call.hand)
     return Reply(200, taken)
 
 
@@ -54,34 +55,36 @@ async def make_token(call: Call[TokenRequest]) -> Reply:
 async def delete_device(call: Call[None]) -> Reply:
     """The tokens of one device of a provider open nothing any more; its socket ends."""
     device_id = bodies.id_from_path(call.path("device_id"), "device_id")
-    await call.desk.devices.revoke(call.market, call.path("provider_id"), device_id)
+    await call.desk.devices.revoke(call.market, call.path("provider_id"), device_id, call.hand)
     return Reply(204)
 
 
 async def delete_devices(call: Call[None]) -> Reply:
     """The tokens of every device of a provider open nothing any more; their sockets end."""
-    await call.desk.devices.revoke(call.market, call.path("provider_id"), None)
+    await call.desk.devices.revoke(call.market, call.path("provider_id"), None, call.hand)
     return Reply(204)
 
 
 async def put_block(call: Call[BlockRequest]) -> Reply:
     """Blacklists a client in the market."""
-    return stored(await call.desk.put_block(call.market, bodies.id_from_path(call.path("client_id"), "client_id"), call.body.reason))
+    return stored(
+        await call.desk.put_block(call.market, bodies.id_from_path(call.path("client_id"), "client_id"), call.body.reason, call.hand)
+    )
 
 
 async def delete_block(call: Call[None]) -> Reply:
     """Takes a client off the blacklist."""
-    await call.desk.delete_block(call.market, call.path("client_id"))
+    await call.desk.delete_block(call.market, call.path("client_id"), call.hand)
     return Reply(204)
 
 
 async def put_provider_block(call: Call[None]) -> Reply:
     """A provider and a client shall not meet."""
     client_id = bodies.id_from_path(call.path("client_id"), "client_id")
-    return stored(await call.desk.put_provider_block(call.market, call.path("provider_id"), client_id))
+    return stored(await call.desk.put_provider_block(call.market, call.path("provider_id"), client_id, call.hand))
 
 
 async def delete_provider_block(call: Call[None]) -> Reply:
     """They may meet again."""
-    await call.desk.delete_provider_block(call.market, call.path("provider_id"), call.path("client_id"))
+    await call.desk.delete_provider_block(call.market, call.path("provider_id"), call.path("client_id"), call.hand)
     return Reply(204)

@@ -20,7 +20,7 @@ UNKNOWN_S = 1.0
 MOST_KNOWN = 4_096
 MARKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
-DEVELOPER = Caller(id="dev", roles=EVERY_ROLE, markets=frozenset({"*"}))
+DEVELOPER = Caller(id="dev", roles=EVERY_ROLE, markets=frozenset({"*"}), name=DEV_KEY)
 
 
 def bearer(request: Request) -> str:
@@ -72,7 +72,7 @@ class Doorkeeper:
 
     async def _look_up(self, digest: str) -> _Known:
         found = await self._store.api_keys.find(digest)
-        caller = Caller(id=found.id, roles=frozenset(found.roles), markets=frozenset(found.markets)) if found else None
+        caller = Caller(id=found.id, roles=frozenset(found.roles), markets=frozenset(found.markets), name=found.name) if found else None
         known = _Known(caller, self._monotonic() + (KNOWN_S if caller else UNKNOWN_S))
         if len(self._known) >= MOST_KNOWN:
             self._known.clear()  # cheaper than an order of age, and only a flood of wrong keys ever gets here

@@ -3,18 +3,24 @@
 from dataclasses import replace
 from typing import Any
 
-from dispatch.api import answers, bookings, markets, operations, providers, push
+from dispatch.api import answers, bookings, hands, markets, operations, providers, push
 from dispatch.api.call import METRICS, NOBODY, OPS, OVERRIDE, READ, SET_UP, WORK, Handler, Route
 from dispatch.api.stream import Streams
 from dispatch.engine.requests import (
+    AssignRequest,
+    AuditPage,
     BlockRequest,
     CancelRequest,
     CompleteRequest,
+    ExtendRequest,
+    HandBackRequest,
     LateRequest,
     MatchRequest,
     MoveRequest,
     NoShowRequest,
+    ReopenRequest,
     SearchAgainRequest,
+    TakeOverRequest,
     TokenRequest,
     TrialRequest,
 )
@@ -101,6 +107,13 @@ CALLS: tuple[Route, ...] = (
     _post(f"{BOOKING}/no-show", bookings.no_show, NoShowRequest, answers.Cancelled, "The provider did not come"),
     _post(f"{BOOKING}/late", bookings.late, LateRequest, answers.Cancelled, "The provider is late, or will be"),
     _post(f"{BOOKING}/search-again", bookings.search_again, SearchAgainRequest, answers.Searching, "Look for another provider", OVERRIDE),
+    _post(f"{BOOKING}/take-over", hands.take_over, TakeOverRequest, answers.TakeOver, "Take a booking out of the engine's hands", OVERRIDE),
+    _post(f"{BOOKING}/hand-back", hands.hand_back, HandBackRequest, answers.HandBack, "Give it back to the engine", OVERRIDE),
+    _post(f"{BOOKING}/assign", hands.assign, AssignRequest, answers.Assignment, "Give it to a provider by hand", OVERRIDE),
+    _post(f"{BOOKING}/reopen", hands.reopen, ReopenRequest, answers.AskedAgain, "Ask a provider again", OVERRIDE),
+    _post(f"{BOOKING}/extend", hands.extend, ExtendRequest, answers.Extension, "Go on searching for one that nobody took"),
+    _get(f"{MARKET}/ops/alarms", hands.get_alarms, answers.Alarms, "What ops must see to, longest first", OPS),
+    replace(_get(f"{MARKET}/ops/audit", hands.get_audit, answers.Audit, "Everything done by hand, newest first", OPS), asks=AuditPage),
     _put(f"{MARKET}/blocks/{{client_id}}", providers.put_block, BlockRequest, "Blacklist a client", WORK),
     _delete(f"{MARKET}/blocks/{{client_id}}", providers.delete_block, "Take a client off the blacklist"),
     _get("/v1/push-key", push.get_push_key, answers.PushKey, "The key with which a browser subscribes to Web Push", NOBODY),

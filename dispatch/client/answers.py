@@ -81,6 +81,8 @@ class Booking(Answer, frozen=True):
     deadline: datetime | None = None
     alarm: str | None = None
     proposals: tuple[ProposalState, ...] = ()
+    taken_over: dict[str, Any] | None = None  # by, at, reason: while ops have it in their hands
+    offers: tuple[str, ...] = ()  # what is left to the client of one that is unfilled
 
 
 class Event(Answer, frozen=True):

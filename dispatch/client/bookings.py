@@ -8,6 +8,7 @@ Refusals come back as the exceptions of ``dispatch.errors``, with the engine's `
 import random
 import uuid
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -226,6 +227,11 @@ class BookingClient:
     async def _of_booking(self, booking_id: str, what: str, body: dict[str, Any], key: str | None) -> dict[str, Any]:
         return _read(await self._post(f"/bookings/{booking_id}/{what}", body, key or _fresh_key()), dict[str, Any])
 
+    async def extend(self, booking_id: str, until: datetime | None = None, *, key: str | None = None) -> dict[str, Any]:
+        """Goes on searching for one that is unfilled, until then at the latest."""
+        body = {"until": until.isoformat()} if until else {}
+        return await self._act(booking_id, "extend", body, key)
+
     async def booking(self, booking_id: str) -> Booking:
         """A booking as it stands."""
         return _read(await self._call("GET", f"{self._root}/bookings/{booking_id}"), Booking)
@@ -234,6 +240,46 @@ class BookingClient:
         """Every event of a booking, oldest first."""
         answer = await self._call("GET", f"{self._root}/bookings/{booking_id}/timeline")
         return [_event(line) for line in _read(answer, dict[str, list[dict[str, Any]]])["events"]]
+
+    # -- by hand: for keys of ops --------------------------------------------------------------------------------------
+
+    async def take_over(self, booking_id: str, reason: str, *, key: str | None = None) -> dict[str, Any]:
+        """Takes a booking out of the engine's hands: nobody else moves it. Raises Conflict ``taken_over`` with the name of who has it."""
+        return await self._act(booking_id, "take-over", {"reason": reason}, key)
+
+    async def hand_back(self, booking_id: str, reason: str = "", *, key: str | None = None) -> dict[str, Any]:
+        """Gives it back: to its holder, else the search goes on."""
+        return await self._act(booking_id, "hand-back", {"reason": reason}, key)
+
+    async def assign(
+        self,
+        booking_id: str,
+        provider_id: str,
+        reason: str,
+        *,
+        window: int | None = None,
+        override: str | None = None,
+        key: str | None = None,
+    ) -> dict[str, Any]:
+        """Gives it to a provider. ``override``: why it may be against some filter."""
+        more = {"override": {"reason": override}} if override else {}
+        return await self._act(booking_id, "assign", {"provider_id": provider_id, "reason": reason, "window": window, **more}, key)
+
+    async def reopen(self, booking_id: str, provider_id: str, reason: str = "", *, key: str | None = None) -> dict[str, Any]:
+        """Has somebody asked again who was asked before."""
+        return await self._act(booking_id, "reopen", {"provider_id": provider_id, "reason": reason}, key)
+
+    async def alarms(self) -> list[dict[str, Any]]:
+        """What ops must see to, longest first."""
+        return _read(await self._call("GET", f"{self._root}/ops/alarms"), dict[str, list[dict[str, Any]]])["alarms"]
+
+    async def audit(self, before: int | None = None, limit: int = 50) -> dict[str, Any]:
+        """A page of what was done by hand, newest first; ``next`` is the ``before`` of the following one."""
+        page = f"limit={limit}" if before is None else f"limit={limit}&before={before}"
+        return _read(await self._call("GET", f"{self._root}/ops/audit?{page}"), dict[str, Any])
+
+    async def _act(self, booking_id: str, what: str, body: dict[str, Any], key: str | None) -> dict[str, Any]:
+        return _read(await self._post(f"/bookings/{booking_id}/{what}", body, key or _fresh_key()), dict[str, Any])
 
     # -- operations ------------------------------------------------------------------------------------------------
 

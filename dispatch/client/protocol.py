@@ -341,7 +341,7 @@ def _apply(message: Streamed, known: dict[str, Item]) -> None:
             known[message.proposal] = message
         case Withdrawn():
             known.pop(message.proposal, None)
-        case Booking() if message.state == "accepted":
+        case Booking() if message.state in ("accepted", "taken_over"):
             known[message.booking_id] = message
         case Booking():
             known.pop(message.booking_id, None)

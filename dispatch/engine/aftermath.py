@@ -13,12 +13,14 @@ import msgspec
 
 from dispatch import waves
 from dispatch.engine import checks, faces
+from dispatch.engine.hands import refuse_held
 from dispatch.engine.requests import CancelRequest, LateRequest, MoveRequest, NoShowRequest, SearchAgainRequest, Windows
 from dispatch.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable, Unprocessable
 from dispatch.messages import Cancel, Late
 from dispatch.model import Span
-from dispatch.store import Market, Record, Store
+from dispatch.store import Hand, Market, Record, Store
 from dispatch.store.footprint import working_quarters
+from dispatch.store.hands import plain_hand
 
 TRIES = 8
 
@@ -40,13 +42,16 @@ class Aftermath:
 
     # -- cancel (R35, R36) ----------------------------------------------------------------------------------------------
 
-    async def cancel(self, name: str, booking_id: str, request: CancelRequest, rid: str, as_read: Market | None = None) -> Answer:
+    async def cancel(
+        self, name: str, booking_id: str, request: CancelRequest, rid: str, as_read: Market | None = None, hand: Hand | None = None
+    ) -> Answer:
         """The client, ops, or the provider who holds it cancel a booking. ``as_read``: the market, when it was read just now."""
         market = as_read or await self._market(name)
         if request.declares and request.by != "provider":
             raise Unprocessable(f"declares is a provider's word; leave it out when the {request.by} cancels", code="invalid")
-        say = {"rid": rid, "by": request.by, "reason": request.reason, "declared": request.declares}
+        say = {"rid": rid, "by": request.by, "reason": request.reason, "declared": request.declares, "hand": plain_hand(hand)}
         reply = await self._settled(self._store.bookings.cancel, market, booking_id, lambda record: say | _reopening(market, record))
+        refuse_held(booking_id, reply)
         if reply["word"] == "WRONG_STATE":
             raise Conflict(f"booking {booking_id} is {reply['state']}; it cannot be cancelled by {request.by} now")
         return {"booking_id": booking_id, "state": "cancelled" if reply["word"] == "CANCELLED" else "searching"}
@@ -60,7 +65,7 @@ class Aftermath:
         say = {"rid": f"{pno}:{command.id}", "by": "provider", "reason": command.reason or "", "declared": command.declares, "device": pno}
         for _ in range(TRIES):
             (record,) = await self._store.bookings.records(name, [no])
-            seen, working = await self._working(market, record)
+            seen, working = await self.working(market, record)
             arguments = say | _reopening(market, record) | {"bno": no, "winner": pno, "seen": seen, "working": working}
             reply = await self._store.bookings.cancel(name, **arguments)
             if reply["word"] == "STALE" and record.winner == pno:
@@ -116,6 +121,7 @@ class Aftermath:
             # else a repeat, by one who did not hear the answer: what was right then is not judged again
         else:
             reply = await self._settled(verb, market, booking_id, lambda _: say)
+        refuse_held(booking_id, reply)
         match reply["word"]:
             case "WRONG_STATE":
                 raise Conflict(f"booking {booking_id} is {reply['state']}; it cannot be {what} now")
@@ -165,6 +171,7 @@ class Aftermath:
     def _fact(self, market: Market, booking_id: str, reply: Mapping[str, Any], what: str, when: str) -> Answer:
         if reply["word"] == "MISMATCH":
             _mismatch()
+        refuse_held(booking_id, reply)
         if reply["word"] == "WRONG_STATE":
             raise Conflict(f"booking {booking_id} is {reply['state']}; it cannot be {what} now")
         if reply["word"] == "TOO_EARLY":
@@ -178,7 +185,7 @@ class Aftermath:
         """Asks the verb until it finds the holder, and the hours, that we know. Raises Unavailable, Unprocessable."""
         for _ in range(TRIES):
             record = await self._store.bookings.get(market.id, booking_id)
-            seen, working = await self._working(market, record)
+            seen, working = await self.working(market, record)
             reply = await verb(market.id, **say(record), bno=record.no, winner=record.winner or 0, seen=seen, working=working)
             if reply["word"] == "MISMATCH":
                 _mismatch()
@@ -186,7 +193,7 @@ class Aftermath:
                 return reply
         raise Unavailable("this booking changes all the time; retry with the same key")
 
-    async def _working(self, market: Market, record: Record) -> tuple[int, list[int]]:
+    async def working(self, market: Market, record: Record) -> tuple[int, list[int]]:
         """The winner's version, and the quarters of his own hours that his visit takes, gap included."""
         if record.winner is None or record.window is None:
             return 0, []
@@ -199,8 +206,7 @@ class Aftermath:
 
 def _reopening(market: Market, record: Record) -> Answer:
     """How the search goes on when its holder gives it back: until when for each window, and in the class of the time left."""
-    before = market.settings.reopened_deadline_s * 1_000
-    ends = [waves.reopened_deadline(window.start, market.now, before) for window in record.windows]
+    ends = [waves.reopened_deadline(market.settings, window.start, market.now) for window in record.windows]
     return {"ends": ends, "urgency": waves.urgency_of(market.settings, record.start, market.now).value}
 
 

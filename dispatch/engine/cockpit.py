@@ -18,6 +18,7 @@ ENDED, ENDED_S = 60, 15  # bookings that just ended stay so long (wall seconds),
 OPENINGS = 5_000  # moments of opening that are remembered
 BARS_MS = tuple(minutes * 60_000 for minutes in (1, 2, 5, 10, 20, 60))  # upper ends; the last bar is all that took longer
 
+BY_HAND = ("TakenOver", "HandedBack", "Assigned", "AskedAgain", "Extended", "Overdue")
 TOLD = frozenset(
     (
         *(
@@ -34,10 +35,11 @@ TOLD = frozenset(
             "Unblocked",
         ),
         *("Moved", "Completed", "NoShow", "Late", "SearchedAgain", "Reported", "Paused", "Resumed"),
+        *BY_HAND,
     )
 )
 ENDS = frozenset(("Accepted", "Unfilled", "Cancelled"))
-ANEW = frozenset(("Reopened", "Moved", "SearchedAgain"))
+ANEW = frozenset(("Reopened", "Moved", "SearchedAgain", "HandedBack", "Extended"))
 FLOW = {"count.opened": "Opened", "count.accepted": "Accepted", "count.unfilled": "Unfilled", "count.waves": "WaveSent"}
 FIELDS = ("b", "p", "wave", "kind", "urgency", "outcome", "by", "late", "minutes", "declared")  # of an event, as they are
 
@@ -50,6 +52,7 @@ class Cockpit:
     def __init__(self, speed: float) -> None:
         self.faces: dict[int, dict[str, Any]] = {}
         self.ended: dict[int, int] = {}
+        self.taken: dict[int, dict[str, Any]] = {}
         self._speed = speed
         self._width = round(BIN_S * 1_000 * speed)
         self._opened: dict[int, int] = {}
@@ -57,7 +60,7 @@ class Cockpit:
         self._events: deque[tuple[str, dict[str, Any]]] = deque(maxlen=EVENTS)
         self._flow: dict[int, list[int]] = {}
         self._gauges: dict[str, int] = {}
-        self.alarms: dict[int, dict[str, Any]] = {}
+        self.alarms: dict[str, dict[str, Any]] = {}
         self._described: tuple[int, dict[str, Any]] = (-1, {})
 
     def hear(self, events: Iterable[Event]) -> None:
@@ -119,10 +122,19 @@ class Cockpit:
             if face != self.faces.get(record.no):
                 self.faces[record.no] = face
 
-    def alarmed(self, records: Iterable[Record], since: Mapping[int, int]) -> None:
-        """Which bookings want a human (R37), and since when; ``records``: those of which that is news."""
-        known = {bno: face for bno, face in self.alarms.items() if face["at"] == since.get(bno)}
-        self.alarms = known | {record.no: alarm_face(record, since[record.no]) for record in records if record.alarm and record.no in since}
+    def alarmed(self, records: Iterable[Record], since: Mapping[str, int]) -> None:
+        """What wants a human (R37, P3), by ``kind:booking``, and since when; ``records``: those of which that is news."""
+        read = {record.no: record for record in records}
+        self.alarms = {
+            name: face
+            for name, at in since.items()
+            if (face := known if (known := self.alarms.get(name)) and known["at"] == at else _alarm_face(name, read, at))
+        }
+
+    def hold(self, taken: Sequence[int], records: Iterable[Record]) -> None:
+        """The bookings that ops have in their hands, as far as they were read again."""
+        read = {record.no: taken_face(record) for record in records if record.state == "taken_over"}
+        self.taken = {bno: face for bno in taken if (face := read.get(bno) or self.taken.get(bno))}
 
     def keep(self, waiting: Iterable[int], now: int) -> None:
         """Forgets bookings that neither search nor ended just now."""
@@ -148,6 +160,7 @@ class Cockpit:
             "accepts": times(self._delays),
             "flow": {"width_ms": self._width, "bins": {str(index): counts for index, counts in self.flow().items()}},
             "cells": cells,
+            "taken_over": {str(bno): face for bno, face in self.taken.items()},
         }
 
 
@@ -174,15 +187,36 @@ def booking_face(record: Record, market: Market, ended: int | None) -> dict[str,
     return {name: value for name, value in face.items() if value is not None}
 
 
-def alarm_face(record: Record, at: int) -> dict[str, Any]:
-    """A booking that wants a human: what for, since when, and who held it."""
+def alarm_face(kind: str, record: Record, at: int) -> dict[str, Any]:
+    """A booking that wants a human: what for, since when, who held it, and whose it is."""
     face = {
         "id": record.who.get("booking_id"),
-        "kind": record.alarm,
+        "kind": kind,
         "state": record.state,
         "p": record.winner,
         "at": at,
         "start": record.start,
+        "owner": record.who.get("owner"),
+    }
+    return {name: value for name, value in face.items() if value is not None}
+
+
+def _alarm_face(name: str, read: Mapping[int, Record], at: int) -> dict[str, Any] | None:
+    kind, _, bno = name.partition(":")
+    record = read.get(int(bno))
+    return None if record is None else alarm_face(kind, record, at)
+
+
+def taken_face(record: Record) -> dict[str, Any]:
+    """One that ops have in their hands: whose it is, and since when."""
+    face = {
+        "id": record.who.get("booking_id"),
+        "owner": record.who.get("owner"),
+        "since": record.taken_at,
+        "class": record.urgency.value,
+        "services": list(record.services),
+        "start": record.start,
+        "p": record.winner,
     }
     return {name: value for name, value in face.items() if value is not None}
 

@@ -12,17 +12,19 @@ from dispatch.engine import checks, faces
 from dispatch.engine.aftermath import Aftermath
 from dispatch.engine.devices import Devices
 from dispatch.engine.enrolment import Enrolment, number_of, provider_face
+from dispatch.engine.hands import OpsDesk
+from dispatch.engine.people import person
 from dispatch.engine.places import Places, Spot, packed
 from dispatch.engine.requests import CancelRequest, MatchRequest
 from dispatch.errors import Conflict, Forbidden, NotFound, Unprocessable
 from dispatch.gazetteer import Gazetteer
 from dispatch.identity import DeviceKeys
-from dispatch.matcher import Fit, Person, Query, fits, to_query
+from dispatch.matcher import Fit, Query, fits, to_query
 from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderSettings, Tier
-from dispatch.store import Market, Standing, Store
+from dispatch.store import Hand, Market, Store
 from dispatch.store.bookings import plain
 from dispatch.store.calls import wall_ms
-from dispatch.zones import from_model
+from dispatch.store.hands import plain_hand
 
 AT_ONCE_MS = 10_000  # for a change of settings to reach every provider; workers go on with a larger market
 
@@ -36,6 +38,7 @@ class Desk:
         self._enrolment = Enrolment(store, self._places)
         self.devices = Devices(store, keys, self.market)
         self.aftermath = Aftermath(store)
+        self.ops = OpsDesk(store, self.market, self.aftermath.working)
 
     async def warm(self) -> None:
         """Reads what is slow to read, before the first request."""
@@ -50,35 +53,38 @@ class Desk:
             raise NotFound(f"no market {name}; create it with PUT /v1/markets/{name}")
         return market
 
-    async def put_market(self, name: str, settings: MarketSettings) -> bool:
+    async def put_market(self, name: str, settings: MarketSettings, hand: Hand | None = None) -> bool:
         """Creates or replaces a market's settings; whether it is new. What the match index says of providers follows them."""
         checks.check_settings(settings)
-        created = await self._store.markets.put_settings(name, settings)
+        created = await self._store.markets.put_settings(name, settings, hand)
         market = await self.market(name)
         if await self._store.renewal.owed(market):
             await self._store.renewal.run(market, wall_ms() + AT_ONCE_MS)
         return created
 
-    async def put_catalogue(self, name: str, catalogue: Catalogue) -> bool:
+    async def put_catalogue(self, name: str, catalogue: Catalogue, hand: Hand | None = None) -> bool:
         """Creates or replaces a market's catalogue; whether it had none."""
         checks.check_catalogue(catalogue)
         await self.market(name)
-        return await self._store.markets.put_catalogue(name, catalogue)
+        return await self._store.markets.put_catalogue(name, catalogue, hand)
 
-    async def put_areas(self, name: str, features: dict[str, Any]) -> bool:
+    async def put_areas(self, name: str, features: dict[str, Any], hand: Hand | None = None) -> bool:
         """Creates or replaces a market's own areas; whether it had none."""
         await self.market(name)
-        return await self._store.markets.put_areas(name, await anyio.to_thread.run_sync(packed, features))
+        return await self._store.markets.put_areas(name, await anyio.to_thread.run_sync(packed, features), hand)
 
     # -- providers ------------------------------------------------------------------------------------------------
 
-    async def put_provider(self, name: str, provider_id: str, settings: ProviderSettings) -> bool:
+    async def put_provider(self, name: str, provider_id: str, settings: ProviderSettings, hand: Hand | None = None) -> bool:
         """Creates or replaces a provider; whether he is new."""
-        return await self._enrolment.put(await self.market(name), provider_id, settings)
+        return await self._enrolment.put(await self.market(name), provider_id, settings, hand)
 
-    async def import_providers(self, name: str, lines: AsyncIterable[bytes], allow_rank: bool) -> dict[str, Any]:
-        """Creates or replaces providers from NDJSON."""
-        return await self._enrolment.run(await self.market(name), lines, allow_rank)
+    async def import_providers(self, name: str, lines: AsyncIterable[bytes], allow_rank: bool, hand: Hand | None = None) -> dict[str, Any]:
+        """Creates or replaces providers from NDJSON. One line of the audit log, when it begins."""
+        market = await self.market(name)
+        if hand is not None:
+            await self._store.hands.note(name, hand, "import")
+        return await self._enrolment.run(market, lines, allow_rank)
 
     async def provider(self, name: str, provider_id: str) -> dict[str, Any]:
         """A provider and how he stands."""
@@ -121,7 +127,9 @@ class Desk:
         judged = [(one.id, fits(query, person(one, blocked=one.no in blocked), market.settings, market.now)) for one in people]
         return {"counts": counts, "providers": [{"provider_id": one, "reasons": list(fit.reasons)} for one, fit in judged if not fit]}
 
-    async def open(self, name: str, request: BookingRequest, rid: str, may_override: bool, as_read: Market | None = None) -> dict[str, Any]:
+    async def open(
+        self, name: str, request: BookingRequest, rid: str, may_override: bool, as_read: Market | None = None, hand: Hand | None = None
+    ) -> dict[str, Any]:
         """Opens a booking; its first wave leaves in the same step. The 201 body. ``as_read``: the market, when it was read just now."""
         market = as_read or await self.market(name)
         if request.override is not None and not may_override:
@@ -136,7 +144,7 @@ class Desk:
                 raise
             # else a repeat, by one who did not hear the answer: what was right then is not judged again
         else:
-            reply = await self._store.bookings.open(name, **_opening(market, request, query, spot, search), rid=rid)
+            reply = await self._store.bookings.open(name, **_opening(market, request, query, spot, search), rid=rid, hand=plain_hand(hand))
         if reply["word"] == "MISMATCH":
             raise Unprocessable("this Idempotency-Key came with another booking; use a fresh key", code="idempotency_mismatch")
         if reply["word"] == "DUPLICATE":
@@ -183,9 +191,11 @@ class Desk:
             regions = checks.regions_around(request.place.lat, request.place.lng)
             checks.refuse_outside(await self._store.bookings.in_reach(market.id, regions))
 
-    async def cancel(self, name: str, booking_id: str, request: CancelRequest, rid: str, as_read: Market | None = None) -> dict[str, Any]:
+    async def cancel(
+        self, name: str, booking_id: str, request: CancelRequest, rid: str, as_read: Market | None = None, hand: Hand | None = None
+    ) -> dict[str, Any]:
         """The client, ops, or the provider who holds it cancel a booking."""
-        return await self.aftermath.cancel(name, booking_id, request, rid, as_read)
+        return await self.aftermath.cancel(name, booking_id, request, rid, as_read, hand)
 
     async def booking(self, name: str, booking_id: str) -> dict[str, Any]:
         """A booking as it stands."""
@@ -196,7 +206,7 @@ class Desk:
         following = waves.next_wave_at(market.settings, record.search(), market.now) if record.state == "searching" else None
         if following is not None and following >= record.deadline:
             following = None
-        return faces.booking_face(record, ids, market.settings, following)
+        return faces.booking_face(record, ids, market.settings, following, market.now)
 
     async def timeline(self, name: str, booking_id: str) -> dict[str, Any]:
         """Every event of a booking, in order."""
@@ -221,28 +231,28 @@ class Desk:
 
     # -- blocks ---------------------------------------------------------------------------------------------------
 
-    async def put_block(self, name: str, client_id: str, reason: str) -> bool:
+    async def put_block(self, name: str, client_id: str, reason: str, hand: Hand | None = None) -> bool:
         """Blacklists a client; whether he was not. His open bookings are called off, and those who hold visits of his told (R29)."""
         await self.market(name)
-        word = await self._store.bookings.block(name, client_id, pno=None, on=True, reason=reason)
+        word = await self._store.bookings.block(name, client_id, pno=None, on=True, reason=reason, hand=hand)
         await self._store.bookings.clear(name, client_id)
         return word == "CREATED"
 
-    async def delete_block(self, name: str, client_id: str) -> None:
+    async def delete_block(self, name: str, client_id: str, hand: Hand | None = None) -> None:
         """Takes a client off the blacklist. Raises NotFound."""
         await self.market(name)
-        if await self._store.bookings.block(name, client_id, pno=None, on=False) == "ABSENT":
+        if await self._store.bookings.block(name, client_id, pno=None, on=False, hand=hand) == "ABSENT":
             raise NotFound(f"client {client_id} is not blocked")
 
-    async def put_provider_block(self, name: str, provider_id: str, client_id: str) -> bool:
+    async def put_provider_block(self, name: str, provider_id: str, client_id: str, hand: Hand | None = None) -> bool:
         """Keeps a provider and a client apart; whether they were not."""
         number = await number_of(self._store, name, provider_id)
-        return await self._store.bookings.block(name, client_id, pno=number, on=True) == "CREATED"
+        return await self._store.bookings.block(name, client_id, pno=number, on=True, hand=hand) == "CREATED"
 
-    async def delete_provider_block(self, name: str, provider_id: str, client_id: str) -> None:
+    async def delete_provider_block(self, name: str, provider_id: str, client_id: str, hand: Hand | None = None) -> None:
         """Lets a provider and a client meet again. Raises NotFound."""
         number = await number_of(self._store, name, provider_id)
-        if await self._store.bookings.block(name, client_id, pno=number, on=False) == "ABSENT":
+        if await self._store.bookings.block(name, client_id, pno=number, on=False, hand=hand) == "ABSENT":
             raise NotFound(f"{provider_id} and {client_id} are not blocked")
 
 
@@ -256,26 +266,6 @@ def new_search(market: Market, query: Query) -> waves.Search:
     start = min(window.start for window in query.windows)
     deadline = min(ends_of(market, query))
     return waves.Search(start=start, opened_at=market.now, deadline=deadline, wave=0, paced_at=market.now, tried=False)
-
-
-def person(standing: Standing, *, blocked: bool, asked: bool = False) -> Person:
-    """A provider as the pure matcher sees him."""
-    return Person(
-        no=standing.no,
-        settings=standing.settings,
-        shape=from_model(standing.settings.zone),
-        visits=standing.visits,
-        blocked=blocked,
-        reachable=standing.reachable,
-        available=standing.available,
-        paused=standing.paused,
-        live=standing.live,
-        asked=asked,
-        tier=standing.tier,
-        score=standing.score,
-        asked_at=standing.asked_at,
-        slot=standing.slot,
-    )
 
 
 def _candidate(provider_id: str, entry: tuple[int, Tier, float, int | None, list[int]]) -> dict[str, Any]:
@@ -321,6 +311,7 @@ def _opening(market: Market, request: BookingRequest, query: Query, spot: Spot, 
         "start": search.start,
         "deadline": search.deadline,
         "override": request.override is not None or None,
+        "reason": request.override.reason if request.override else None,
         "plan": plan,
         "due": step.due,
         "minute": minute,

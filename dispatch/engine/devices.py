@@ -7,7 +7,7 @@ from dispatch.engine import faces
 from dispatch.engine.enrolment import number_of, own_face
 from dispatch.errors import NotFound
 from dispatch.identity import DeviceKeys
-from dispatch.store import Market, Store, refusal_of
+from dispatch.store import Hand, Market, Store, refusal_of
 
 EVERY = "*"  # stands for a device where a token names none: only what was revoked for all of them counts
 
@@ -26,10 +26,10 @@ class Devices:
         token, expires = self._keys.issue(name, provider_id, device_id, ttl_s, token_generation, number)
         return {"token": token, "expires_at": faces.clock_of(market.settings.time_zone)(expires)}
 
-    async def revoke(self, name: str, provider_id: str, device_id: str | None) -> None:
+    async def revoke(self, name: str, provider_id: str, device_id: str | None, hand: Hand | None = None) -> None:
         """What a device of a provider (None: each of them) was given to connect with opens nothing any more; the sockets it opened end."""
         await self._market(name)
-        await self._store.rights.revoke(name, await number_of(self._store, name, provider_id), device_id)
+        await self._store.rights.revoke(name, await number_of(self._store, name, provider_id), device_id, hand)
 
     async def own_face(self, token: str) -> dict[str, Any]:
         """What the device of a provider may know of him and his market. Raises Unauthorized, Forbidden (his account is blocked)."""

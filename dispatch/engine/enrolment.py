@@ -12,7 +12,7 @@ from dispatch import hours
 from dispatch.engine.places import Places
 from dispatch.errors import DispatchError, Forbidden, NotFound, Unprocessable
 from dispatch.model import ProviderLine, ProviderSettings
-from dispatch.store import Market, Standing, Store
+from dispatch.store import Hand, Market, Standing, Store
 
 Batch = dict[str, tuple[int, ProviderSettings]]  # by provider id: number of the line and what it says
 
@@ -27,10 +27,10 @@ class Enrolment:
     def __init__(self, store: Store, places: Places) -> None:
         self._store, self._places = store, places
 
-    async def put(self, market: Market, provider_id: str, settings: ProviderSettings) -> bool:
+    async def put(self, market: Market, provider_id: str, settings: ProviderSettings, hand: Hand | None = None) -> bool:
         """Creates or replaces one; whether he is new. One who may not work any more loses his open proposals."""
         await self._check(market, settings)
-        return await self._store.providers.put(market, provider_id, settings)
+        return await self._store.providers.put(market, provider_id, settings, hand)
 
     async def _check(self, market: Market, settings: ProviderSettings) -> None:
         unknown = sorted(set(settings.catalogue) - market.services)

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from dispatch import waves
 from dispatch.matcher import Fit
 from dispatch.model import MarketSettings, Reason, Span
 from dispatch.responses import Times, response_ms
 from dispatch.store import Proposal, Record, Trial
-from dispatch.waves import PlannedWave
 
 Ids = Mapping[int, str]
 REPORT = "report:"  # what the store puts before the number of a provider who reported something
@@ -22,7 +22,7 @@ def clock_of(time_zone: str) -> Callable[[int | None], str | None]:
     return lambda ms: datetime.fromtimestamp(ms / 1_000, zone).isoformat(timespec="milliseconds") if ms else None
 
 
-def plan_face(planned: Sequence[PlannedWave], time_zone: str) -> list[dict[str, Any]]:
+def plan_face(planned: Sequence[waves.PlannedWave], time_zone: str) -> list[dict[str, Any]]:
     """A plan of waves."""
     at = clock_of(time_zone)
     return [{"wave": wave.wave, "size": wave.size, "at": at(wave.at)} for wave in planned]
@@ -34,7 +34,7 @@ def window_face(window: Span, time_zone: str) -> dict[str, Any]:
     return {"start": at(window.start), "end": at(window.end)}
 
 
-def booking_face(record: Record, ids: Ids, settings: MarketSettings, next_wave_at: int | None) -> dict[str, Any]:
+def booking_face(record: Record, ids: Ids, settings: MarketSettings, next_wave_at: int | None, now: int) -> dict[str, Any]:
     """GET of a booking."""
     time_zone, cap_ms = settings.time_zone, settings.response_cap_s * 1_000
     at, who = clock_of(time_zone), record.who
@@ -62,6 +62,8 @@ def booking_face(record: Record, ids: Ids, settings: MarketSettings, next_wave_a
         "counteroffers": [],
         "alarm": record.alarm,
         "reports": reports_face(record, ids, at),
+        "taken_over": {"by": who.get("owner"), "at": at(record.taken_at), "reason": who.get("owner_why", "")} if record.owner else None,
+        "offers": list(waves.choices(settings, (window.start for window in record.windows), now)) if record.state == "unfilled" else [],
     }
 
 
@@ -140,7 +142,7 @@ def trial_face(pno: int, trial: Trial, time_zone: str) -> dict[str, Any]:
 
 def numbers_in(events: Sequence[Mapping[str, Any]]) -> list[int]:
     """Every provider number that events speak of."""
-    found = {event["p"] for event in events if "p" in event}
+    found = {event[name] for event in events for name in ("p", "instead") if event.get(name) is not None}
     return sorted(found.union(*(event["asked"] for event in events if "asked" in event)))
 
 
@@ -151,6 +153,8 @@ def event_face(event: Mapping[str, Any], ids: Ids, time_zone: str) -> dict[str, 
     for name, value in event.items():
         if name == "p":
             face["provider_id"] = ids.get(value)
+        elif name == "instead":
+            face["instead"] = ids.get(value)
         elif name == "asked":
             face["asked"] = [ids.get(pno) for pno in value]
         elif name == "visit":

@@ -152,6 +152,7 @@ class Turns:
         self._hear(events)
         self._cockpit.count(pulse.gauges, market.now)
         await self._read_bookings(market, pulse, () if first else events)
+        await self._read_taken(pulse, events)
         await self._read_alarms(pulse)
         await self._look_at_map()
         return self._cockpit.picture(market, self._reach.shown())
@@ -178,11 +179,18 @@ class Turns:
             records += await self._store.bookings.records(self._name, wanted[at : min(at + AT_ONCE, limit)])
         self._cockpit.learn(records, market)
 
+    async def _read_taken(self, pulse: Pulse, events: list[Event]) -> None:
+        """Bookings in the hands of ops are read when they come, and when something happens to them."""
+        moved = {event["b"] for _, event in events if "b" in event}
+        wanted = [bno for bno in pulse.taken if bno in moved or bno not in self._cockpit.taken][:READ]
+        records = await self._store.bookings.records(self._name, wanted) if wanted else []
+        self._cockpit.hold(pulse.taken, records)
+
     async def _read_alarms(self, pulse: Pulse) -> None:
         """Bookings to which ops have been called since the last picture."""
         known = self._cockpit.alarms
-        new = [bno for bno, at in pulse.alarms.items() if bno not in known or known[bno]["at"] != at]
-        records = await self._store.bookings.records(self._name, new) if new else []
+        new = {int(name.partition(":")[2]) for name, at in pulse.alarms.items() if name not in known or known[name]["at"] != at}
+        records = await self._store.bookings.records(self._name, sorted(new)) if new else []
         self._cockpit.alarmed(records, pulse.alarms)
 
     def _wanted(self, waiting: list[int], moved: set[int]) -> list[int]:

@@ -9,6 +9,7 @@ from dispatch.model import BookingRequest, Id, Override, Strict, Window
 
 Words = Annotated[str, Meta(max_length=300)]
 Windows = Annotated[tuple[Window, ...], Meta(min_length=1, max_length=5)]
+Why = Annotated[str, Meta(min_length=3, max_length=300)]
 
 
 class MatchRequest(BookingRequest, frozen=True, kw_only=True):
@@ -61,6 +62,49 @@ class SearchAgainRequest(Strict, frozen=True, kw_only=True):
     windows: Windows
     until: Annotated[datetime, Meta(tz=True)] | None = None
     reason: Annotated[str, Meta(min_length=3, max_length=300)]
+
+
+class TakeOverRequest(Strict, frozen=True, kw_only=True):
+    """Ops take a booking out of the engine's hands, and say why (R83)."""
+
+    reason: Why
+
+
+class HandBackRequest(Strict, frozen=True, kw_only=True):
+    """Ops give it back."""
+
+    reason: Words = ""
+
+
+class AssignRequest(Strict, frozen=True, kw_only=True):
+    """Ops give it to a provider by hand. ``window``: index of the booking's, null for the first that suits him; ``override``: why it may
+    be against some filter."""
+
+    provider_id: Id
+    reason: Why
+    window: Annotated[int, Meta(ge=0, le=4)] | None = None
+    override: Override | None = None
+
+
+class ReopenRequest(Strict, frozen=True, kw_only=True):
+    """Ops have a provider asked again (R2)."""
+
+    provider_id: Id
+    reason: Words = ""
+
+
+class ExtendRequest(Strict, frozen=True, kw_only=True):
+    """The search of a booking that nobody took goes on, until then (null: as long as that of a booking opened now) (R17)."""
+
+    until: Annotated[datetime, Meta(tz=True)] | None = None
+    reason: Words = ""
+
+
+class AuditPage(Strict, frozen=True, kw_only=True):
+    """Which lines of the audit log: those before this number (absent: the last ones), newest first."""
+
+    before: Annotated[int, Meta(ge=1, le=2**53)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
 
 
 class TokenRequest(Strict, frozen=True, kw_only=True):

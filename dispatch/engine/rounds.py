@@ -94,7 +94,8 @@ class Rounds:
             return closing(number, 0)  # a timer of nothing
         step = waves.next_step(market.settings, record.search(), market.now)
         if step.close:
-            return closing(number, record.rev, waves.lives(market.settings, record.search()))
+            offers = waves.choices(market.settings, (window.start for window in record.windows), market.now)
+            return closing(number, record.rev, waves.lives(market.settings, record.search()), offers)
         return sending(record, step, minute=hours.local_minute(market.settings.time_zone, market.now), ready=self._ready)
 
 

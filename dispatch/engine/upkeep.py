@@ -8,6 +8,7 @@ log = structlog.get_logger("dispatch.upkeep")
 
 SILENT_MS = 5_000  # a gateway beats every second
 SLICE = 40
+ALARMS = 200  # raised in one call
 
 
 class Upkeep:
@@ -39,6 +40,12 @@ class Upkeep:
         for market in await self._store.markets.names():
             await self._store.trials.end(market)
 
+    async def alarm(self) -> None:
+        """What ops have in their hands and did not settle in time becomes an alarm; nothing else happens to it (P3)."""
+        now = await self._store.now()
+        for market in await self._store.hands.overdue(await self._store.markets.names(), now):
+            await self._store.hands.alarm(market, ALARMS)
+
     async def look_ahead(self) -> None:
         """The index reaches the horizon again, and forgets what is past."""
         for name in await self._store.markets.names():
@@ -46,4 +53,4 @@ class Upkeep:
             if market is not None:
                 await self._store.forget_past(market)
                 for first in range(1, await self._store.providers.count(name) + 1, SLICE):
-                    await self._store.providers.extend(market, range(first, first + SLICE))
+                    await self._store.providers.prolong(market, range(first, first + SLICE))

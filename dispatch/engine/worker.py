@@ -13,6 +13,7 @@ from dispatch.settings import Settings
 from dispatch.store import Listening, Store
 
 REAP_S, RENEW_S, FOLLOW_S = 1.0, 1.0, 1.0
+ALARM_S = 0.25  # a booking in the hands of ops is overdue within a second (P3)
 LOOK_AHEAD_MS = 6 * 3_600_000  # of engine time: the index reaches two days beyond the horizon
 
 
@@ -36,6 +37,7 @@ async def run(store: Store, settings: Settings, stop: anyio.Event, ready: anyio.
             (FOLLOW_S, follow),
             (REAP_S, upkeep.reap),
             (REAP_S, upkeep.end_tests),
+            (ALARM_S, upkeep.alarm),
             (RENEW_S, upkeep.renew),
             (ahead, upkeep.look_ahead),
         )

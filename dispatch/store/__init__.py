@@ -20,6 +20,7 @@ from dispatch.store.footprint import SHELVES
 from dispatch.store.functions import Clock
 from dispatch.store.gauges import Gauges
 from dispatch.store.habits import HabitsOf
+from dispatch.store.hands import Alarm, Audited, Hand, Hands
 from dispatch.store.inbox import Inbox, Items, Resumed
 from dispatch.store.keys import BEATS, key
 from dispatch.store.ledger import Kept, Ledger
@@ -35,8 +36,9 @@ from dispatch.store.visits import Visits
 from dispatch.store.wakeups import Listening, Wake, Wakeups, gateway_wakeups
 
 __all__ = [
-    "ApiKey", "Changes", "Clock", "Delivery", "Fault", "Found", "Items", "Kept", "Linked", "Listening", "Market", "Marks", "Proposal",
-    "Push", "Record", "Resumed", "Standing", "Store", "Trial", "Turn", "Wake", "Wakeups", "closing", "mark", "refusal_of", "sending",
+    "Alarm", "ApiKey", "Audited", "Changes", "Clock", "Delivery", "Fault", "Found", "Hand", "Items", "Kept", "Linked", "Listening",
+    "Market", "Marks", "Proposal", "Push", "Record", "Resumed", "Standing", "Store", "Trial", "Turn", "Wake", "Wakeups", "closing",
+    "mark", "refusal_of", "sending",
 ]  # fmt: skip
 
 CLOCK_KEY = "dispatch:clock"  # hash speed, base: a demo's clock, agreed on by the first process that starts
@@ -54,6 +56,7 @@ class Store:
         self.bookings = Bookings(calls)
         self.visits = Visits(calls)
         self.claims = Claims(calls)
+        self.hands = Hands(calls)
         self.links = Links(calls)
         self.rights = Rights(calls)
         self.inbox = Inbox(calls)

@@ -10,6 +10,7 @@ from dispatch.errors import NotFound
 from dispatch.matcher import Query, tier_of
 from dispatch.model import Span, Tier, Urgency
 from dispatch.store.calls import Calls, answered, answering, decode, text
+from dispatch.store.hands import Hand, plain_hand
 from dispatch.store.keys import key
 from dispatch.waves import Holder, Search, Step
 
@@ -68,6 +69,8 @@ class Record(Struct, frozen=True, kw_only=True):
     window: int | None
     due: int | None
     alarm: str | None
+    owner: str | None  # the key of whoever has it in his hands
+    taken_at: int | None
     who: Mapping[str, str]
     proposals: Mapping[int, Proposal]
 
@@ -96,9 +99,9 @@ Place = Sequence[int]  # where a count goes on: what the verb said, its own affa
 Turn = tuple[str, dict[str, Any]]  # a verb that moves a booking's plan on, and its arguments
 
 
-def closing(bno: int, rev: int, lives: Sequence[tuple[int, int]] = ()) -> Turn:
-    """The deadline of a search has come. CLOSED, NARROWED, STALE or EARLY."""
-    return "close", {"bno": bno, "rev": rev, "lives": lives}
+def closing(bno: int, rev: int, lives: Sequence[tuple[int, int]] = (), offers: Sequence[str] = ()) -> Turn:
+    """The deadline of a search has come. ``offers``: what is left to the client. CLOSED, NARROWED, STALE or EARLY."""
+    return "close", {"bno": bno, "rev": rev, "lives": lives, "offers": offers}
 
 
 def sending(record: Record, step: Step, *, minute: int, ready: int) -> Turn:
@@ -206,6 +209,11 @@ class Bookings:
         """Every event of a booking, in order."""
         return [decode(raw) for raw in await self._calls.command("LRANGE", key("timeline", market, bno), 0, -1)]
 
+    async def outside_ids(self, market: str, numbers: Sequence[int]) -> dict[int, str]:
+        """What the booking service calls some bookings; those erased are left out. One round trip."""
+        found = await self._calls.pipeline(*(("HGET", key("who", market, bno), "booking_id") for bno in numbers)) if numbers else []
+        return {bno: text(booking_id) for bno, booking_id in zip(numbers, found, strict=True) if booking_id}
+
     async def blocked(self, market: str, client: int) -> set[int]:
         """Providers who are blocked with a client, either side."""
         return {int(pno) for pno in await self._calls.command("SMEMBERS", key("blocks", market, client))}
@@ -215,9 +223,12 @@ class Bookings:
         found = await self._calls.command("HGET", key("client_ids", market), client_id)
         return int(found) if found else None
 
-    async def block(self, market: str, client_id: str, *, pno: int | None, on: bool, reason: str | None = None) -> str:
+    async def block(
+        self, market: str, client_id: str, *, pno: int | None, on: bool, reason: str | None = None, hand: Hand | None = None
+    ) -> str:
         """The verb `block`: CREATED, REPLACED, REMOVED or ABSENT."""
-        return text((await self._calls.verb("block", market, client_id=client_id, p=pno, on=on, reason=reason))["word"])
+        arguments = {"client_id": client_id, "p": pno, "on": on, "reason": reason, "hand": plain_hand(hand)}
+        return text((await self._calls.verb("block", market, **arguments))["word"])
 
     async def clear(self, market: str, client_id: str) -> None:
         """A blacklisted client's open bookings are called off, and those who hold visits of his are told (R29)."""
@@ -282,6 +293,8 @@ def _record(bno: int, raw: Any, who: Any, proposals: Any, due: Any) -> Record:
         window=int(fields["window"]) if "window" in fields else None,
         due=int(float(due)) if due is not None else None,
         alarm=fields["alarm"].decode() if "alarm" in fields else None,
+        owner=text(fields["owner"]) if "owner" in fields else None,
+        taken_at=int(fields["taken_at"]) if "taken_at" in fields else None,
         who={name: value.decode() for name, value in personal.items()},
         proposals={int(pno): _proposals.decode(value) for pno, value in _pairs(proposals).items()},
         **whole,

@@ -26,7 +26,8 @@ from dispatch.store import keys
 from dispatch.store.passing import passing
 
 HOUSES = "K, S, MOVES, CLOCK, AGES, SHELVES, verbs, clock, read, ledger, event, gauge, outbox, inbox, news, record, shelf, slots, geometry"
-ROOMS = "net, fits, find, tally, habits, seats, propose, trial, visits, booking, index, pushes, rights, silence, alarm, hold"
+CALLS = "woken, counted, told, learned, market, instant, hand"  # of one call: see lib/news.lua
+ROOMS = "net, fits, find, tally, habits, seats, propose, trial, visits, booking, index, pushes, rights, silence, alarm, hold, hands"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,7 @@ def sources(folder: str) -> list[tuple[str, str]]:
 
 
 def _body(clock: Clock) -> str:
-    locals_ = (
-        f"local call, woken, counted, told, learned, market, instant\nlocal {HOUSES} = {_tables(HOUSES)}\nlocal {ROOMS} = {_tables(ROOMS)}"
-    )
+    locals_ = f"local call, {CALLS}\nlocal {HOUSES} = {_tables(HOUSES)}\nlocal {ROOMS} = {_tables(ROOMS)}"
     clock_ = f"CLOCK = {{ base = {clock.base_ms * 1_000}, speed = {clock.speed!r} }}"
     shelves = f"SHELVES = {{ count = {len(TIERS)}, steps = {STEPS} }}"
     constants = f"{clock_}\n{shelves}\nAGES = {{ {', '.join(map(str, AGES_MS))} }}\nlocal null, reply"
@@ -113,7 +112,7 @@ local function serve(verb, args)
   if not call then pcall(unhurried) end
   call, null = redis.call, cjson.null -- neither is there yet while the library loads
   local a = cmsgpack.unpack(args[1])
-  news.begin()
+  news.begin(a)
   local answer = verbs[verb](a.m, a)
   news.flush(a.m)
   return answer

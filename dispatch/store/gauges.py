@@ -13,20 +13,23 @@ from dispatch.store.footprint import SHELVES
 from dispatch.store.keys import key
 
 PAGE = 200  # events read at once: some 4 ms of our time
-ALARMS = 100  # shown, the oldest first
+HELD = 100  # bookings in the hands of ops, and alarms, that are shown, the oldest first
 REGIONS = 64  # coarse cells of a market that are looked at
 
 Event = tuple[str, dict[str, Any]]  # its place in the market's stream, and what happened
 
 
 class Pulse(Struct, frozen=True, kw_only=True):
-    """A market at one moment: its gauges, events after the place asked for (oldest first), when which bookings are due (ms), and since when
-    (ms) which want a human."""
+    """A market at one moment: its gauges, events after the place asked for (oldest first), and when which bookings are due (ms).
+
+    ``taken``: bookings that ops have in their hands; ``alarms``: what wants a human, and since when (ms), by ``kind:booking``.
+    """
 
     gauges: dict[str, int]
     events: list[Event]
     waiting: dict[int, int]
-    alarms: dict[int, int]
+    taken: list[int]
+    alarms: dict[str, int]
 
 
 class Gauges:
@@ -41,14 +44,20 @@ class Gauges:
 
     async def pulse(self, market: str, after: str, *, events: int, waiting: int) -> Pulse:
         """Gauges, at most ``events`` events after a place, and the ``waiting`` searching bookings that are due first. One round trip."""
-        gauges, found, due, alarms = await self._calls.pipeline(
+        gauges, found, due, taken, alarms = await self._calls.pipeline(
             ("HGETALL", key("gauges", market)),
             ("XRANGE", key("events", market), f"({after}", "+", "COUNT", events),
             ("ZRANGE", key("due", market), 0, waiting - 1, "WITHSCORES"),
-            ("ZRANGE", key("alarms", market), 0, ALARMS - 1, "WITHSCORES"),
+            ("ZRANGE", key("taken", market), 0, HELD - 1),
+            ("ZRANGE", key("alarms", market), 0, HELD - 1, "WITHSCORES"),
         )
-        happened = [_event(entry) for entry in found]
-        return Pulse(gauges=_numbers(gauges), events=happened, waiting=_scores(due), alarms=_scores(alarms))
+        return Pulse(
+            gauges=_numbers(gauges),
+            events=[_event(entry) for entry in found],
+            waiting={int(bno): due_at for bno, due_at in _scores(due).items()},
+            taken=[int(bno) for bno in taken],
+            alarms=_scores(alarms),
+        )
 
     async def tail(self, market: str, limit: int) -> list[Event]:
         """The last events, oldest first; a page at a time."""
@@ -80,10 +89,10 @@ def _numbers(raw: Any) -> dict[str, int]:
     return {text(name): int(value) for name, value in items}
 
 
-def _scores(raw: Any) -> dict[int, int]:
+def _scores(raw: Any) -> dict[str, int]:
     """ZRANGE WITHSCORES in either protocol version."""
     pairs = raw if raw and isinstance(raw[0], list) else zip(raw[::2], raw[1::2], strict=True)
-    return {int(bno): int(float(score)) for bno, score in pairs}
+    return {text(member): int(float(score)) for member, score in pairs}
 
 
 def _event(entry: Any) -> Event:

@@ -49,10 +49,13 @@ TEMPLATES: Mapping[str, str] = {
     "push_due": "{%s}:psdue",  # sorted set pno.bno -> wall ms at which one of them is owed
     "bookings_of": "{%s}:cb:%s",  # set of bno: what a client has booked, until it is cancelled or completed
     "served": "{%s}:sv:%s",  # hash pno -> visits completed at that client
-    "alarms": "{%s}:alarms",  # sorted set bno -> ms at which ops were called to it; what for stands in the booking
     "blocks": "{%s}:bk:%s",  # set of pno blocked with a client, either side
     "blacklist": "{%s}:blacklist",  # hash cno -> reason
     "regions": "{%s}:regions",  # set of H3 cells (res 3) that some zone reaches
+    "taken": "{%s}:taken",  # sorted set bno -> ms at which a booking in the hands of ops is overdue (inf: it was told)
+    "alarms": "{%s}:alarms",  # sorted set kind:bno -> ms since which ops are called to it
+    "audit": "{%s}:audit",  # stream: what was done by hand, id = number; codes and numbers
+    "audit_words": "{%s}:auditw",  # hash number -> who did it by name, and why (erasable)
     "shelf": SHELF,
     "x_reach": "{%s}:x:%s:in:%s",  # bitmap: zone covers the cell or may cover a part of it
     "x_rim": "{%s}:x:%s:rim:%s",  # bitmap: zone may cover a part of the cell, not all of it

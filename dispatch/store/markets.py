@@ -10,6 +10,7 @@ import msgspec
 from dispatch.model import Catalogue, MarketSettings
 from dispatch.store.calls import Calls, text
 from dispatch.store.footprint import basis_of
+from dispatch.store.hands import Hand, plain_hand
 from dispatch.store.keys import MARKETS, key
 
 NAMES_S = 0.2  # how long the list of markets is good for
@@ -86,7 +87,7 @@ class Markets:
         self._cache[market] = found
         return found
 
-    async def put_settings(self, market: str, settings: MarketSettings) -> bool:
+    async def put_settings(self, market: str, settings: MarketSettings, hand: Hand | None = None) -> bool:
         """Creates or replaces the settings; whether the market is new."""
         numbers = {
             "gap": settings.travel_gap_s * 1_000,
@@ -95,18 +96,19 @@ class Markets:
             "hook": int(settings.webhook is not None),
             "basis": basis_of(settings),
         }
-        return await self._put(market, {"settings": msgspec.json.encode(settings), **numbers})
+        return await self._put(market, {"settings": msgspec.json.encode(settings), **numbers}, hand=hand)
 
-    async def put_catalogue(self, market: str, catalogue: Catalogue) -> bool:
+    async def put_catalogue(self, market: str, catalogue: Catalogue, hand: Hand | None = None) -> bool:
         """Creates or replaces the catalogue; whether there was none."""
-        return await self._put(market, {"catalogue": msgspec.json.encode(catalogue)}, "catalogue")
+        return await self._put(market, {"catalogue": msgspec.json.encode(catalogue)}, "catalogue", hand)
 
-    async def put_areas(self, market: str, areas: bytes) -> bool:
+    async def put_areas(self, market: str, areas: bytes, hand: Hand | None = None) -> bool:
         """Creates or replaces the market's own areas; whether there were none."""
-        return await self._put(market, {"areas": areas}, "areas")
+        return await self._put(market, {"areas": areas}, "areas", hand)
 
-    async def _put(self, market: str, fields: dict[str, Any], new: str = "settings") -> bool:
-        """All in one transaction: fields, a higher version, and for a new market its epoch."""
+    async def _put(self, market: str, fields: dict[str, Any], new: str = "settings", hand: Hand | None = None) -> bool:
+        """All in one transaction: fields, a higher version, for a new market its epoch, and a line of the audit log when it is by hand."""
+        audited = (self._calls.plain("audit", market, hand=plain_hand(hand), what=new),) if hand is not None else ()
         pairs = [part for item in fields.items() for part in item]
         name = key("market", market)
         before, *_ = await self._calls.pipeline(
@@ -114,6 +116,7 @@ class Markets:
             ("HSET", name, *pairs),
             ("HSETNX", name, "epoch", secrets.token_hex(6)),
             ("HINCRBY", name, "version", 1),
+            *audited,
             transaction=True,
         )
         await self._calls.command("SADD", MARKETS, market)

@@ -28,6 +28,7 @@ from dispatch.store.footprint import (
     work_of,
     worked,
 )
+from dispatch.store.hands import Hand, plain_hand
 from dispatch.store.keys import key
 from dispatch.store.markets import Market
 from dispatch.store.paint import paint
@@ -61,6 +62,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     live: int
     visits: tuple[Span, ...]
     devices: int
+    version: int  # of his settings, read before them
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -94,7 +96,7 @@ class Providers:
         found = await self._calls.command("MGET", *(key("profile", market, pno) for pno in numbers))
         return [_decoded(raw).id if raw else f"gone-{pno}" for raw, pno in zip(found, numbers, strict=True)]
 
-    async def put(self, market: Market, provider_id: str, settings: ProviderSettings) -> bool:
+    async def put(self, market: Market, provider_id: str, settings: ProviderSettings, hand: Hand | None = None) -> bool:
         """Creates or replaces; whether he is new. Raises Unprocessable for a bad zone or hours."""
         footprint = _footprint(market, settings)
         for _ in range(TRIES):
@@ -102,13 +104,13 @@ class Providers:
             if seen is not None and seen.rest:
                 await self._write_rest(market.id, seen.no)
                 continue
-            reply = await self._put(market, provider_id, settings, footprint, seen)
+            reply = await self._put(market, provider_id, settings, footprint, seen, hand)
             if reply["word"] != "STALE":
                 return bool(reply["word"] == "CREATED")
         raise Unavailable("this provider is being changed by others all the time; retry")
 
     async def _put(
-        self, market: Market, provider_id: str, settings: ProviderSettings, new: Footprint, seen: Seen | None
+        self, market: Market, provider_id: str, settings: ProviderSettings, new: Footprint, seen: Seen | None, hand: Hand | None = None
     ) -> Mapping[str, Any]:
         first, until, basis = new.work.first, new.work.first + 8 * len(new.work.touched), basis_of(market.settings)
         rank = settings.initial_rank if settings.initial_rank is not UNSET else None if seen else NEWCOMER
@@ -131,6 +133,7 @@ class Providers:
             writes=changes(None if moves else old, new, None if moves else unsure),
             until=until,
             basis=basis,
+            hand=plain_hand(hand),
         )
         if reply.get("more"):
             await self._write_rest(market.id, reply["p"])
@@ -256,7 +259,7 @@ class Providers:
         slots = await self._calls.pipeline(*(_asked(market, shelf_of(int(facts[0][9])), int(facts[0][0])) for _, facts in found))
         return [_standing(pno, facts, raw) for (pno, facts), raw in zip(found, slots, strict=True)]
 
-    async def extend(self, market: Market, numbers: Sequence[int]) -> int:
+    async def prolong(self, market: Market, numbers: Sequence[int]) -> int:
         """Lets the index of some providers reach the horizon again; how many."""
         until = last_quarter(market.now, market.settings.horizon_days)
         flat = await self._calls.pipeline(*(command for pno in numbers for command in _reads(market.id, pno)[:2]))
@@ -265,7 +268,7 @@ class Providers:
         steps = [step for pno, facts, profile in due for step in _extension(market, pno, facts, profile.settings, until)]
         at = 0
         while at < len(steps):
-            at += (await self._calls.verb("extend", market.id, list=steps[at : at + EXTENDED]))["done"]
+            at += (await self._calls.verb("prolong", market.id, list=steps[at : at + EXTENDED]))["done"]
         return len(due)
 
     async def count(self, market: str) -> int:
@@ -296,7 +299,7 @@ def _asked(market: str, shelf: int, slot: int) -> tuple[Any, ...]:
 def _standing(pno: int, facts: list[Any], asked: bytes) -> Standing:
     fields, raw, devices, visits = facts
     profile = _decoded(raw)
-    slot, tier, score, _, push, off, paused, live, *_ = fields
+    slot, tier, score, _, push, off, paused, live, version, *_ = fields
     return Standing(
         no=pno,
         id=profile.id,
@@ -311,6 +314,7 @@ def _standing(pno: int, facts: list[Any], asked: bytes) -> Standing:
         live=int(live or 0),
         visits=tuple(_visit(text(visit)) for visit in visits),
         devices=devices,
+        version=int(version or 0),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from dispatch.errors import DispatchError, Forbidden, Unauthorized
 from dispatch.store.calls import Calls, text
+from dispatch.store.hands import Hand, plain_hand
 from dispatch.store.keys import key
 
 DEVICES_REMEMBERED = 64  # of a provider, revoked one by one; beyond that the one revoked first is forgotten, in favour of safety
@@ -37,9 +38,9 @@ class Rights:
         """The generation that tokens of a provider are issued in now."""
         return int(await self._calls.command("HGET", key("revoked", market, pno), "#") or 0)
 
-    async def revoke(self, market: str, pno: int, device: str | None) -> None:
+    async def revoke(self, market: str, pno: int, device: str | None, hand: Hand | None = None) -> None:
         """Tokens issued until now are worth nothing any more: those of one device, or all of the provider's."""
-        await self._calls.verb("revoke", market, p=pno, device=device, most=DEVICES_REMEMBERED)
+        await self._calls.verb("revoke", market, p=pno, device=device, most=DEVICES_REMEMBERED, hand=plain_hand(hand))
 
     async def last(self, market: str) -> int:
         """The number of the latest change."""

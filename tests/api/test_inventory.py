@@ -2,7 +2,7 @@
 
 import pytest
 
-from dispatch.api.call import EVERY_ROLE, READ, Route
+from dispatch.api.call import EVERY_ROLE, OPS, READ, Route
 from dispatch.api.table import CALLS, ops_stream
 from tests.api.conftest import MakeKey
 from tests.api.serving import Api
@@ -34,6 +34,13 @@ POST /v1/markets/{market}/bookings/{booking_id}/complete
 POST /v1/markets/{market}/bookings/{booking_id}/no-show
 POST /v1/markets/{market}/bookings/{booking_id}/late
 POST /v1/markets/{market}/bookings/{booking_id}/search-again
+POST /v1/markets/{market}/bookings/{booking_id}/take-over
+POST /v1/markets/{market}/bookings/{booking_id}/hand-back
+POST /v1/markets/{market}/bookings/{booking_id}/assign
+POST /v1/markets/{market}/bookings/{booking_id}/reopen
+POST /v1/markets/{market}/bookings/{booking_id}/extend
+GET /v1/markets/{market}/ops/alarms
+GET /v1/markets/{market}/ops/audit
 PUT /v1/markets/{market}/blocks/{client_id}
 DELETE /v1/markets/{market}/blocks/{client_id}
 GET /v1/push-key
@@ -49,8 +56,9 @@ GET /docs/errors
 GUARDED = [route for route in CALLS if route.roles]
 OF_A_MARKET = [route for route in GUARDED if "market" in route.parameters]
 OF_A_BOOKING = ("cancel", "move", "complete", "no-show", "late", "search-again")
+BY_HAND = ("take-over", "hand-back", "assign", "reopen", "extend")
 TAKES_A_KEY = {f"/v1/markets/{{market}}/{path}" for path in ("bookings", "providers/{provider_id}/test")} | {
-    f"/v1/markets/{{market}}/bookings/{{booking_id}}/{path}" for path in OF_A_BOOKING
+    f"/v1/markets/{{market}}/bookings/{{booking_id}}/{path}" for path in (*OF_A_BOOKING, *BY_HAND)
 }
 
 
@@ -78,7 +86,9 @@ def test_the_posts_that_change_something_take_an_idempotency_key() -> None:
 
 def test_every_role_opens_something_and_looking_is_for_all_but_scrapers() -> None:
     assert frozenset().union(*(route.roles for route in CALLS)) == EVERY_ROLE
-    assert all(route.roles >= READ for route in OF_A_MARKET if route.method == "GET")
+    looks = [route for route in OF_A_MARKET if route.method == "GET"]
+    assert all(route.roles >= READ for route in looks if "/ops/" not in route.path)
+    assert all(route.roles == OPS for route in looks if "/ops/" in route.path)
 
 
 async def test_without_a_key_nobody_gets_in(api: Api, subtests: pytest.Subtests) -> None:

@@ -24,6 +24,13 @@ ALLOWED = {
     ("no_show", "search_again"): "searching",
     ("no_show", "complete"): "completed",
     ("no_show", "cancel"): "cancelled",
+    ("searching", "take_over"): "taken_over",
+    ("accepted", "take_over"): "taken_over",
+    ("unfilled", "take_over"): "taken_over",
+    ("unfilled", "extend"): "searching",
+    ("taken_over", "hand_back"): "searching",
+    ("taken_over", "assign"): "accepted",
+    ("taken_over", "cancel"): "cancelled",
 }
 
 
@@ -55,4 +62,5 @@ def test_the_server_functions_are_rendered_with_this_table() -> None:
 
 def test_names_are_those_of_the_interface() -> None:
     assert {state.value for state in ProposalState} == {"open", "accepted", "refused", "withdrawn", "expired"}
-    assert {state.value for state in BookingState} == {"searching", "accepted", "unfilled", "cancelled", "completed", "no_show"}
+    states = {"searching", "accepted", "unfilled", "cancelled", "taken_over", "completed", "no_show"}
+    assert {state.value for state in BookingState} == states

@@ -165,7 +165,7 @@ def test_a_search_ends_after_it_begins_and_not_after_the_start(lead: int, margin
 
 @pytest.mark.parametrize(("lead_min", "expected_min"), [(60, 45), (15, 0), (10, 0), (-5, 0)])
 def test_after_a_providers_cancellation_the_search_ends_15_min_before_the_start_r35(lead_min: int, expected_min: int) -> None:
-    assert reopened_deadline(NOON + lead_min * MINUTE, NOON) == NOON + expected_min * MINUTE
+    assert reopened_deadline(DEFAULTS, NOON + lead_min * MINUTE, NOON) == NOON + expected_min * MINUTE
 
 
 @pytest.mark.parametrize(

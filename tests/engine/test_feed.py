@@ -382,8 +382,8 @@ async def test_ops_are_called_in_the_stream_and_what_is_settled_leaves_it_r37(to
     async with Page(feed, town.name) as page:
         assert page.state["alarms"] == {}
         await town.desk.aftermath.late(town.name, f"b-{bno}", LateRequest(by="provider", minutes=20), "late")
-        await page.until(lambda state: str(bno) in state["alarms"])
-        alarm = page.state["alarms"][str(bno)]
+        await page.until(lambda state: f"late:{bno}" in state["alarms"])
+        alarm = page.state["alarms"][f"late:{bno}"]
         assert (alarm["id"], alarm["kind"], alarm["state"], alarm["p"]) == (f"b-{bno}", "late", "accepted", pno)
         await page.until(lambda state: "Late" in types(state))
         await town.cancel(bno)

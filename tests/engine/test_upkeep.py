@@ -105,17 +105,17 @@ async def test_settings_replaced_while_it_looks_win(scene: Scene) -> None:
     replaced: list[str] = []
 
     async def replace_first(name: str, market_: str, /, **arguments: Any) -> Any:
-        if name == "extend" and not replaced:
+        if name == "prolong" and not replaced:
             replaced.append(name)
             await scene.provider("ada", hours="Mo-Su 20:00-22:00", reachable=False)
         return await verb(name, market_, **arguments)
 
     providers._calls.verb = replace_first  # type: ignore[method-assign]
     try:
-        await providers.extend(market, [scene.numbers["ada"]])
+        await providers.prolong(market, [scene.numbers["ada"]])
     finally:
         providers._calls.verb = verb  # type: ignore[method-assign]
-    assert replaced == ["extend"]
+    assert replaced == ["prolong"]
     assert "ada" not in await scene.candidates(lead=24 * 5.9)
     await look_ahead(scene)
     assert "ada" not in await scene.candidates(lead=24 * 5.9)

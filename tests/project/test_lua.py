@@ -17,7 +17,7 @@ VERBS = sorted(LUA.glob("*.lua"))
 ALL = sorted(LUA.rglob("*.lua"))
 LIMIT, WIDTH = 80, 140
 PARTS = ("KEYS", "ARGV", "Replies", "Source")
-OPTIONS = {"AND", "OR", "NX", "LT", "MAXLEN", "LIMIT", "PXAT", "NOT", "DIFF"}  # of the server's commands
+OPTIONS = {"AND", "OR", "NX", "LT", "MAXLEN", "LIMIT", "PXAT", "NOT", "DIFF", "WITHSCORES"}  # of the server's commands
 EXIT = re.compile(r"\b(break|return)\b")
 
 by_name = pytest.mark.parametrize("path", VERBS, ids=lambda path: path.stem)

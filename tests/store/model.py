@@ -262,7 +262,7 @@ class Model:
 
     def _reopen(self, b: Booking, pno: int) -> None:
         b.urgency = waves.urgency_of(self.settings, b.start, self.now)
-        b.ends = tuple(waves.reopened_deadline(window.start, self.now) for window in b.windows)
+        b.ends = tuple(waves.reopened_deadline(self.settings, window.start, self.now) for window in b.windows)
         b.deadline, b.paced_at, b.tried, b.winner, b.window, b.late = min(b.ends), self.now, False, None, None, False
         self._end(b, b.proposals[pno], "withdrawn", "cancelled")
         b.said_no = False

@@ -30,6 +30,11 @@ BY_TYPE = {
     events.SearchedAgain: "count.replacements",
     events.Reported: "count.reports",
     events.Paused: "count.paused",
+    events.TakenOver: "count.taken_over",
+    events.HandedBack: "count.handed_back",
+    events.AskedAgain: "count.asked_again",
+    events.Extended: "count.extended",
+    events.Overdue: "count.overdue",
 }
 SENT = {"wave": "count.waves", "fill": "count.fills", "hold": "count.holds"}
 PUSHED = {outcome: f"count.pushes_{outcome}" for outcome in ("sent", "failed", "gone", "expired")}
@@ -41,7 +46,7 @@ async def recount(store: Store, market: str, redis_url: str) -> dict[str, int]:
         numbers = {name.decode(): int(value) for name, value in client.hgetall(key("numbers", market)).items()}
         records = await store.bookings.records(market, range(1, numbers.get("booking", 0) + 1)) if numbers.get("booking") else []
         found = of_events(happened(client, market)) + of_bookings(records) + of_providers(client, market, numbers.get("provider", 0))
-        found += of_webhooks(client, market, records)
+        found += of_webhooks(client, market, records) + of_alarms(client, market)
         found["count.alarms"] += rung(client, market)
     return {name: count for name, count in found.items() if count}
 
@@ -64,6 +69,8 @@ def of_events(story: Iterable[events.AnyEvent]) -> Counter[str]:
             case events.WaveSent():
                 counts[SENT[event.kind]] += 1
                 counts["count.proposals"] += len(event.asked)
+            case events.AskedAgain():
+                counts["count.proposals"] += 1
             case events.Pushed():
                 counts[PUSHED[event.outcome]] += 1
             case events.Accepted():
@@ -87,8 +94,6 @@ def of_bookings(records: Iterable[Record]) -> Counter[str]:
         counts[f"bookings.{record.state}"] += 1
         if record.state == "searching":
             counts[f"searching.{record.urgency}"] += 1
-        if record.alarm:
-            counts[f"alarms.{record.alarm}"] += 1
         for proposal in record.proposals.values():
             counts[f"proposals.{proposal.state}"] += proposal.round == record.round
             counts["proposals.live"] += proposal.live
@@ -122,6 +127,11 @@ def of_webhooks(client: "Redis", market: str, records: Iterable[Record]) -> Coun
     waiting = sum(client.llen(key("outbox", market, record.no)) for record in records)
     dead = client.xlen(key("dead", market))
     return Counter({"count.webhooks": made - waiting - dead, "count.webhooks_dead": dead})
+
+
+def of_alarms(client: "Redis", market: str) -> Counter[str]:
+    """Alarms by kind."""
+    return Counter(f"alarms.{name.partition(b':')[0].decode()}" for name in client.zrange(key("alarms", market), 0, -1))
 
 
 def said(gauges: dict[str, int]) -> dict[str, Any]:

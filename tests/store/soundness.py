@@ -37,6 +37,7 @@ async def faults(store: Store, market: str, redis_url: str) -> list[str]:
             *(fault for pno in people for fault in _of_provider(client, market, pno, records)),
             *_of_timers(client, market, records),
             *_of_alarms(client, market, records),
+            *_of_hands(client, market, records),
             *_of_queues(client, market, people),
             *_of_pushes(client, market, people, records),
         ]
@@ -64,6 +65,8 @@ def _of_booking(client: "Redis", market: str, record: Record) -> Iterator[str]:
         yield f"{name}: {states['open']} open proposals"
     if states["accepted"] != (record.winner is not None):
         yield f"{name}: {states['accepted']} accepted, winner {record.winner}"
+    if (record.state == "taken_over") != (record.owner is not None):
+        yield f"{name}: owner {record.owner}"
     if (record.state in KEPT and record.winner is None) or (record.state in ("searching", "unfilled") and record.winner is not None):
         yield f"{name}: winner {record.winner}"
     if any(p.live and p.state != "open" for p in record.proposals.values()):
@@ -72,10 +75,11 @@ def _of_booking(client: "Redis", market: str, record: Record) -> Iterator[str]:
 
 def _of_alarms(client: "Redis", market: str, records: list[Record]) -> Iterator[str]:
     """Ops are called to what wants them, and to nothing else; a client's bookings are known until they are over."""
-    listed = {int(bno) for bno in client.zrange(key("alarms", market), 0, -1)}
-    yield from _differences("alarm", dict.fromkeys(listed, 1), {record.no: 1 for record in records if record.alarm})
+    listed = [name.decode() for name in client.zrange(key("alarms", market), 0, -1) if not name.startswith(b"overdue:")]
+    wanted = {f"{record.alarm}:{record.no}": 1 for record in records if record.alarm}
+    yield from _differences("alarm", dict.fromkeys(listed, 1), wanted)
     for record in records:
-        if record.alarm and record.state != ("no_show" if record.alarm == "no_show" else "accepted"):
+        if record.alarm and record.state not in (("no_show",) if record.alarm == "no_show" else ("accepted", "taken_over")):
             yield f"booking {record.no} ({record.state}): its alarm is {record.alarm}"
         known = bool(client.sismember(key("bookings_of", market, record.client), record.no))
         if known != (record.state not in ("cancelled", "completed")):
@@ -91,6 +95,16 @@ def _of_timers(client: "Redis", market: str, records: list[Record]) -> Iterator[
     yield from (f"booking {bno}: looked at after its deadline" for bno, due in searching.items() if timers.get(bno, due) > due)
 
 
+def _of_hands(client: "Redis", market: str, records: list[Record]) -> Iterator[str]:
+    """What ops have in their hands has its moment, and an alarm when that was told."""
+    taken = {int(bno): score for bno, score in client.zrange(key("taken", market), 0, -1, withscores=True)}
+    alarmed = {int(name.partition(b":")[2]) for name in client.zrange(key("alarms", market), 0, -1) if name.startswith(b"overdue:")}
+    if taken.keys() != {record.no for record in records if record.state == "taken_over"}:
+        yield f"bookings {sorted(taken)} are in the hands of ops, as it is said"
+    if alarmed != {bno for bno, score in taken.items() if score == float("inf")}:
+        yield f"alarms for {sorted(alarmed)}, moments {taken}"
+
+
 def _of_provider(client: "Redis", market: str, pno: int, records: list[Record]) -> Iterator[str]:
     """His cap, his diary, what he sees, and his bit in the index."""
     facts = client.hgetall(key("provider", market, pno))
@@ -100,10 +114,11 @@ def _of_provider(client: "Redis", market: str, pno: int, records: list[Record]) 
     bound = sum(p.live for _, p in mine if p.kind != "direct")  # who is chosen is asked beyond his cap (R28)
     if live != int(facts[b"live"]) or bound > cap:
         yield f"provider {pno}: says {int(facts[b'live'])} live of {cap}, has {live}"
-    kept = {record.no: record.windows[record.window or 0] for record in records if record.state in KEPT and record.winner == pno}
+    mine_to_keep = [record for record in records if record.state in (*KEPT, "taken_over") and record.winner == pno]
+    kept = {record.no: record.windows[record.window or 0] for record in mine_to_keep}
     if diary(client, market, pno) != kept:
         yield f"provider {pno}: his diary says {diary(client, market, pno)}, he holds {kept}"
-    held = {record.no: kept[record.no] for record in records if record.state == "accepted" and record.winner == pno}
+    held = {record.no: kept[record.no] for record in mine_to_keep if record.state in ("accepted", "taken_over")}
     yield from (f"provider {pno}: visits {one} and {two}" for one, two in combinations(held.values(), 2) if one.overlaps(two, gap))
     shown = {name.decode() for name in client.hkeys(key("open", market, pno))}
     right = {f"p{record.no}" for record, p in mine if p.state == "open"} | {f"b{bno}" for bno in held}

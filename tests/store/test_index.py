@@ -197,8 +197,8 @@ async def test_the_index_reaches_on_day_by_day(at: Callable[..., Awaitable[Bench
     far = query(start=(NOW // DAY + 50) * DAY + 10 * HOUR)
     edge = query(start=(NOW // DAY + 50) * DAY + 18 * HOUR + 30 * 60_000)  # 19:30 in Paris in winter, until 20:30
     assert await count(later, far) == 0
-    assert await later.store.providers.extend(later.market, [1]) == 1
-    assert await later.store.providers.extend(later.market, [1]) == 0
+    assert await later.store.providers.prolong(later.market, [1]) == 1
+    assert await later.store.providers.prolong(later.market, [1]) == 0
     assert [await count(later, far), await count(later, edge)] == [1, 0]
 
 

@@ -137,7 +137,7 @@ function refused(error) {
 }
 
 function heardOf(booking) {
-  if (booking.state === "accepted") return;
+  if (booking.state === "accepted" || booking.state === "taken_over") return;
   if (booking.state === "completed") inbox.bookings.delete(booking.booking_id);
   if (inbox.bookings.has(booking.booking_id)) {
     inbox.lose(booking);

@@ -1,10 +1,11 @@
 -- accept: the one claim. Every win goes through here, whatever its cause.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, p, id, proposal, bno, round, version, window, cause}
+-- ARGV: 1 msgpack {m, p, id, proposal, bno, round, version, window, cause (ops: `given`, the proposal that assign.lua has made)}
 -- Replies: WON {booking, took (ms by R22) or nil: not in a repeat}, LOST, EXPIRED, CANCELLED, ALREADY_YOURS, OVERLAP, VERSION_CONFLICT,
 --          NOT_ASKED, BAD_WINDOW, MISMATCH; each but the last two is kept under the request id and returned to a repeat. Tests: trial.lua
 -- Source: SPEC.md R11, R15, R22, R23, R25b; P1, P3, P4, P5, P7.
-local AFTER = { taken = 'LOST', cancelled = 'CANCELLED', expired = 'EXPIRED', overlap = 'OVERLAP', changed = 'VERSION_CONFLICT' }
+local AFTER = { taken = 'LOST', cancelled = 'CANCELLED', expired = 'EXPIRED', overlap = 'OVERLAP', changed = 'VERSION_CONFLICT',
+  taken_over = 'LOST', handed_back = 'LOST', extended = 'EXPIRED' }
 local LATE = { LOST = true, CANCELLED = true, EXPIRED = true }
 
 -- Whether he may not be sent to this client any more: his account has been closed, or one of them has blocked the other.
@@ -18,11 +19,11 @@ local function refusal(m, a, b, p)
   if not p or p[S.round] ~= a.round or p[S.state] == 'refused' then return 'NOT_ASKED' end
   if p[S.state] == 'accepted' then return b.state == 'accepted' and 'ALREADY_YOURS' or 'CANCELLED' end
   if p[S.state] ~= 'open' then return AFTER[p[S.reason]] or 'NOT_ASKED' end
-  if b.state ~= 'searching' then return 'LOST' end -- cannot be: whatever ends a search takes its proposals back
+  if b.state ~= (a.given and 'taken_over' or 'searching') then return 'LOST' end -- cannot be: what ends a search takes its proposals back
   if b.version ~= a.version then return 'VERSION_CONFLICT' end
   local index = p[S.windows][a.window + 1]
   if not index then return 'BAD_WINDOW' end
-  if clock.now() >= b.ends[index + 1] then return 'EXPIRED' end
+  if not a.given and clock.now() >= b.ends[index + 1] then return 'EXPIRED' end
   if barred(m, a, b) then return 'NOT_ASKED' end
   local window = b.spans[index + 1]
   if fits.overlap(m, a.p, window, read.market(m).gap) then return 'OVERLAP' end
@@ -40,20 +41,20 @@ end
 
 local function win(m, a, b, p, index, window)
   local now, gap = clock.now(), read.market(m).gap
-  booking.move(m, b, 'accept', { 'winner', a.p, 'window', index, 'accepted_at', now })
-  local took = seats.answered(m, b.no, a.p, p)
+  booking.move(m, b, a.given and 'assign' or 'accept', { 'winner', a.p, 'window', index, 'accepted_at', now })
+  local took = not a.given and seats.answered(m, b.no, a.p, p) or nil
   seats.close(m, b.no, a.p, p, 'accepted')
   visits.hold(m, a.p, b.no, window, gap)
   local cause = p[S.kind] == 'direct' and 'direct' or a.cause
   event.add(m, b.no, 'Accepted', { p = a.p, cause = cause, window = index, wave = p[S.wave], took = took })
   seats.withdraw_all(m, b, 'withdrawn', 'taken')
-  seats.tell_gone(m, b, a.p, p, 'answered_elsewhere')
+  if not a.given then seats.tell_gone(m, b, a.p, p, 'answered_elsewhere') end
   local face = booking.tell(m, b, a.p, window)
   drop_overlapping(m, a, gap)
   outbox.add(m, b.no, 'booking.accepted', { p = a.p, window = window })
   gauge.add(m, 'count.accepted', 1)
   gauge.add(m, 'sum.accept_ms', now - tonumber(b.opened_at))
-  call('HINCRBY', K.provider(m, a.p), 'answered', 1)
+  if not a.given then call('HINCRBY', K.provider(m, a.p), 'answered', 1) end
   return { booking = booking.as_map(face) }, took
 end
 
@@ -65,7 +66,7 @@ function verbs.accept(m, a)
   if a.bno == trial.BOOKING then return ledger.keep(kept, print, trial.answer(m, a, 'accepted'), clock.wall() + 600000) end
   silence.ends(m, a.p)
   local b = booking.get(m, a.bno)
-  local p = b and seats.get(m, a.bno, a.p)
+  local p = a.given or b and seats.get(m, a.bno, a.p)
   local no, index, window = refusal(m, a, b, p)
   if no == 'BAD_WINDOW' then return reply(no) end
   if LATE[no] then

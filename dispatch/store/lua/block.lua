@@ -1,6 +1,6 @@
 -- block: a client on or off the market's blacklist, or a provider and a client apart: then his proposals of that client are taken back.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, client_id, p or nil, on, reason or nil}
+-- ARGV: 1 msgpack {m, client_id, p or nil, on, reason or nil, hand or nil}
 -- Replies: CREATED, REPLACED, REMOVED, ABSENT
 -- Source: SPEC.md R2, R29.
 local MOST = 20 -- bookings seen to in one call
@@ -25,6 +25,7 @@ function verbs.block(m, a)
   local cno = client_no(m, a.client_id)
   local new = changed(m, a, cno) == 1
   if a.on then event.note(m, 'Blocked', { client = cno, p = a.p }) elseif new then event.note(m, 'Unblocked', { client = cno, p = a.p }) end
+  if a.on or new then hands.note(m, a, a.on and 'block' or 'unblock', { client = cno, p = a.p }) end
   if a.p and a.on then seats.recall(m, a.p, 'ops', function(b) return b.client == cno end) end
   if a.on then return reply(new and 'CREATED' or 'REPLACED') end
   return reply(new and 'REMOVED' or 'ABSENT')

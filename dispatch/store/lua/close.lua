@@ -1,6 +1,6 @@
 -- close: the deadline of a search has come. Windows that can no longer be met are dropped; when none is left, nobody took it.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, bno, rev, lives {{pno, until when he may answer if no deadline is sooner}..}}
+-- ARGV: 1 msgpack {m, bno, rev, lives {{pno, until when he may answer if no deadline is sooner}..}, offers (what is left to the client)}
 -- Replies: CLOSED, NARROWED (later windows are left), STALE (it has moved since, or searches no more), EARLY (the deadline is to come)
 -- Source: SPEC.md R11, R17, P3.
 
@@ -66,7 +66,7 @@ function verbs.close(m, a)
   booking.move(m, b, 'close')
   event.add(m, b.no, 'Unfilled', {})
   seats.withdraw_all(m, b, 'expired', 'expired')
-  outbox.add(m, b.no, 'booking.unfilled', { offers = { 'extend', 'other_window', 'cancel' } })
+  outbox.add(m, b.no, 'booking.unfilled', { offers = a.offers })
   gauge.add(m, 'count.unfilled', 1)
   return reply('CLOSED')
 end

@@ -1,8 +1,8 @@
 -- complete: the visit took place. The facts that tiers, scores and payouts begin from are written down.
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, rid, bno}
--- Replies: COMPLETED, WRONG_STATE {state}, TOO_EARLY {from (ms): it has not begun}, MISMATCH; the first two are kept under rid for 24 h of
---          wall time.
+-- Replies: COMPLETED, WRONG_STATE {state}, HELD {owner}, TOO_EARLY {from (ms): it has not begun}, MISMATCH; the first two are kept under rid
+--          for 24 h of wall time.
 -- Source: SPEC.md R26, R27, R38; P4.
 local function completed(m, b, visit)
   alarm.ends(m, b)
@@ -22,7 +22,7 @@ function verbs.complete(m, a)
   local b = booking.get(m, a.bno)
   local visit = b.winner and b.spans[b.window + 1]
   local answer
-  if not MOVES[b.state].complete then answer = reply('WRONG_STATE', { state = b.state })
+  if not booking.may(b, 'complete') then answer = hands.refusal(m, b)
   elseif clock.now() < visit[1] then return reply('TOO_EARLY', { from = visit[1] })
   else answer = completed(m, b, visit) end
   return ledger.keep(kept, print, answer, clock.wall() + 86400000)

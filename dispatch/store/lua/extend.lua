@@ -1,20 +1,29 @@
--- extend: the index of some providers reaches further into the future; days that passed are dropped elsewhere.
+-- extend: nobody took a booking, and its search goes on with new deadlines. Who said no is not asked again; who had not answered may be.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, list {{p, version, reach, writes (see lib/index.lua), spans or nil, until}..}}
--- Replies: DONE {done (how many of the list, from its beginning: the call had its time)}; those whose version or reach has changed
---          meanwhile are left alone.
--- Source: DESIGN (35 days of quarter-hours).
+-- ARGV: 1 msgpack {m, rid, bno, rev, ends (of the search for each window), hand or nil, reason}
+-- Replies: EXTENDED {deadline}, HELD {owner (the name of whoever has it)}, WRONG_STATE {state}, STALE (it has moved since), MISMATCH; the
+--          first is kept under rid for 24 h of wall time.
+-- Source: SPEC.md R17; P4; decision 28.
+local function extended(m, a, b)
+  local deadline = math.min(unpack(a.ends))
+  booking.move(m, b, 'extend', { 'deadline', deadline, 'ends', cmsgpack.pack(a.ends), 'paced_at', clock.now(), 'tried', 0, 'said_no', 0 })
+  local line = hands.note(m, a, 'extend', { b = b.no })
+  event.add(m, b.no, 'Extended', { deadline = deadline, audit = line })
+  seats.ask_again(m, b, 'expired', 'expired', 'extended')
+  booking.attend(m, b.no) -- windows that can no longer be met are dropped first
+  outbox.add(m, b.no, 'booking.reopened', {})
+  gauge.add(m, 'count.extended', 1)
+  return reply('EXTENDED', { deadline = deadline })
+end
+
 function verbs.extend(m, a)
-  local begun = clock.busy()
-  for i, one in ipairs(a.list) do
-    if i > 1 and index.over(begun) then return reply('DONE', { done = i - 1 }) end
-    local key = K.provider(m, one.p)
-    local slot, bucket, version, reach = read.numbers(key, 'slot', 'bucket', 'version', 'until')
-    local x = shelf.of(m, bucket)
-    if version == one.version and reach == one.reach and not index.write(x, slot, one.writes, { 1, 1 }, begun + 1) then
-      if one.spans then call('HSET', K.x_spans(m), one.p, one.spans) end
-      call('HSET', key, 'until', one['until'])
-    end
+  local kept, print = K.request(m, a.rid), 'extend'
+  local before = ledger.recall(kept, print)
+  if before then return before end
+  local b = booking.get(m, a.bno)
+  if not booking.may(b, 'extend') then
+    return hands.refusal(m, b)
   end
-  return reply('DONE', { done = #a.list })
+  if b.rev ~= a.rev then return reply('STALE') end
+  return ledger.keep(kept, print, extended(m, a, b), clock.wall() + 86400000)
 end

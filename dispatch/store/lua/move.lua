@@ -4,8 +4,8 @@
 -- ARGV: 1 msgpack {m, rid, print (of the request), bno, winner (as the caller saw it, 0: none), seen (his version), working {quarters of
 --       his own hours around the visit}, windows, ends (of the search for each), start, urgency, hold (until when he is asked alone),
 --       override (ops' word, R10) or nil, reason (of that) or nil}
--- Replies: MOVED {deadline, urgency, held (he is asked alone)}, WRONG_STATE {state}, BLOCKED (its client may not book), STALE (another
---          winner, or he has changed), MISMATCH; the first three are kept under rid for 24 h of wall time.
+-- Replies: MOVED {deadline, urgency, held (he is asked alone)}, WRONG_STATE {state}, HELD {owner}, BLOCKED (its client may not book), STALE
+--          (another winner, or he has changed), MISMATCH; the first three are kept under rid for 24 h of wall time.
 -- Source: SPEC.md R10, R15, R29, R36; P3, P4.
 local function moved(m, a, b)
   local winner = b.winner
@@ -33,7 +33,7 @@ function verbs.move(m, a)
   local b = booking.get(m, a.bno)
   if not booking.known(m, b, a) then return reply('STALE') end
   local answer
-  if not MOVES[b.state].move then answer = reply('WRONG_STATE', { state = b.state })
+  if not booking.may(b, 'move') then answer = hands.refusal(m, b)
   elseif call('HEXISTS', K.blacklist(m), b.client) == 1 then answer = reply('BLOCKED')
   else answer = moved(m, a, b) end
   return ledger.keep(kept, a.print, answer, clock.wall() + 86400000)

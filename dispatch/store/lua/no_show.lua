@@ -1,7 +1,8 @@
 -- no_show: somebody says that the provider did not come: ops are called. He keeps it until they decide, or the client cancels.
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, rid, print (of the request), bno, by (client, ops), wait (ms after the start from which that can be said), reason}
--- Replies: DONE {state}, WRONG_STATE {state}, TOO_EARLY {from (ms)}, NOT_YOURS (see late), MISMATCH; all but TOO_EARLY and the
+-- Replies: DONE {state}, WRONG_STATE {state}, HELD {owner}, TOO_EARLY {from (ms)}, NOT_YOURS (see late), MISMATCH;
+--          all but TOO_EARLY and the
 --          last are kept under rid for 24 h of wall time.
 -- Source: SPEC.md R23, R37; P4.
 
@@ -22,7 +23,7 @@ local function once(m, a, decide)
 end
 
 local function missed(m, a, b, after)
-  if not MOVES[b.state].no_show then return reply('WRONG_STATE', { state = b.state }) end
+  if not booking.may(b, 'no_show') then return hands.refusal(m, b) end
   booking.move(m, b, 'no_show')
   booking.tell(m, b, b.winner, b.spans[b.window + 1])
   event.add(m, b.no, 'NoShow', { p = b.winner, by = a.by, after = after })
@@ -40,7 +41,7 @@ local function alarming(a, after)
 end
 
 local function late(m, a, b, after)
-  if not after then return reply('WRONG_STATE', { state = b.state }) end
+  if not after then return hands.refusal(m, b) end
   event.add(m, b.no, 'Late', { p = b.winner, by = a.by, after = after, minutes = a.minutes })
   if a.reason ~= '' then call('HSET', K.who(m, b.no), 'late_reason', a.reason) end
   if alarming(a, after) then alarm.ring(m, b, 'late') end

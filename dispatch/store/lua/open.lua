@@ -2,7 +2,8 @@
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, rid, print (of the request), booking_id, client_id, who {what can be erased}, query {..}, windows, ends (of the
 --       search for each window), services, area, face (msgpack pairs every holder sees), face_pairs, price, currency, urgency, start,
---       deadline, override (ops' word, R10), plan (first wave, or nil when it must wait), due (next time it wants attention), minute}
+--       deadline, override (ops' word, R10; then hand and reason too), plan (first wave, or nil when it must wait), due (next time it
+--       wants attention), minute}
 -- Replies: OPENED {bno, asked, count, from {shelf, slot} (where an unfinished count goes on), at, deadline, urgency}, DUPLICATE, BLOCKED,
 --          MISMATCH; the first is kept under rid for 24 h of wall time.
 -- Source: SPEC.md R10-R12, P4.
@@ -54,6 +55,7 @@ function verbs.open(m, a)
   call('HSET', K.booking_ids(m), a.booking_id, bno)
   call('SADD', K.bookings_of(m, cno), bno)
   write(m, a, bno, cno)
+  if a.override then hands.note(m, a, 'override', { b = bno }) end
   local asked, count, from = first_wave(m, a, bno)
   return ledger.keep(kept, a.print, reply('OPENED', { bno = bno, asked = #asked, count = count, from = from, at = clock.now(),
     deadline = a.deadline, urgency = a.urgency }), clock.wall() + 86400000)

@@ -2,16 +2,15 @@
 -- `put_rest` has written it. One who may not be asked any more loses his open proposals, and others get his seats (reason: ops).
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, id, seen (his version as the caller saw it, 0: new), settings, status, trade, rank or nil {tier, score, bucket},
---       facts and writes (see lib/index.lua), until (first quarter not indexed), basis (what else his bits depend on)}
+--       facts and writes (see lib/index.lua), until (first quarter not indexed), basis (what else his bits depend on), hand or nil}
 -- Replies: CREATED or REPLACED {p, more (put_rest follows), left {bucket, slot} or nil (to sweep)}, STALE (not as seen, or unwritten)
 -- Source: SPEC.md R2-R5, R15; PROTOCOL.md section 1.
 local SOON = 5000 -- ms after which a worker goes on with what is not written yet
 
 local function create(m, a)
-  local pno = call('HINCRBY', K.numbers(m), 'provider', 1)
+  local bucket, pno = a.rank.bucket, call('HINCRBY', K.numbers(m), 'provider', 1)
   call('HSET', K.provider_ids(m), a.id, pno)
-  call('HSET', K.provider(m, pno), 'slot', slots.take(m, a.rank.bucket), 'bucket', a.rank.bucket, 'seq', 0, 'live', 0,
-    'version', 0, 'askable', 0)
+  call('HSET', K.provider(m, pno), 'slot', slots.take(m, bucket), 'bucket', bucket, 'seq', 0, 'live', 0, 'version', 0, 'askable', 0)
   gauge.add(m, 'providers.known', 1)
   return pno
 end
@@ -67,6 +66,7 @@ function verbs.put_provider(m, a)
   describe(m, a, pno, slot, asked, fresh)
   local more = settle(m, pno, a, { 1, 1 }, begun)
   event.note(m, 'ProviderPut', { p = pno, created = fresh })
+  hands.note(m, a, 'provider', { p = pno })
   if a.status ~= 'approved' then seats.recall(m, pno, 'ops', function() return true end) end
   if a.status == 'inactive' and was ~= 'inactive' then rights.block(m, pno) end
   return reply(fresh and 'CREATED' or 'REPLACED', { p = pno, more = more, left = left })

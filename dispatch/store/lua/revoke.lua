@@ -1,7 +1,7 @@
 -- revoke: the tokens that a device of a provider, or each of his devices, was given until now are worth nothing any more,
 -- and the address it named for pushes is forgotten: whoever signs in names one anew.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, p, device or nil (all of them), most (devices remembered one by one)}
+-- ARGV: 1 msgpack {m, p, device or nil (all of them), most (devices remembered one by one), hand or nil}
 -- Replies: DONE
 -- Source: PROTOCOL.md section 2 (4500); decision 19.
 
@@ -22,6 +22,7 @@ function verbs.revoke(m, a)
   if call('HLEN', key) - call('HEXISTS', key, '*') - 1 > a.most then fold(key) end
   if a.device then pushes.forget(m, a.p, a.device) else pushes.forget_all(m, a.p) end
   event.note(m, 'TokensRevoked', { p = a.p, all = not a.device })
+  hands.note(m, a, 'revoke', { p = a.p })
   rights.changed(m, a.p)
   return reply('DONE')
 end

@@ -2,7 +2,8 @@
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, rid, print (of the request), bno, winner (as the caller saw it, 0: none), seen (his version), working {quarters of
 --       his own hours around the visit}, windows, ends (of the search for each: ops' word), start, urgency, reason}
--- Replies: SEARCHING {deadline, urgency}, WRONG_STATE {state}, NOT_REPORTED (he holds it, and nobody said that he is late), BLOCKED (its
+-- Replies: SEARCHING {deadline, urgency}, WRONG_STATE {state}, HELD {owner}, NOT_REPORTED (he holds it, and nobody said that he is
+--          late), BLOCKED (its
 --          client may not book), STALE (another winner, or he has changed), MISMATCH; all but the last two are kept under rid for 24 h
 --          of wall time.
 -- Source: SPEC.md R17, R29, R37; P3, P4.
@@ -32,7 +33,7 @@ function verbs.search_again(m, a)
   local b = booking.get(m, a.bno)
   if not booking.known(m, b, a) then return reply('STALE') end
   local answer
-  if not MOVES[b.state].search_again then answer = reply('WRONG_STATE', { state = b.state })
+  if not booking.may(b, 'search_again') then answer = hands.refusal(m, b)
   elseif b.state == 'accepted' and not b.alarm then answer = reply('NOT_REPORTED')
   elseif call('HEXISTS', K.blacklist(m), b.client) == 1 then answer = reply('BLOCKED')
   else answer = begun(m, a, b) end

@@ -242,7 +242,7 @@ function apply(message, known) {
   const counter = `counter:${message.proposal}`;
   if (message.type === "proposal") known.set(message.proposal, message);
   else if (message.type === "withdrawn") known.delete(message.proposal);
-  else if (message.type === "booking" && message.state === "accepted") known.set(message.booking_id, message);
+  else if (message.type === "booking" && (message.state === "accepted" || message.state === "taken_over")) known.set(message.booking_id, message);
   else if (message.type === "booking") known.delete(message.booking_id);
   else if (message.type === "counter" && (message.state === "held" || message.state === "shown")) known.set(counter, message);
   else if (message.type === "counter") known.delete(counter);

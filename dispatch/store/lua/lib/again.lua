@@ -46,7 +46,7 @@ end
 
 -- It is over: whoever holds a proposal of it, or the visit itself, is told. `why` {by, and what else the event says of it}.
 function booking.call_off(m, b, a, why)
-  local held = b.state == 'accepted' or b.state == 'no_show'
+  local held = b.winner and b.state ~= 'unfilled'
   alarm.ends(m, b)
   booking.move(m, b, 'cancel')
   event.add(m, b.no, 'Cancelled', { by = why.by, blocked = why.blocked, p = held and b.winner or nil,

@@ -19,10 +19,11 @@ function booking.load(m, b)
   end
 end
 
--- Moves it by the table of lifecycle.py; nil when the table does not allow the move.
+-- Moves it by the table of lifecycle.py; nil when it may not make that move (lib/hands.lua).
 function booking.move(m, b, move, fields)
-  local to = MOVES[b.state][move]
+  local to = booking.may(b, move)
   if not to then return nil end
+  if b.state == 'taken_over' then hands.let_go(m, b) end
   gauge.booking(m, b.state, to, b.urgency)
   b.state, b.rev = to, call('HINCRBY', K.booking(m, b.no), 'rev', 1)
   call('HSET', K.booking(m, b.no), 'state', to, unpack(fields or {}))
@@ -54,7 +55,7 @@ end
 function booking.tell(m, b, pno, window)
   local face = booking.face(m, b, window)
   local frame = inbox.push(m, pno, 1 + #face / 2, inbox.body('type', 'booking', unpack(face)))
-  if b.state == 'accepted' then call('HSET', K.open(m, pno), 'b' .. b.no, frame)
+  if b.state == 'accepted' or b.state == 'taken_over' then call('HSET', K.open(m, pno), 'b' .. b.no, frame)
   else call('HDEL', K.open(m, pno), 'b' .. b.no) end
   return face
 end

@@ -53,14 +53,14 @@ function seats.withdraw(m, b, pno, p, state, reason)
   taken_back(m, b, pno, p, reason)
 end
 
--- Everyone who still holds an open proposal of the booking loses it.
-function seats.withdraw_all(m, b, state, reason)
+-- Everyone who still holds an open proposal of the booking loses it. `told`: the reason as devices hear it, where it is another.
+function seats.withdraw_all(m, b, state, reason, told)
   local flat, freed = {}, 0
   for pno, p in pairs(seats.all(m, b.no)) do
     if p[S.state] == 'open' then
       freed = freed + ended(m, b.no, pno, p, state, reason)
       flat[#flat + 1], flat[#flat + 2] = pno, cmsgpack.pack(p)
-      taken_back(m, b, pno, p, reason)
+      taken_back(m, b, pno, p, told or reason)
     end
   end
   for i = 1, #flat, PIECE do call('HSET', K.proposals(m, b.no), unpack(flat, i, math.min(#flat, i + PIECE - 1))) end

@@ -34,7 +34,8 @@ function inbox.body(...)
 end
 
 -- Before and after each verb.
-function news.begin()
+function news.begin(a)
+  hand = a.hand and a.hand.key
   woken, counted, told, learned, market, instant = {}, {}, {}, {}, nil, nil
 end
 

@@ -1,12 +1,9 @@
 -- Sending the proposals of one wave: finds the first `size` that fit and writes a message into the inbox of each.
 
--- The query of a booking, ready for fits.check: everyone asked in this round stays out.
+-- The query of a booking, ready for fits.check: everyone asked in this round stays out (see lib/asked.lua).
 function propose.query(m, b, minute, now)
   booking.load(m, b)
-  local q, asked = b.query, {}
-  for pno, p in pairs(seats.all(m, b.no)) do
-    if p[S.round] == b.round then asked[pno] = true end
-  end
+  local q, asked = b.query, seats.asked(m, b)
   q.minute, q.now, q.gap = minute, now, read.market(m).gap
   return fits.prepare(m, q, asked)
 end
@@ -39,6 +36,7 @@ end
 local function send(m, b, r, plan, now)
   propose.show(m, b, r.pno, { 'open', plan.wave, 'ordinary', b.round, now, plan.answer_by, 0, 0, 0, null, 0, 1, 0, r.far, r.windows, 0,
     plan.urgency })
+  seats.supersede(m, b.before[r.pno])
   record.asked(m, r, now)
   seats.count(m, r.pno, 1)
   pushes.ask(m, b, r.pno, 'proposal', b.round)
