@@ -12,7 +12,7 @@ from dispatch.store import Proposal, Record, Trial
 from dispatch.waves import PlannedWave
 
 Ids = Mapping[int, str]
-MOMENTS = ("at", "due", "ready", "deadline", "answer_by")  # fields of events that are moments
+MOMENTS = ("at", "due", "ready", "deadline", "answer_by", "decides_at")  # fields of events that are moments
 
 
 def clock_of(time_zone: str) -> Callable[[int | None], str | None]:

@@ -66,6 +66,8 @@ class Record(Struct, frozen=True, kw_only=True):
     query: Mapping[str, Any]
     winner: int | None
     window: int | None
+    decides_at: int | None = None  # end of its fair window, while claims wait (R16)
+    vacant: int = 0  # seats of its current wave that nobody could be asked for (R18)
     due: int | None
     who: Mapping[str, str]
     proposals: Mapping[int, Proposal]
@@ -98,6 +100,11 @@ Turn = tuple[str, dict[str, Any]]  # a verb that moves a booking's plan on, and 
 def closing(bno: int, rev: int, lives: Sequence[tuple[int, int]] = ()) -> Turn:
     """The deadline of a search has come. CLOSED, NARROWED, STALE or EARLY."""
     return "close", {"bno": bno, "rev": rev, "lives": lives}
+
+
+def deciding(bno: int) -> Turn:
+    """The fair window of a booking may be over (R16). DECIDED, EARLY or STALE."""
+    return "decide", {"bno": bno}
 
 
 def sending(record: Record, step: Step, *, minute: int, ready: int) -> Turn:
@@ -274,6 +281,8 @@ def _record(bno: int, raw: Any, who: Any, proposals: Any, due: Any) -> Record:
         query=decode(query) if query else {},
         winner=int(fields["winner"]) if "winner" in fields else None,
         window=int(fields["window"]) if "window" in fields else None,
+        decides_at=int(fields["decides_at"]) if "decides_at" in fields else None,
+        vacant=int(fields.get("vacant", 0)),
         due=int(float(due)) if due is not None else None,
         who={name: value.decode() for name, value in personal.items()},
         proposals={int(pno): _proposals.decode(value) for pno, value in _pairs(proposals).items()},

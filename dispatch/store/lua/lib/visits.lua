@@ -24,6 +24,7 @@ function visits.free(m, pno, bno, window, gap, working)
   local x, slot = shelf.place(m, pno)
   for _, quarter in ipairs(working) do call('SETBIT', index.quarter(x, quarter), slot, 1) end
   visits.block_all(m, pno, gap)
+  vacancy.wake(m, pno)
 end
 
 -- Takes every visit he holds out of the index (after his hours were written anew).
