@@ -50,10 +50,10 @@ TEMPLATES: Mapping[str, str] = {
     "blocks": "{%s}:bk:%s",  # set of pno blocked with a client, either side
     "blacklist": "{%s}:blacklist",  # hash cno -> reason
     "claims": "{%s}:fw:%s",  # hash pno:id -> an accept of that booking that waits for the end of its fair window
-    "v_services": "{%s}:v:s",  # set of services that some vacancy asks for first (lua/lib/vacancy.lua)
-    "v_places": "{%s}:v:p:%s",  # set of the places at which vacancies of that service lie: g<square of the map>, a<area>
-    "v_list": "{%s}:v:l:%s:%s",  # sorted set of a service and a place: bookings with vacancies, the most urgent first
-    "v_briefs": "{%s}:v:b",  # hash bno -> what a look at it needs, with the exact place (erasable; gone with the last vacancy)
+    "v_services": "{%s}:vac:s",  # set of services that some vacancy asks for first (lua/lib/vacancy.lua)
+    "v_places": "{%s}:vac:p:%s",  # set of the places at which vacancies of that service lie: g<square of the map>, a<area>
+    "v_list": "{%s}:vac:l:%s:%s",  # sorted set of a service and a place: bookings with vacancies, the most urgent first
+    "v_briefs": "{%s}:vac:b",  # hash bno -> what a look at it needs, with the exact place (erasable; gone with the last vacancy)
     "freed": "{%s}:freed",  # sorted set pno -> ms since which a provider is to meet the vacancies
     "regions": "{%s}:regions",  # set of H3 cells (res 3) that some zone reaches
     "shelf": SHELF,

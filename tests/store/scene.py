@@ -18,8 +18,8 @@ import msgspec
 from redis import Redis
 
 from dispatch.engine.desk import Desk
-from dispatch.engine.requests import CancelRequest, MatchRequest
 from dispatch.engine.rematch import Rematch
+from dispatch.engine.requests import CancelRequest, MatchRequest
 from dispatch.engine.rounds import Rounds
 from dispatch.engine.upkeep import Upkeep
 from dispatch.gazetteer import Gazetteer

@@ -34,6 +34,7 @@ async def faults(store: Store, market: str, redis_url: str) -> list[str]:
             *(fault for record in records for fault in _of_booking(client, market, record)),
             *(fault for pno in people for fault in _of_provider(client, market, pno, records)),
             *_of_timers(client, market, records),
+            *_of_vacancies(client, market, records),
             *_of_queues(client, market, people),
             *_of_pushes(client, market, people, records),
         ]
@@ -74,6 +75,22 @@ def _of_timers(client: "Redis", market: str, records: list[Record]) -> Iterator[
     yield from (f"booking {bno}: a timer of nothing" for bno in timers.keys() - searching.keys())
     yield from (f"booking {bno}: nobody looks at it" for bno in searching.keys() - timers.keys())
     yield from (f"booking {bno}: looked at after its deadline" for bno, due in searching.items() if timers.get(bno, due) > due)
+
+
+def _of_vacancies(client: "Redis", market: str, records: list[Record]) -> Iterator[str]:
+    """The lists name each booking that searches and has vacancies, at each of its places, and nothing else."""
+    there = {record.no for record in records if record.state == "searching" and record.vacant > 0}
+    yield from (f"booking {r.no} ({r.state}): {r.vacant} vacant" for r in records if r.vacant < 0 or (r.vacant and r.no not in there))
+    briefs = {int(no): msgspec.msgpack.decode(raw) for no, raw in client.hgetall(key("v_briefs", market)).items()}
+    yield from _differences("brief of booking", dict.fromkeys(briefs, 1), dict.fromkeys(there, 1))
+    right = Counter((brief[4][0], place, no) for no, brief in briefs.items() for place in brief[0])
+    services = [service.decode() for service in client.smembers(key("v_services", market))]
+    places = [(service, place.decode()) for service in services for place in client.smembers(key("v_places", market, service))]
+    found = Counter((*where, int(no)) for where in places for no in client.zrange(key("v_list", market, *where), 0, -1))
+    yield from _differences("vacancy", found, right)
+    for record in records:
+        if record.no in briefs and [tuple(window) for window in briefs[record.no][5]] != [(w.start, w.end) for w in record.windows]:
+            yield f"booking {record.no}: the brief of its vacancies has other windows"
 
 
 def _of_provider(client: "Redis", market: str, pno: int, records: list[Record]) -> Iterator[str]:
