@@ -64,6 +64,10 @@ def _of_booking(client: "Redis", market: str, record: Record) -> Iterator[str]:
         yield f"{name}: {states['accepted']} accepted, winner {record.winner}"
     if (record.state == "accepted" and record.winner is None) or (record.state in ("searching", "unfilled") and record.winner is not None):
         yield f"{name}: winner {record.winner}"
+    if (record.decides_at is not None) != bool(client.exists(key("claims", market, record.no))):
+        yield f"{name}: decides at {record.decides_at}, its claims say otherwise"
+    if record.decides_at is not None and record.state != "searching":
+        yield f"{name}: waits for a decision"
     if any(p.live and p.state != "open" for p in record.proposals.values()):
         yield f"{name}: a closed proposal is live"
 
