@@ -72,7 +72,8 @@ def _last_minute_until(settings: MarketSettings, now: int) -> int:
 
 def met(waiting: Iterable[Waiting], person: Person, settings: MarketSettings, now: int) -> Sequence[tuple[int, tuple[int, ...]]]:
     """Whom of the waiting he takes a seat of, in this order, with the windows that fit him: what the store must do, said plainly."""
-    latest, found = terms(settings, now).latest, []
+    latest = terms(settings, now).latest
+    found: list[tuple[int, tuple[int, ...]]] = []
     for booking in sorted(waiting, key=lambda one: (one.start // SECOND_MS, one.no)):
         room = settings.open_proposals_cap - person.live - len(found)
         if room <= 0 or booking.start > latest:
