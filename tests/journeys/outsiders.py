@@ -15,7 +15,7 @@ from websockets.typing import Subprotocol
 
 from tests.engine_process import EngineProcess
 
-PATIENCE_S = 60.0
+PATIENCE_S, LOOK_S = 60.0, 0.1
 PLACE = {"lat": 48.8566, "lng": 2.3522}
 PROVIDER = {
     "name": "Somebody", "trade": "hair", "catalogue": ["cut"], "zone": {"type": "circle", **PLACE, "radius_km": 6}, "hours": "24/7",
@@ -38,6 +38,8 @@ class Phone:
 
     socket: ClientConnection
     heard: list[dict[str, Any]] = field(default_factory=list)
+    epoch: str = ""
+    seq: int = 0
 
     async def say(self, **message: Any) -> None:
         await self.socket.send(json.dumps(message))
@@ -58,6 +60,7 @@ class Phone:
             await self.say(type="pong", seq=message["seq"], now=message["now"])
         else:
             self.heard.append(message)
+            self.seq = max(self.seq, message.get("seq", 0))
         if message["type"] == "proposal":
             await self.say(type="ack", seq=message["seq"], seen=[message["proposal"]])
 
@@ -91,6 +94,12 @@ class Service:
         found: dict[str, Any] = answer.json()
         return found
 
+    async def states(self, booking_id: str) -> AsyncIterator[str]:
+        """The state of a booking, again and again."""
+        for _ in range(round(PATIENCE_S / LOOK_S)):
+            yield (await self.get(f"/bookings/{booking_id}"))["state"]
+            await anyio.sleep(LOOK_S)
+
     async def provider(self, name: str, **changes: Any) -> None:
         await self.put(f"/providers/{name}", PROVIDER | changes)
 
@@ -99,13 +108,13 @@ class Service:
         return await self.post("/bookings", body | changes, 201)
 
     @asynccontextmanager
-    async def phone(self, name: str) -> AsyncIterator[Phone]:
-        """A device of that provider, live."""
+    async def phone(self, name: str, resume: dict[str, Any] | None = None) -> AsyncIterator[Phone]:
+        """A device of that provider, live; with ``resume`` where a former connection stopped."""
         token = (await self.post("/device-tokens", {"provider_id": name, "device_id": "d", "ttl_s": 3_600}, 201))["token"]
         async with connect(self.engine.device_url, subprotocols=[Subprotocol("dispatch.v1.json")], compression=None) as socket:
             phone = Phone(socket)
-            await phone.say(type="hello", token=token, device="d", app="a", resume=None, background=False, push=None)
-            await phone.hear("welcome")
+            await phone.say(type="hello", token=token, device="d", app="a", resume=resume, background=False, push=None)
+            phone.epoch = (await phone.hear("welcome"))["epoch"]
             await phone.hear("live")
             yield phone
 

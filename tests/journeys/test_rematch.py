@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import anyio
+
 from tests.engine_process import EngineProcess, engine
-from tests.journeys.outsiders import hour, service
+from tests.journeys.outsiders import PATIENCE_S, Service, hour, service
 
 
 async def test_who_comes_online_is_shown_the_waiting_bookings_the_most_urgent_first_r18(served: EngineProcess) -> None:
@@ -85,6 +87,26 @@ async def test_within_the_fair_window_an_accept_is_pending_and_the_best_ranked_w
             assert (await low.hear("result", id="x"))["outcome"] == "lost"
             assert (await low.hear("withdrawn"))["reason"] == "taken"
         assert (await town.get("/bookings/b-1"))["provider_id"] == "top"
+
+
+async def test_a_device_that_is_away_when_it_is_decided_hears_it_when_it_resumes_r16(served: EngineProcess) -> None:
+    async with service(served, fair_window_s=2) as town:
+        await town.provider("awa")
+        async with town.phone("awa") as phone:
+            await town.book("b-1", hour(4))
+            assert (await phone.accept(await phone.hear("proposal"), "x"))["outcome"] == "pending"
+            where = {"epoch": phone.epoch, "seq": phone.seq}
+        await until_accepted(town, "b-1")
+        async with town.phone("awa", where) as phone:
+            result = await phone.hear("result", id="x")
+            assert (result["outcome"], result["booking"]["booking_id"]) == ("won", "b-1")
+
+
+async def until_accepted(town: Service, booking_id: str) -> None:
+    with anyio.fail_after(PATIENCE_S):
+        async for state in town.states(booking_id):
+            if state == "accepted":
+                return
 
 
 async def test_a_decision_survives_a_kill_of_everything_r16_p1(tmp_path: Path) -> None:

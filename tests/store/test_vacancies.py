@@ -51,6 +51,16 @@ async def test_who_comes_online_takes_a_seat_that_nobody_could_be_asked_for_r18(
     await sound(scene)
 
 
+async def test_explain_says_why_he_was_asked_out_of_turn_r18_r8_r1(scene: Scene) -> None:
+    await away(scene, "ada", "ben", "cleo")
+    await scene.open()
+    await scene.connect("ada")
+    await scene.meet()
+    ada, dan = [await scene.desk.explain(scene.market, "b-1", name) for name in ("ada", "dan")]
+    assert (ada["asked"]["appeared"], dan["asked"]["appeared"]) == (True, False)
+    assert "a seat that nobody held" in ada["text"][0]
+
+
 async def test_a_seat_of_a_booking_that_found_nobody_at_all_is_of_its_first_wave_r18(scene: Scene) -> None:
     await away(scene)
     await scene.open()
