@@ -1,7 +1,7 @@
 -- decide: the fair window of a booking is over: of those who accepted within it the best-ranked wins, and each of them is told.
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, bno}
--- Replies: DECIDED, EARLY (it is not over; looked at again when it is), STALE (nobody waits for a decision)
+-- Replies: DECIDED, EARLY (it is not over: looked at again when it is), STALE (nobody waits for a decision)
 -- Source: SPEC.md R15, R16; P1, P3.
 function verbs.decide(m, a)
   local b = booking.get(m, a.bno)

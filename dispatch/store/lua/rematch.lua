@@ -64,6 +64,6 @@ end
 
 -- postpone: ARGV {m, p, wait (ms)}: something is wrong with him; the others go first. Replies: DONE
 function verbs.postpone(m, a)
-  call('ZADD', K.freed(m), 'XX', clock.now() + a.wait, a.p)
+  if call('ZSCORE', K.freed(m), a.p) then call('ZADD', K.freed(m), clock.now() + a.wait, a.p) end
   return reply('DONE')
 end
