@@ -39,8 +39,8 @@ class Opened(BookingEvent, frozen=True, kw_only=True, tag=True):
 
 
 class WaveSent(BookingEvent, frozen=True, kw_only=True, tag=True):
-    """Providers were asked. ``kind``: wave, fill (seats of the undelivered), or hold (one alone before the waves, as wave 0). ``late``: ms
-    after max(due, ready) (P6)."""
+    """Providers were asked. ``kind``: wave, fill (seats of the undelivered), seat (who appeared took a vacant one, R18), or hold (one alone
+    before the waves, as wave 0). ``late``: ms after max(due, ready) (P6)."""
 
     wave: int
     kind: str
@@ -101,6 +101,15 @@ class Accepted(BookingEvent, frozen=True, kw_only=True, tag=True):
     cause: str
     window: int
     wave: int
+    took: int | None = None  # as in Refused
+
+
+class Claimed(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """He accepted within the fair window (R16), which is over at ``decides_at``: the best-ranked of those who do wins."""
+
+    p: int
+    window: int
+    decides_at: int
     took: int | None = None  # as in Refused
 
 
@@ -305,9 +314,9 @@ class Unblocked(Event, frozen=True, kw_only=True, tag=True):
 
 
 OfBooking = (
-    Opened | WaveSent | Received | Seen | Pushed | Faded | Replaced | Refused | Accepted | AcceptedTooLate | Withdrawn | WindowsDropped
-    | Unfilled | Cancelled | Reopened | Moved | Completed | NoShow | Late | SearchedAgain | Reported
-    | Unfilled | Cancelled | Reopened | TakenOver | HandedBack | Assigned | AskedAgain | Extended | Overdue
+    Opened | WaveSent | Received | Seen | Pushed | Faded | Replaced | Refused | Claimed | Accepted | AcceptedTooLate | Withdrawn
+    | WindowsDropped | Unfilled | Cancelled | Reopened | Moved | Completed | NoShow | Late | SearchedAgain | Reported
+    | TakenOver | HandedBack | Assigned | AskedAgain | Extended | Overdue
 )  # fmt: skip
 AnyEvent = OfBooking | ProviderPut | TokensRevoked | Blocked | Unblocked | TestSent | Paused | Resumed | Freed
 TYPES: Mapping[str, type[Event]] = {kind.__name__: kind for kind in AnyEvent.__args__}
@@ -427,6 +436,7 @@ _FOLDS: Mapping[type[Event], Callable[[BookingView, Any], BookingView]] = {
     Faded: _mark(live=False, seated=False),
     Replaced: _mark(seated=False),
     Refused: lambda view, event: _ended(view, event.p, "refused"),
+    Claimed: lambda view, _: view,
     Accepted: _accepted,
     AcceptedTooLate: lambda view, _: view,
     Withdrawn: _withdrawn,

@@ -311,7 +311,8 @@ class Booking(Visit, Message, frozen=True, kw_only=True, tag="booking"):
 
 
 class Result(Message, frozen=True, kw_only=True, tag="result"):
-    """The answer to a command. Losing is a result, not an error. ``decides_at`` comes with ``pending`` only."""
+    """The answer to a command. Losing is a result, not an error. ``decides_at`` comes with ``pending`` only; the one more result after it
+    is a message of the stream and has a ``seq``: it reaches every device of the provider, and one that was away when it resumes (R16)."""
 
     id: str
     outcome: Annotated[
@@ -320,6 +321,7 @@ class Result(Message, frozen=True, kw_only=True, tag="result"):
     proposal: str | None = None
     booking: Visit | None = None
     decides_at: int | UnsetType = UNSET
+    seq: int | UnsetType = UNSET
 
 
 class Snapshot(Message, frozen=True, kw_only=True, tag="snapshot"):

@@ -280,12 +280,13 @@ class Timeline(Answer, frozen=True):
 
 
 class Asked(Answer, frozen=True):
-    """When and how a provider was asked."""
+    """When and how a provider was asked. ``appeared``: he took a free seat when he came online, was freed or widened his settings (R18)."""
 
     wave: int
     kind: str
     state: str
     reason: str | None
+    appeared: bool = False
 
 
 class Explanation(Answer, frozen=True):

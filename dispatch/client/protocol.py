@@ -16,7 +16,7 @@ from enum import Enum, auto
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct
 
 from dispatch import __version__
 from dispatch.client.clock import ServerClock
@@ -280,6 +280,12 @@ class Conversation:
     def _answered(self, answer: Result | Error) -> Step:
         if answer.id is None:
             return Step(messages=(answer,))
+        if isinstance(answer, Result) and answer.seq is not UNSET:  # what was pending is decided: this comes in the stream
+            if answer.seq <= self.seq:
+                return Step()  # a double
+            self.seq = answer.seq
+            if answer.id not in self._pending:
+                return Step()  # it was asked on another device, or told already
         if answer.id == self._syncing:
             self._syncing = None
         command = self._pending.get(answer.id)

@@ -80,7 +80,7 @@ const WORDS = {
     from_now: (time) => `${time} ago`,
     event: {
       Opened: (e) => `Booking ${e.no} opened, ${e.klass}`,
-      WaveSent: (e) => (e.kind === "fill" ? `${e.no}: ${e.asked} more asked for silent ones` : `${e.no}: wave ${e.wave} asks ${e.asked}`),
+      WaveSent: (e) => (e.kind === "fill" ? `${e.no}: ${e.asked} more asked for silent ones` : e.kind === "seat" ? `${e.no}: somebody who appeared is asked` : `${e.no}: wave ${e.wave} asks ${e.asked}`),
       Accepted: (e) => `${e.no} accepted by ${e.p}${e.took ? ` after ${e.took}` : ""}`,
       AcceptedTooLate: (e) => `${e.no}: ${e.p} was too late`,
       Refused: (e) => `${e.no}: ${e.p} said no`,
@@ -193,7 +193,7 @@ const WORDS = {
     from_now: (time) => `il y a ${time}`,
     event: {
       Opened: (e) => `Réservation ${e.no} ouverte, ${e.klass}`,
-      WaveSent: (e) => (e.kind === "fill" ? `${e.no} : ${e.asked} de plus pour les muets` : `${e.no} : la vague ${e.wave} en sollicite ${e.asked}`),
+      WaveSent: (e) => (e.kind === "fill" ? `${e.no} : ${e.asked} de plus pour les muets` : e.kind === "seat" ? `${e.no} : un nouvel arrivant est sollicité` : `${e.no} : la vague ${e.wave} en sollicite ${e.asked}`),
       Accepted: (e) => `${e.no} acceptée par ${e.p}${e.took ? ` après ${e.took}` : ""}`,
       AcceptedTooLate: (e) => `${e.no} : ${e.p} arrive trop tard`,
       Refused: (e) => `${e.no} : ${e.p} décline`,

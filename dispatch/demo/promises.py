@@ -153,7 +153,7 @@ def recount(evidence: Evidence) -> dict[str, int]:
     kinds = Counter(event.fields["kind"] for event in sent)
     states = Counter(booking.state for booking in evidence.bookings.values())
     counters = {name: seen[event] for name, event in COUNTED.items()}
-    counters |= {"waves": kinds["wave"], "fills": kinds["fill"], "proposals": sum(map(asked, sent))}
+    counters |= {"waves": kinds["wave"], "fills": kinds["fill"] + kinds["seat"], "proposals": sum(map(asked, sent))}
     market = evidence.market
     gauge = {f'dispatch_bookings{{market="{market}",state="{state}"}}': states[state] for state in sorted(ENDS | {"searching"})}
     return {f'dispatch_{name}_total{{market="{market}"}}': number for name, number in counters.items()} | gauge

@@ -86,8 +86,6 @@ def check_settings(settings: MarketSettings) -> None:
     check_time_zone(settings.time_zone)
     check_cadence(settings)
     check_quiet_hours(settings)
-    if settings.fair_window_s:
-        raise Unprocessable("fair_window_s is not offered yet; leave it 0: the first who accepts wins", code="not_offered")
 
 
 def check_cadence(settings: MarketSettings) -> None:

@@ -96,7 +96,7 @@ class Cockpit:
         """The flow before anybody looked, as far as events tell it."""
         columns = {kind: column for column, kind in enumerate(FLOW.values())}
         for _, event in events:
-            if event["type"] in columns and event.get("kind") in (None, "wave"):
+            if event["type"] in columns and event.get("kind", "wave") == "wave":
                 self._bin(event["at"])[columns[event["type"]]] += 1
 
     def count(self, gauges: dict[str, int], now: int) -> None:

@@ -227,6 +227,8 @@ class Desk:
         query = msgspec.convert({k: v for k, v in record.query.items() if k != "client"}, Query)
         fit = fits(query, person(standing, blocked=standing.no in blocked), market.settings, market.now)
         asked = {"wave": proposal.wave, "kind": proposal.kind, "state": proposal.state, "reason": proposal.reason} if proposal else None
+        if asked:
+            asked["appeared"] = faces.took_seat(await self._store.bookings.timeline(name, record.no), standing.no)
         return {"booking_id": booking_id, "provider_id": provider_id, **faces.explanation(asked, fit, record.state)}
 
     # -- blocks ---------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from dispatch.store import Proposal, Record, Trial
 
 Ids = Mapping[int, str]
 REPORT = "report:"  # what the store puts before the number of a provider who reported something
-MOMENTS = ("at", "due", "ready", "deadline", "answer_by")  # fields of events that are moments
+MOMENTS = ("at", "due", "ready", "deadline", "answer_by", "decides_at")  # fields of events that are moments
 
 
 def clock_of(time_zone: str) -> Callable[[int | None], str | None]:
@@ -183,8 +183,17 @@ WORDS = {  # why a provider is left out, in words he can read (R8)
 }
 
 
+def took_seat(events: Sequence[Mapping[str, Any]], pno: int) -> bool:
+    """Whether he was asked because he came online, was freed, or widened his settings while a seat was free (R18), and not in his turn."""
+    sent = [event["kind"] for event in events if event["type"] == "WaveSent" and pno in event["asked"]]
+    return bool(sent) and sent[-1] == "seat"
+
+
 def explanation(asked: Mapping[str, Any] | None, fit: Fit, state: str) -> dict[str, Any]:
     """Why he was asked, or which filters leave him out now."""
+    if asked and asked["appeared"]:
+        text = f"you were asked when you came online, were freed or widened your settings: wave {asked['wave']} had a seat that nobody held"
+        return {"asked": asked, "reasons": [], "text": [text]}
     if asked:
         text = f"you were asked in wave {asked['wave']}: you fitted, and it was your turn by tier, score and time since last asked"
         return {"asked": asked, "reasons": [], "text": [text]}

@@ -7,7 +7,7 @@ from prometheus_client import Counter, Histogram
 
 from dispatch import hours, waves
 from dispatch.errors import Unavailable
-from dispatch.store import Market, Record, Store, Turn, closing, sending
+from dispatch.store import Market, Record, Store, Turn, closing, deciding, sending
 
 log = structlog.get_logger("dispatch.rounds")
 
@@ -92,6 +92,8 @@ class Rounds:
         """The turn of one booking's plan that is due now."""
         if market is None or record is None or record.state != "searching":
             return closing(number, 0)  # a timer of nothing
+        if record.decides_at is not None:
+            return deciding(number)  # while it does, nobody else is asked
         step = waves.next_step(market.settings, record.search(), market.now)
         if step.close:
             offers = waves.choices(market.settings, (window.start for window in record.windows), market.now)

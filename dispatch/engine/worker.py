@@ -7,6 +7,7 @@ import anyio
 from dispatch.engine.loop import NAP_S, Bell, every, on_time
 from dispatch.engine.outbox import Outbox
 from dispatch.engine.pushes import Pushes
+from dispatch.engine.rematch import Rematch
 from dispatch.engine.rounds import Rounds
 from dispatch.engine.upkeep import Upkeep
 from dispatch.settings import Settings
@@ -19,7 +20,7 @@ LOOK_AHEAD_MS = 6 * 3_600_000  # of engine time: the index reaches two days beyo
 
 async def run(store: Store, settings: Settings, stop: anyio.Event, ready: anyio.Event) -> None:
     """Works until ``stop``; sets ``ready`` when it does."""
-    due, owed, unheard, timers, upkeep = Bell(), Bell(), Bell(), store.timers(), Upkeep(store)
+    due, owed, unheard, freed, timers, upkeep = Bell(), Bell(), Bell(), Bell(), store.timers(), Upkeep(store)
     rounds = Rounds(store, await store.now())
     async with Outbox(store, settings) as outbox, Pushes(store, settings) as pushes, anyio.create_task_group() as tasks:
 
@@ -27,9 +28,10 @@ async def run(store: Store, settings: Settings, stop: anyio.Event, ready: anyio.
             for market in await store.markets.names():
                 await timers.follow(market)
 
-        tasks.start_soon(_listen, timers, {b"t": due, b"h": owed, b"p": unheard})
+        tasks.start_soon(_listen, timers, {b"t": due, b"h": owed, b"p": unheard, b"f": freed})
         await follow()
         tasks.start_soon(on_time, store, rounds.once, due, stop)
+        tasks.start_soon(on_time, store, Rematch(store).once, freed, stop)
         tasks.start_soon(every, NAP_S, outbox.once, stop, owed)  # apart: no wave waits for a webhook
         tasks.start_soon(every, NAP_S, pushes.once, stop, unheard)
         ahead = store.clock.wall_seconds(LOOK_AHEAD_MS)

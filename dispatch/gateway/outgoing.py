@@ -1,9 +1,10 @@
 """What one device has not been sent yet because its connection takes no more: a short queue in order of importance. No clock, no socket.
 
-Answers to commands come first: somebody waits for them. Then the provider's stream and everything that depends on its order. Signs of life
-come last, and only the newest of them: what they say of the stream is true only behind it. A message of the stream that a newer one makes
-void is taken out: a proposal by its withdrawal or a newer version of itself, a booking or counteroffer by its newer state. A device that
-reads slowly is thus told less, and nothing that is not true any more.
+Answers to commands come first: somebody waits for them. (What follows a pending one is told in the stream, and keeps its place there.) Then
+the provider's stream and everything that depends on its order. Signs of life come last, and only the newest of them: what they say of the
+stream is true only behind it. A message of the stream that a newer one makes void is taken out: a proposal by its withdrawal or a newer
+version of itself, a booking or counteroffer by its newer state. A device that reads slowly is thus told less, and nothing that is not true
+any more.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,14 +29,14 @@ class Waiting(Struct, frozen=True):
     @property
     def rank(self) -> int:
         """Its place among kinds: lower goes out sooner."""
-        return 0 if self.kind in FIRST else 2 if self.kind in LAST else 1
+        return 0 if self.kind in FIRST and self.frame is None else 2 if self.kind in LAST else 1
 
     @property
     def about(self) -> tuple[str, str | None] | None:
         """What it tells the newest of; None: of nothing that could be told anew."""
         if self.kind in LAST:
             return self.kind, None
-        if self.frame is None:
+        if self.frame is None or self.kind in FIRST:
             return None
         head = self.frame.head
         thing = head.proposal or head.booking_id

@@ -12,7 +12,7 @@ from dispatch.errors import ConfigError
 from dispatch.settings import Settings
 from dispatch.store import functions
 from dispatch.store.accounts import ApiKey, ApiKeys
-from dispatch.store.bookings import Bookings, Found, Proposal, Record, Turn, closing, sending
+from dispatch.store.bookings import Bookings, Found, Proposal, Record, Turn, closing, deciding, sending
 from dispatch.store.calls import Calls, make_redis, text, wall_ms
 from dispatch.store.claims import Claims, Marks, mark
 from dispatch.store.deliveries import Deliveries, Delivery
@@ -29,6 +29,7 @@ from dispatch.store.markets import Market, Markets
 from dispatch.store.profile import verify
 from dispatch.store.providers import Providers, Standing
 from dispatch.store.pushes import Push, Pushes
+from dispatch.store.rematch import Meetings
 from dispatch.store.renewal import Renewal
 from dispatch.store.rights import Changes, Fault, Rights, refusal_of
 from dispatch.store.trials import Trial, Trials
@@ -38,7 +39,7 @@ from dispatch.store.wakeups import Listening, Wake, Wakeups, gateway_wakeups
 __all__ = [
     "Alarm", "ApiKey", "Audited", "Changes", "Clock", "Delivery", "Fault", "Found", "Hand", "Items", "Kept", "Linked", "Listening",
     "Market", "Marks", "Proposal", "Push", "Record", "Resumed", "Standing", "Store", "Trial", "Turn", "Wake", "Wakeups", "closing",
-    "mark", "refusal_of", "sending",
+    "deciding", "mark", "refusal_of", "sending",
 ]  # fmt: skip
 
 CLOCK_KEY = "dispatch:clock"  # hash speed, base: a demo's clock, agreed on by the first process that starts
@@ -67,6 +68,7 @@ class Store:
         self.outbox = Deliveries(calls, self.markets)
         self.pushes = Pushes(calls, self.markets)
         self.trials = Trials(calls)
+        self.meetings = Meetings(calls)
 
     @classmethod
     async def connect(cls, settings: Settings, *, install: bool = True) -> Self:

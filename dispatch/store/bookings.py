@@ -67,6 +67,8 @@ class Record(Struct, frozen=True, kw_only=True):
     query: Mapping[str, Any]
     winner: int | None
     window: int | None
+    decides_at: int | None = None  # end of its fair window, while claims wait (R16)
+    vacant: int = 0  # seats of its current wave that nobody could be asked for (R18)
     due: int | None
     alarm: str | None
     owner: str | None  # the key of whoever has it in his hands
@@ -102,6 +104,11 @@ Turn = tuple[str, dict[str, Any]]  # a verb that moves a booking's plan on, and 
 def closing(bno: int, rev: int, lives: Sequence[tuple[int, int]] = (), offers: Sequence[str] = ()) -> Turn:
     """The deadline of a search has come. ``offers``: what is left to the client. CLOSED, NARROWED, STALE or EARLY."""
     return "close", {"bno": bno, "rev": rev, "lives": lives, "offers": offers}
+
+
+def deciding(bno: int) -> Turn:
+    """The fair window of a booking may be over (R16). DECIDED, EARLY or STALE."""
+    return "decide", {"bno": bno}
 
 
 def sending(record: Record, step: Step, *, minute: int, ready: int) -> Turn:
@@ -291,6 +298,8 @@ def _record(bno: int, raw: Any, who: Any, proposals: Any, due: Any) -> Record:
         query=decode(query) if query else {},
         winner=int(fields["winner"]) if "winner" in fields else None,
         window=int(fields["window"]) if "window" in fields else None,
+        decides_at=int(fields["decides_at"]) if "decides_at" in fields else None,
+        vacant=int(fields.get("vacant", 0)),
         due=int(float(due)) if due is not None else None,
         alarm=fields["alarm"].decode() if "alarm" in fields else None,
         owner=text(fields["owner"]) if "owner" in fields else None,

@@ -36,7 +36,7 @@ class Claims:
         self, market: str, pno: int, command: str, proposal: str, version: int, window: int = 0, cause: str = "wave"
     ) -> dict[str, Any]:
         """The one claim; ``took``: ms by R22, in the first answer. Outcomes: won, lost, expired, cancelled, already_yours, overlap,
-        version_conflict, not_asked; of a test: done, expired, not_asked."""
+        version_conflict, not_asked, pending (with ``decides_at``, R16); of a test: done, expired, not_asked."""
         bno, round_ = _parse(proposal, pno)
         reply = await self._calls.verb(
             "accept", market, p=pno, id=command, proposal=proposal, bno=bno, round=round_, version=version, window=window, cause=cause
@@ -83,4 +83,4 @@ def _result(command: str, proposal: str, reply: Any) -> dict[str, Any]:
     if reply["word"] == "MISMATCH":
         raise BadRequest("this id came before with other content; make a new id for a new command")
     body = {"type": "result", "id": command, "outcome": text(reply["word"]).lower(), "proposal": proposal}
-    return body | {name: reply[name] for name in ("booking", "took") if name in reply}
+    return body | {name: reply[name] for name in ("booking", "took", "decides_at") if name in reply}

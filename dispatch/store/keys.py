@@ -51,6 +51,12 @@ TEMPLATES: Mapping[str, str] = {
     "served": "{%s}:sv:%s",  # hash pno -> visits completed at that client
     "blocks": "{%s}:bk:%s",  # set of pno blocked with a client, either side
     "blacklist": "{%s}:blacklist",  # hash cno -> reason
+    "claims": "{%s}:fw:%s",  # hash pno:id -> an accept of that booking that waits for the end of its fair window
+    "v_services": "{%s}:vac:s",  # set of services that some vacancy asks for first (lua/lib/vacancy.lua)
+    "v_places": "{%s}:vac:p:%s",  # set of the places at which vacancies of that service lie: g<square of the map>, a<area>
+    "v_list": "{%s}:vac:l:%s:%s",  # sorted set of a service and a place: bookings with vacancies, the most urgent first
+    "v_briefs": "{%s}:vac:b",  # hash bno -> what a look at it needs, with the exact place (erasable; gone with the last vacancy)
+    "freed": "{%s}:freed",  # sorted set pno -> ms since which a provider is to meet the vacancies
     "regions": "{%s}:regions",  # set of H3 cells (res 3) that some zone reaches
     "taken": "{%s}:taken",  # sorted set bno -> ms at which a booking in the hands of ops is overdue (inf: it was told)
     "alarms": "{%s}:alarms",  # sorted set kind:bno -> ms since which ops are called to it
@@ -79,7 +85,7 @@ TEMPLATES: Mapping[str, str] = {
 
 CHANNELS: Mapping[str, str] = {
     "gateway_wakes": "{%s}:gw:%s",  # a gateway's providers have new messages
-    "due_wakes": "{%s}:wake",  # a timer (t), a webhook (h) or a push (p) became due earlier than anyone sleeps
+    "due_wakes": "{%s}:wake",  # a timer (t), a webhook (h) or a push (p) became due earlier than anyone sleeps, or somebody was freed (f)
 }
 
 

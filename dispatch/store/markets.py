@@ -95,6 +95,7 @@ class Markets:
             "patience": settings.pause_after,
             "hook": int(settings.webhook is not None),
             "basis": basis_of(settings),
+            "fair": round(settings.fair_window_s * 1_000),
         }
         return await self._put(market, {"settings": msgspec.json.encode(settings), **numbers}, hand=hand)
 

@@ -140,6 +140,8 @@ export interface Result {
   booking: Visit | null;
   /** With `pending` only: when the one later result is due. */
   decides_at?: number;
+  /** With what follows `pending` only: its place in the stream. */
+  seq?: number;
 }
 
 /** A command that could not be judged, or (`id` null) a message nobody understood. */

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from dispatch.gateway.frames import Frame
 from dispatch.gateway.outgoing import Outgoing, Waiting
@@ -12,7 +13,8 @@ from dispatch.wire import Message, encode_msgpack
 
 def waiting(message: Message) -> Waiting:
     data, kind = encode_msgpack(message), str(message.__struct_config__.tag)
-    return Waiting(kind, data, Frame(data) if hasattr(message, "seq") and kind not in ("ping", "pong", "live", "snapshot") else None)
+    streamed = getattr(message, "seq", UNSET) is not UNSET and kind not in ("ping", "pong", "live", "snapshot")
+    return Waiting(kind, data, Frame(data) if streamed else None)
 
 
 def proposal(seq: int, number: int = 1, version: int = 1) -> Waiting:
@@ -47,6 +49,13 @@ def test_answers_go_first_the_stream_in_its_order_signs_of_life_last() -> None:
     won, lost = waiting(Result(id="a", outcome="won")), waiting(Result(id="b", outcome="lost"))
     queue = filled(ping, first, won, snapshot, second, lost, third)
     assert left(queue) == [won, lost, first, snapshot, second, third, ping]
+
+
+def test_a_decision_that_is_told_in_the_stream_keeps_its_place_there_r16() -> None:
+    """Told sooner, it would make what came before it look like a double. Two of one proposal, for two ids, do not replace each other."""
+    first, answer = proposal(1), waiting(Result(id="a", outcome="won"))
+    one, two = (waiting(Result(id=id_, outcome="lost", proposal="1.1.7", seq=seq)) for id_, seq in (("x", 2), ("y", 3)))
+    assert left(filled(first, one, two, answer)) == [answer, first, one, two]
 
 
 def test_of_the_signs_of_life_only_the_newest_goes_out() -> None:

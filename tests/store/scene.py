@@ -19,6 +19,7 @@ from redis import Redis
 
 from dispatch.conduct import AnyFact, facts_of
 from dispatch.engine.desk import Desk
+from dispatch.engine.rematch import Rematch
 from dispatch.engine.requests import CancelRequest, LateRequest, MatchRequest, MoveRequest, NoShowRequest, SearchAgainRequest
 from dispatch.engine.rounds import Rounds
 from dispatch.engine.upkeep import Upkeep
@@ -86,6 +87,13 @@ class Scene:
             if again is None or again > self.now:
                 return again
         raise AssertionError("a worker would never come to rest")
+
+    async def meet(self) -> None:
+        """Whoever was freed meets the vacancies, until nobody waits to any more."""
+        for _ in range(50):
+            if await Rematch(self.store).once(await self.store.now()) is None:
+                return
+        raise AssertionError("the meetings would never end")
 
     async def take(self, turn: Turn) -> Mapping[str, Any]:
         """The store's reply to one turn of a plan."""

@@ -38,6 +38,7 @@ async def faults(store: Store, market: str, redis_url: str) -> list[str]:
             *_of_timers(client, market, records),
             *_of_alarms(client, market, records),
             *_of_hands(client, market, records),
+            *_of_vacancies(client, market, records),
             *_of_queues(client, market, people),
             *_of_pushes(client, market, people, records),
         ]
@@ -69,6 +70,10 @@ def _of_booking(client: "Redis", market: str, record: Record) -> Iterator[str]:
         yield f"{name}: owner {record.owner}"
     if (record.state in KEPT and record.winner is None) or (record.state in ("searching", "unfilled") and record.winner is not None):
         yield f"{name}: winner {record.winner}"
+    if (record.decides_at is not None) != bool(client.exists(key("claims", market, record.no))):
+        yield f"{name}: decides at {record.decides_at}, its claims say otherwise"
+    if record.decides_at is not None and record.state != "searching":
+        yield f"{name}: waits for a decision"
     if any(p.live and p.state != "open" for p in record.proposals.values()):
         yield f"{name}: a closed proposal is live"
 
@@ -103,6 +108,22 @@ def _of_hands(client: "Redis", market: str, records: list[Record]) -> Iterator[s
         yield f"bookings {sorted(taken)} are in the hands of ops, as it is said"
     if alarmed != {bno for bno, score in taken.items() if score == float("inf")}:
         yield f"alarms for {sorted(alarmed)}, moments {taken}"
+
+
+def _of_vacancies(client: "Redis", market: str, records: list[Record]) -> Iterator[str]:
+    """The lists name each booking that searches and has vacancies, at each of its places, and nothing else."""
+    there = {record.no for record in records if record.state == "searching" and record.vacant > 0}
+    yield from (f"booking {r.no} ({r.state}): {r.vacant} vacant" for r in records if r.vacant < 0 or (r.vacant and r.no not in there))
+    briefs = {int(no): msgspec.msgpack.decode(raw) for no, raw in client.hgetall(key("v_briefs", market)).items()}
+    yield from _differences("brief of booking", dict.fromkeys(briefs, 1), dict.fromkeys(there, 1))
+    right = Counter((brief[4][0], place, no) for no, brief in briefs.items() for place in brief[0])
+    services = [service.decode() for service in client.smembers(key("v_services", market))]
+    places = [(service, place.decode()) for service in services for place in client.smembers(key("v_places", market, service))]
+    found = Counter((*where, int(no)) for where in places for no in client.zrange(key("v_list", market, *where), 0, -1))
+    yield from _differences("vacancy", found, right)
+    for record in records:
+        if record.no in briefs and [tuple(window) for window in briefs[record.no][5]] != [(w.start, w.end) for w in record.windows]:
+            yield f"booking {record.no}: the brief of its vacancies has other windows"
 
 
 def _of_provider(client: "Redis", market: str, pno: int, records: list[Record]) -> Iterator[str]:

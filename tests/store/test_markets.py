@@ -78,7 +78,6 @@ async def test_areas_and_catalogue_say_whether_they_are_new(store: Store, market
         ),
         ({"quiet_hours": {"from": "22:00", "to": "22:00"}}, "invalid"),
         ({"quiet_hours": {"from": "22:00", "to": "21:30"}}, "invalid"),
-        ({"fair_window_s": 2}, "not_offered"),
     ],
 )
 async def test_settings_that_make_no_sense_are_refused_and_change_nothing(scene: Scene, changes: dict[str, Any], code: str) -> None:

@@ -14,9 +14,9 @@ from tests.store.scene import Scene
 NAMES = ("ada", "ben", "cleo", "dan", "eve", "finn")
 DEEDS = {
     "open": 6, "accept": 5, "refuse": 5, "receive": 6, "cancel": 3, "time": 6, "turn": 6, "link": 3, "status": 2, "put": 2, "block": 1,
-    "again": 2, "dawdle": 3, "move": 2, "fact": 3, "instead": 1, "bar": 1, "report": 1,
+    "again": 2, "dawdle": 3, "move": 2, "fact": 3, "instead": 1, "bar": 1, "report": 1, "meet": 4,
 }  # fmt: skip
-WAITS_S = (1, 19, 20, 21, 60, 120, 180, 600, 1_800, 3_600, 4 * 3_600)
+WAITS_S = (1, 5, 19, 20, 21, 60, 120, 180, 600, 1_800, 3_600, 4 * 3_600)
 
 
 @dataclass(slots=True)
@@ -126,6 +126,11 @@ class Walk:
 
     async def _turn(self) -> str:
         return "more" if await self.scene.turn() == self.scene.now else "done"
+
+    async def _meet(self) -> str:
+        """A worker looks after those who were freed."""
+        await self.scene.meet()
+        return "done"
 
     async def _dawdle(self) -> str:
         """A worker reads and decides, something happens, and then he acts on what he knew."""

@@ -1,9 +1,11 @@
 -- accept: the one claim. Every win goes through here, whatever its cause.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, p, id, proposal, bno, round, version, window, cause (ops: `given`, the proposal that assign.lua has made)}
--- Replies: WON {booking, took (ms by R22) or nil: not in a repeat}, LOST, EXPIRED, CANCELLED, ALREADY_YOURS, OVERLAP, VERSION_CONFLICT,
---          NOT_ASKED, BAD_WINDOW, MISMATCH; each but the last two is kept under the request id and returned to a repeat. Tests: trial.lua
--- Source: SPEC.md R11, R15, R22, R23, R25b; P1, P3, P4, P5, P7.
+-- ARGV: 1 msgpack {m, p, id, proposal, bno, round, version, window, cause (ops: `given`, the proposal that assign.lua has made; fair: `at`,
+--       when he claimed it)}
+-- Replies: WON {booking, took (ms by R22) or nil: not in a repeat}, PENDING {decides_at, took} (lib/fair.lua), LOST, EXPIRED, CANCELLED,
+--          ALREADY_YOURS, OVERLAP, VERSION_CONFLICT, NOT_ASKED, BAD_WINDOW, MISMATCH; each but the last two is kept under the request id
+--          and returned to a repeat. Tests: trial.lua
+-- Source: SPEC.md R11, R15, R16, R22, R23, R25b; P1, P3, P4, P5, P7.
 local AFTER = { taken = 'LOST', cancelled = 'CANCELLED', expired = 'EXPIRED', overlap = 'OVERLAP', changed = 'VERSION_CONFLICT',
   taken_over = 'LOST', handed_back = 'LOST', extended = 'EXPIRED' }
 local LATE = { LOST = true, CANCELLED = true, EXPIRED = true }
@@ -23,7 +25,7 @@ local function refusal(m, a, b, p)
   if b.version ~= a.version then return 'VERSION_CONFLICT' end
   local index = p[S.windows][a.window + 1]
   if not index then return 'BAD_WINDOW' end
-  if not a.given and clock.now() >= b.ends[index + 1] then return 'EXPIRED' end
+  if not a.given and (a.at or clock.now()) >= b.ends[index + 1] then return 'EXPIRED' end
   if barred(m, a, b) then return 'NOT_ASKED' end
   local window = b.spans[index + 1]
   if fits.overlap(m, a.p, window, read.market(m).gap) then return 'OVERLAP' end
@@ -61,20 +63,22 @@ end
 function verbs.accept(m, a)
   local kept = K.request(m, a.p .. ':' .. a.id)
   local print = redis.sha1hex('a' .. a.proposal .. ':' .. a.version .. ':' .. a.window)
-  local before = ledger.recall(kept, print)
-  if before then return before end
+  local before = a.cause ~= 'fair' and ledger.recall(kept, print)
+  if before and not fair.pending(before) then return before end
   if a.bno == trial.BOOKING then return ledger.keep(kept, print, trial.answer(m, a, 'accepted'), clock.wall() + 600000) end
-  silence.ends(m, a.p)
-  local b = booking.get(m, a.bno)
+  if a.cause == 'wave' then silence.ends(m, a.p) end
+  local b = fair.current(m, a.bno)
+  if before then return ledger.recall(kept, print) end
   local p = a.given or b and seats.get(m, a.bno, a.p)
   local no, index, window = refusal(m, a, b, p)
   if no == 'BAD_WINDOW' then return reply(no) end
-  if LATE[no] then
+  if LATE[no] and a.cause ~= 'fair' then
     event.add(m, b.no, 'AcceptedTooLate', { p = a.p, outcome = no })
     gauge.add(m, 'count.accepts_late', 1)
   end
-  local fields, took = {}, nil
-  if not no then fields, took = win(m, a, b, p, index, window) end
+  local fields, took, ends = {}, nil, not no and fair.ends(m, a, b)
+  if ends then no, fields, took = 'PENDING', { decides_at = ends }, fair.claim(m, a, b, p, index, ends)
+  elseif not no then fields, took = win(m, a, b, p, index, window) end
   ledger.keep(kept, print, reply(no or 'WON', fields), b and booking.remembered(b) or clock.wall() + 600000)
   fields.took = took
   return reply(no or 'WON', fields)

@@ -46,7 +46,7 @@ function verbs.assign(m, a)
   no = claim(m, a, b)
   if no ~= 'WON' then return reply(no) end
   gauge.add(m, 'proposals.open', 1)
-  seats.supersede(m, earlier and earlier[S.state])
+  seats.supersede(m, earlier and earlier[S.round] == b.round and earlier[S.state])
   if b.winner then release(m, a, b) end
   local line = hands.note(m, a, 'assign', { b = b.no, p = a.p, override = a.override })
   event.add(m, b.no, 'Assigned', { p = a.p, audit = line, override = a.override, instead = b.winner })

@@ -27,6 +27,7 @@ function verbs.block(m, a)
   if a.on then event.note(m, 'Blocked', { client = cno, p = a.p }) elseif new then event.note(m, 'Unblocked', { client = cno, p = a.p }) end
   if a.on or new then hands.note(m, a, a.on and 'block' or 'unblock', { client = cno, p = a.p }) end
   if a.p and a.on then seats.recall(m, a.p, 'ops', function(b) return b.client == cno end) end
+  if a.p and new and not a.on then vacancy.wake(m, a.p) end
   if a.on then return reply(new and 'CREATED' or 'REPLACED') end
   return reply(new and 'REMOVED' or 'ABSENT')
 end

@@ -46,6 +46,7 @@ local function drop_windows(m, a, b, kept, place)
   call('HSET', K.who(m, b.no), 'query', cmsgpack.pack(q))
   call('HINCRBY', K.booking(m, b.no), 'rev', 1)
   event.add(m, b.no, 'WindowsDropped', { windows = b.spans, deadline = b.deadline })
+  vacancy.renew(m, b)
   for pno, p in pairs(seats.all(m, b.no)) do
     if p[S.state] == 'open' then narrow(m, b, pno, p, place, lives[pno]) end
   end

@@ -1,8 +1,8 @@
 -- complete: the visit took place. The facts that tiers, scores and payouts begin from are written down.
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, rid, bno}
--- Replies: COMPLETED, WRONG_STATE {state}, HELD {owner}, TOO_EARLY {from (ms): it has not begun}, MISMATCH; the first two are kept under rid
---          for 24 h of wall time.
+-- Replies: COMPLETED, WRONG_STATE {state}, HELD {owner}, TOO_EARLY {from (ms): it has not begun}, MISMATCH; the first two are kept under
+--          rid for 24 h of wall time.
 -- Source: SPEC.md R26, R27, R38; P4.
 local function completed(m, b, visit)
   alarm.ends(m, b)

@@ -8,7 +8,7 @@
 local SOON = 5000 -- ms after which a worker goes on with what is not written yet
 
 local function create(m, a)
-  local bucket, pno = a.rank.bucket, call('HINCRBY', K.numbers(m), 'provider', 1)
+  local pno, bucket = call('HINCRBY', K.numbers(m), 'provider', 1), a.rank.bucket
   call('HSET', K.provider_ids(m), a.id, pno)
   call('HSET', K.provider(m, pno), 'slot', slots.take(m, bucket), 'bucket', bucket, 'seq', 0, 'live', 0, 'version', 0, 'askable', 0)
   gauge.add(m, 'providers.known', 1)
@@ -51,6 +51,7 @@ local function settle(m, pno, todo, at, begun)
     call('HSET', key, 'status', todo.status)
     call('HDEL', key, 'rest')
     call('ZREM', K.unwritten(m), pno)
+    vacancy.wake(m, pno) -- he may do more than before
   end
   record.refresh(m, pno)
   return at ~= nil

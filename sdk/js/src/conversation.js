@@ -171,12 +171,20 @@ export class Conversation {
 
   #settled(answer) {
     if (answer.id === null) return step([answer]);
+    if (answer.seq !== undefined && !this.#decided(answer)) return step();
     if (answer.id === this.#syncing) this.#syncing = null;
     const command = this.queue.get(answer.id);
     if (answer.type === "error") return this.#failed(answer, command);
     if (answer.outcome !== "pending") this.queue.remove(answer.id); // pending: one more result follows, if need be on another connection
     const gone = GONE.has(answer.outcome) && answer.proposal && (command ? OF_A_PROPOSAL.has(command.type) : answer.outcome !== "done");
     return step([answer], [], gone && this.open.delete(answer.proposal));
+  }
+
+  /** What was pending is decided: that comes in the stream. Whether it is news, and was asked on this device. */
+  #decided({ id, seq }) {
+    if (seq <= this.seq) return false; // a double
+    this.seq = seq;
+    return this.queue.get(id) !== null;
   }
 
   #failed(error, command) {

@@ -88,6 +88,7 @@ export const MESSAGES = {
     proposal: or(orNull(text), nothing),
     booking: or(orNull(map(VISIT)), nothing),
     decides_at: or(integer, () => undefined),
+    seq: or(integer, () => undefined),
   },
   ping: { seq: or(integer, zero), now: or(integer, zero) },
   pong: { seq: or(integer, zero), now: or(integer, zero) },

@@ -7,9 +7,15 @@ function seats.asked(m, b)
   local asked = {}
   b.before = {}
   for pno, p in pairs(seats.all(m, b.no)) do
-    if p[S.round] == b.round and not AGAIN[p[S.reason]] then asked[pno] = true else b.before[pno] = p[S.state] end
+    if seats.out(p, b.round) then asked[pno] = true
+    elseif p[S.round] == b.round then b.before[pno] = p[S.state] end
   end
   return asked
+end
+
+-- Whether this proposal keeps its provider out of the round.
+function seats.out(p, round)
+  return p[S.round] == round and not AGAIN[p[S.reason]]
 end
 
 -- A new proposal takes the place of an earlier one to the same provider.

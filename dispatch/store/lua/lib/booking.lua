@@ -4,7 +4,8 @@
 function booking.get(m, bno)
   local b = read.hash(K.booking(m, bno))
   if not b.state then return nil end
-  for _, name in ipairs({ 'rev', 'round', 'version', 'deadline', 'live', 'face_pairs', 'winner', 'window', 'wave', 'client' }) do
+  for _, name in ipairs({ 'rev', 'round', 'version', 'deadline', 'live', 'face_pairs', 'winner', 'window', 'wave', 'client', 'vacant',
+    'decides_at' }) do
     b[name] = tonumber(b[name])
   end
   b.no, b.spans, b.ends = tonumber(bno), cmsgpack.unpack(b.windows), cmsgpack.unpack(b.ends)
@@ -29,6 +30,8 @@ function booking.move(m, b, move, fields)
   call('HSET', K.booking(m, b.no), 'state', to, unpack(fields or {}))
   if to ~= 'searching' then call('ZREM', K.due(m), b.no) end
   if to == 'cancelled' or to == 'completed' then call('SREM', K.bookings_of(m, b.client), b.no) end
+  vacancy.set(m, b, 0)
+  fair.owe(b)
   return to
 end
 

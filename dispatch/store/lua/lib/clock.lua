@@ -39,13 +39,13 @@ function read.numbers(key, ...)
   return unpack(values)
 end
 
--- What verbs need of the market: gap (ms), cap, hook ('1': it has somewhere to send webhooks), epoch, basis (of its index), patience (R40).
--- Read once.
+-- What verbs need of the market: gap (ms), cap, hook ('1': it has somewhere to send webhooks), epoch, basis (of its index), patience (R40),
+-- fair (ms). Read once.
 function read.market(m)
   if not market then
-    local f = call('HMGET', K.market(m), 'gap', 'cap', 'hook', 'epoch', 'basis', 'patience')
+    local f = call('HMGET', K.market(m), 'gap', 'cap', 'hook', 'epoch', 'basis', 'patience', 'fair')
     market = { gap = tonumber(f[1]), cap = tonumber(f[2]), hook = f[3], epoch = f[4], basis = tonumber(f[5]),
-      patience = tonumber(f[6]) or 4 }
+      patience = tonumber(f[6]) or 4, fair = tonumber(f[7]) or 0 }
   end
   return market
 end

@@ -2,7 +2,7 @@
 local DAY, MINUTE, ONE = 86400000, 60000, { 0 }
 
 -- Whether exact spans (uint32 minute pairs, sorted) hold the window.
-local function within(spans, window)
+function fits.within(spans, window)
   for i = 1, #spans, 8 do
     local from, to = struct.unpack('<I4I4', spans, i)
     if from * MINUTE <= window[1] and window[2] <= to * MINUTE then return true end
@@ -25,7 +25,7 @@ function fits.works(m, q, slot, pno, i)
   for _, key in ipairs(q.ragged[i]) do
     if call('GETBIT', key, slot) == 1 then
       local spans = call('HGET', K.x_spans(m), pno)
-      return not spans or within(spans, q.windows[i]), true
+      return not spans or fits.within(spans, q.windows[i]), true
     end
   end
   return true
@@ -51,7 +51,7 @@ end
 local function in_part(m, q, slot, pno)
   if #q.windows > 1 then return #fits.windows(m, q, slot, pno) > 0 end
   local spans = call('HGET', K.x_spans(m), pno)
-  return (not spans or within(spans, q.windows[1])) and not fits.overlap(m, pno, q.windows[1], q.gap)
+  return (not spans or fits.within(spans, q.windows[1])) and not fits.overlap(m, pno, q.windows[1], q.gap)
 end
 
 -- Whether one whom the net holds in doubt fits (those asked or blocked are the caller's); `fray`: he is in q.frayed. Most are circles.

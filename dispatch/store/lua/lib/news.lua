@@ -40,10 +40,11 @@ function news.begin(a)
 end
 
 function news.flush(m)
+  fair.flush(m)
   event.write(m)
   gauge.write(K.gauges(m), counted)
   gauge.write(K.habits(m), learned)
   news.wake_gateways(m)
-  local worker = (woken.timer and 't' or '') .. (woken.hook and 'h' or '') .. (woken.push and 'p' or '')
+  local worker = (woken.timer and 't' or '') .. (woken.hook and 'h' or '') .. (woken.push and 'p' or '') .. (woken.freed and 'f' or '')
   if worker ~= '' then call('SPUBLISH', K.due_wakes(m), worker) end
 end

@@ -33,7 +33,7 @@ function propose.show(m, b, pno, p)
   seats.put(m, b.no, pno, p)
 end
 
-local function send(m, b, r, plan, now)
+function propose.send(m, b, r, plan, now)
   propose.show(m, b, r.pno, { 'open', plan.wave, 'ordinary', b.round, now, plan.answer_by, 0, 0, 0, null, 0, 1, 0, r.far, r.windows, 0,
     plan.urgency })
   seats.supersede(m, b.before[r.pno])
@@ -49,9 +49,8 @@ local function turn(m, crowded, chosen)
   end
 end
 
--- `plan`: wave, size, answer_by, minute, due (when this wave was owed), ready (since when the sender could have sent it),
--- kind (wave or fill). Returns the numbers of those asked; with `counting`, also the exact count of candidates
--- and where to go on {shelf, slot}.
+-- `plan`: wave, size, answer_by, minute, due (when this wave was owed), ready (since when the sender could have sent it), kind (wave or
+-- fill). Returns the numbers of those asked; with `counting`, also the exact count of candidates and where to go on {shelf, slot}.
 function propose.wave(m, b, plan, counting)
   local now = clock.now()
   local count = counting and tally.begin()
@@ -60,10 +59,11 @@ function propose.wave(m, b, plan, counting)
   for _, r in ipairs(chosen) do
     if #r.windows > 0 then -- else the travel gap has just changed, and his place in the index has not yet
       asked[#asked + 1] = r.pno
-      send(m, b, r, plan, now)
+      propose.send(m, b, r, plan, now)
     end
   end
   if #asked > 0 then propose.record(m, b, plan, asked, now) end
+  vacancy.after(m, b, plan, #asked)
   return asked, count and count.n, count and count.from
 end
 

@@ -19,7 +19,7 @@ end
 -- was confirmed before, for then no clock ran.
 function seats.answered(m, bno, pno, p)
   local since = p[S.seen] ~= 0 and p[S.seen] or p[S.received]
-  p[S.answered] = clock.now()
+  if p[S.answered] == 0 then p[S.answered] = clock.now() end -- else he has answered before: his claim waited (R16)
   seats.received(m, bno, pno, p)
   if since ~= 0 then return p[S.answered] - since end
 end

@@ -67,4 +67,5 @@ function record.refresh(m, pno)
   call('HSET', key, 'askable', askable and 1 or 0)
   call('SETBIT', K.x_askable(shelf.of(m, f[8])), f[1], askable and 1 or 0)
   gauge.add(m, 'providers.askable', askable and 1 or -1)
+  if askable then vacancy.wake(m, pno) end
 end

@@ -24,6 +24,7 @@ function visits.free(m, pno, bno, window, gap, working)
   local x, slot = shelf.place(m, pno)
   for _, quarter in ipairs(working) do call('SETBIT', index.quarter(x, quarter), slot, 1) end
   visits.block_all(m, pno, gap)
+  vacancy.wake(m, pno)
 end
 
 -- A visit of his has left his diary before its time: bookings that wait may meet him (R18).
