@@ -11,7 +11,7 @@ read_globals = {
 -- Tables of the prelude, one a file or paragraph of lua/lib; `verbs` holds the functions that are registered.
 globals = {
   "booking", "clock", "event", "find", "fits", "gauge", "geometry", "habits", "inbox", "index", "ledger", "net", "news", "outbox", "propose",
-  "pushes", "read", "record", "rights", "seats", "shelf", "slots", "tally", "trial", "verbs", "visits", "woken", "counted", "told", "learned",
+  "pushes", "read", "record", "rights", "seats", "served", "shelf", "slots", "tally", "trial", "verbs", "visits", "woken", "counted", "told", "learned",
   "market", "instant",
 }
 

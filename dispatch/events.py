@@ -39,7 +39,8 @@ class Opened(BookingEvent, frozen=True, kw_only=True, tag=True):
 
 
 class WaveSent(BookingEvent, frozen=True, kw_only=True, tag=True):
-    """Providers were asked. ``kind``: wave, or fill (seats of the undelivered). ``late``: ms after max(due, ready) (P6)."""
+    """Providers were asked. ``kind``: wave, fill (seats of the undelivered), direct (whom the client chose) or bonus (R30).
+    ``late``: ms after max(due, ready) (P6)."""
 
     wave: int
     kind: str
@@ -134,6 +135,32 @@ class Cancelled(BookingEvent, frozen=True, kw_only=True, tag=True):
     by: str
 
 
+class Completed(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """The visit of its winner ``p`` has taken place."""
+
+    p: int
+
+
+class Missed(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """The provider whom the client had chosen could not be asked: what binds against it (R28). The waves start at once."""
+
+    p: int
+    reasons: tuple[str, ...]
+
+
+class BonusPrepared(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """Nobody was left to be asked; so many would be asked if one setting of theirs were wider (R30). They wait for a word of ops."""
+
+    count: int
+
+
+class BonusApproved(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """Ops confirmed that these providers get bonus proposals (R31). ``by``: the key that said so; why is in the erasable record."""
+
+    approved: tuple[int, ...]
+    by: str
+
+
 class Reopened(BookingEvent, frozen=True, kw_only=True, tag=True):
     """Its winner ``p`` cancelled: it searches again, until ``deadline`` (R35)."""
 
@@ -161,6 +188,18 @@ class TokensRevoked(Event, frozen=True, kw_only=True, tag=True):
     all: bool
 
 
+class LinkMade(Event, frozen=True, kw_only=True, tag=True):
+    """A provider has a personal link (R26)."""
+
+    p: int
+
+
+class LinkRevoked(Event, frozen=True, kw_only=True, tag=True):
+    """A personal link of a provider is worth nothing any more."""
+
+    p: int
+
+
 class Blocked(Event, frozen=True, kw_only=True, tag=True):
     """A client may not book any more; with ``p``: not with that provider."""
 
@@ -177,9 +216,9 @@ class Unblocked(Event, frozen=True, kw_only=True, tag=True):
 
 OfBooking = (
     Opened | WaveSent | Received | Seen | Pushed | Faded | Replaced | Refused | Accepted | AcceptedTooLate | Withdrawn | WindowsDropped
-    | Unfilled | Cancelled | Reopened
+    | Unfilled | Cancelled | Reopened | Completed | Missed | BonusPrepared | BonusApproved
 )  # fmt: skip
-AnyEvent = OfBooking | ProviderPut | TokensRevoked | Blocked | Unblocked | TestSent
+AnyEvent = OfBooking | ProviderPut | TokensRevoked | Blocked | Unblocked | TestSent | LinkMade | LinkRevoked
 TYPES: Mapping[str, type[Event]] = {kind.__name__: kind for kind in AnyEvent.__args__}
 
 _events: "msgspec.msgpack.Decoder[AnyEvent]" = msgspec.msgpack.Decoder(AnyEvent)
@@ -282,4 +321,8 @@ _FOLDS: Mapping[type[Event], Callable[[BookingView, Any], BookingView]] = {
     Unfilled: lambda view, _: replace(view, state="unfilled"),
     Cancelled: lambda view, _: replace(view, state="cancelled"),
     Reopened: _reopened,
+    Completed: lambda view, _: replace(view, state="completed"),
+    Missed: lambda view, _: view,
+    BonusPrepared: lambda view, _: view,
+    BonusApproved: lambda view, _: view,
 }

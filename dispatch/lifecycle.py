@@ -15,6 +15,7 @@ class BookingState(StrEnum):
     ACCEPTED = "accepted"
     UNFILLED = "unfilled"
     CANCELLED = "cancelled"
+    COMPLETED = "completed"
 
 
 class ProposalState(StrEnum):
@@ -34,15 +35,17 @@ class Move(StrEnum):
     CLOSE = "close"
     CANCEL = "cancel"
     REOPEN = "reopen"
+    COMPLETE = "complete"
 
 
 _S = BookingState
 
 MOVES: Mapping[BookingState, Mapping[Move, BookingState]] = {
     _S.SEARCHING: {Move.ACCEPT: _S.ACCEPTED, Move.CLOSE: _S.UNFILLED, Move.CANCEL: _S.CANCELLED},
-    _S.ACCEPTED: {Move.CANCEL: _S.CANCELLED, Move.REOPEN: _S.SEARCHING},
+    _S.ACCEPTED: {Move.CANCEL: _S.CANCELLED, Move.REOPEN: _S.SEARCHING, Move.COMPLETE: _S.COMPLETED},
     _S.UNFILLED: {Move.CANCEL: _S.CANCELLED},
     _S.CANCELLED: {},
+    _S.COMPLETED: {},
 }
 
 

@@ -3,10 +3,19 @@
 from dataclasses import replace
 from typing import Any
 
-from dispatch.api import answers, bookings, markets, operations, providers, push
-from dispatch.api.call import METRICS, NOBODY, OPS, READ, SET_UP, WORK, Handler, Route
+from dispatch.api import answers, bookings, direct, markets, operations, providers, push
+from dispatch.api.call import METRICS, NOBODY, OPS, OVERRIDE, READ, SET_UP, WORK, Handler, Route
 from dispatch.api.stream import Streams
-from dispatch.engine.requests import BlockRequest, CancelRequest, MatchRequest, TokenRequest, TrialRequest
+from dispatch.engine.requests import (
+    BlockRequest,
+    BonusRequest,
+    CancelRequest,
+    CompleteRequest,
+    LinkRequest,
+    MatchRequest,
+    TokenRequest,
+    TrialRequest,
+)
 from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderLine, ProviderSettings
 
 MARKET = "/v1/markets/{market}"
@@ -56,6 +65,11 @@ def _free(route: Route) -> Route:
     return replace(route, idempotent=False)
 
 
+def _asking(route: Route, query: tuple[str, ...]) -> Route:
+    """A GET that is asked something in its query; each name may stand several times."""
+    return replace(route, query=query)
+
+
 CALLS: tuple[Route, ...] = (
     _put(MARKET, markets.put_market, MarketSettings, "Create a market, or replace its settings", creates_market=True),
     _put(f"{MARKET}/catalogue", markets.put_catalogue, Catalogue, "Replace the catalogue: trades and services"),
@@ -85,6 +99,21 @@ CALLS: tuple[Route, ...] = (
     _get(f"{BOOKING}/timeline", bookings.timeline, answers.Timeline, "Every event of a booking, oldest first"),
     _get(f"{BOOKING}/explain/{{provider_id}}", bookings.explain, answers.Explanation, "Why a provider was asked, or what left him out"),
     _post(f"{BOOKING}/cancel", bookings.cancel, CancelRequest, answers.Cancelled, "Cancel a booking"),
+    _post(f"{BOOKING}/complete", direct.complete, CompleteRequest, answers.Cancelled, "The visit has taken place"),
+    _get(f"{BOOKING}/bonus", direct.get_bonus, answers.BonusList, "Who would get a bonus proposal, and what is outside his settings"),
+    _post(f"{BOOKING}/bonus/approve", direct.approve_bonus, BonusRequest, answers.BonusApproved, "Confirm bonus proposals", OVERRIDE),
+    _post(f"{PROVIDER}/links", direct.make_link, LinkRequest, answers.PersonalLink, "A personal link of his", status=201),
+    _get(f"{PROVIDER}/links", direct.get_links, answers.PersonalLinks, "His personal links"),
+    _delete(f"{MARKET}/links/{{code}}", direct.delete_link, "Revoke a personal link"),
+    _asking(
+        _get(
+            f"{MARKET}/clients/{{client_id}}/providers",
+            direct.known_providers,
+            answers.KnownProviders,
+            "Which of the providers who have served a client are free, best first",
+        ),
+        direct.QUERY,
+    ),
     _put(f"{MARKET}/blocks/{{client_id}}", providers.put_block, BlockRequest, "Blacklist a client", WORK),
     _delete(f"{MARKET}/blocks/{{client_id}}", providers.delete_block, "Take a client off the blacklist"),
     _get("/v1/push-key", push.get_push_key, answers.PushKey, "The key with which a browser subscribes to Web Push", NOBODY),

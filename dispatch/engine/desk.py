@@ -8,21 +8,21 @@ import anyio
 import msgspec
 
 from dispatch import forecast, hours, waves
-from dispatch.engine import checks, faces
+from dispatch.engine import checks, direct, faces
 from dispatch.engine.devices import Devices
 from dispatch.engine.enrolment import Enrolment, number_of, provider_face
+from dispatch.engine.people import person, query_of
 from dispatch.engine.places import Places, Spot, packed
 from dispatch.engine.requests import CancelRequest, MatchRequest
 from dispatch.errors import Conflict, Forbidden, NotFound, Unavailable, Unprocessable
 from dispatch.gazetteer import Gazetteer
 from dispatch.identity import DeviceKeys
-from dispatch.matcher import Fit, Person, Query, fits, to_query
+from dispatch.matcher import Fit, Query, fits, to_query
 from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderSettings, Tier
-from dispatch.store import Market, Record, Standing, Store
+from dispatch.store import Market, Record, Store
 from dispatch.store.bookings import plain
 from dispatch.store.calls import wall_ms
 from dispatch.store.footprint import working_quarters
-from dispatch.zones import from_model
 
 TRIES = 8
 AT_ONCE_MS = 10_000  # for a change of settings to reach every provider; workers go on with a larger market
@@ -100,7 +100,7 @@ class Desk:
         minute = hours.local_minute(market.settings.time_zone, market.now)
         found = await self._store.bookings.match(name, query, minute=minute, k=request.limit, client_id=request.client_id)
         ids = await self._store.providers.ids(name, [no for no, *_ in found.first])
-        search = new_search(market, query)
+        search = direct.held(market, new_search(market, query), await direct.choose(self._store, market, request, query))
         planned = waves.plan(market.settings, search, found.count, market.now)
         body: dict[str, Any] = {
             "count": found.count,
@@ -127,31 +127,35 @@ class Desk:
         if request.override is not None and not may_override:
             raise Forbidden("override needs a key with an ops role; leave it out, or use such a key")
         query, spot = await self._query(market, request)
-        search = new_search(market, query)
+        search, choice = new_search(market, query), None
         try:
             await self._check(market, request, query)
+            choice = await direct.choose(self._store, market, request, query)
+            search = direct.held(market, search, choice)
         except Unprocessable:
             reply = await self._store.bookings.opened(name, rid)
             if reply is None:
                 raise
             # else a repeat, by one who did not hear the answer: what was right then is not judged again
         else:
-            reply = await self._store.bookings.open(name, **_opening(market, request, query, spot, search), rid=rid)
+            reply = await self._store.bookings.open(name, **_opening(market, request, query, spot, search, choice), rid=rid)
         if reply["word"] == "MISMATCH":
             raise Unprocessable("this Idempotency-Key came with another booking; use a fresh key", code="idempotency_mismatch")
         if reply["word"] == "DUPLICATE":
             raise Conflict(f"booking {request.booking_id} exists already; GET it, or choose another booking_id", code="duplicate")
         if reply["word"] == "BLOCKED":
             raise Unprocessable("this client is blocked in this market", code="blocked")
-        return await self._opened(market, request, query, search, reply)
+        return await self._opened(market, request, query, search, reply, fits_chosen=choice is not None and choice.fits)
 
-    async def _opened(self, market: Market, request: BookingRequest, query: Query, search: waves.Search, reply: Any) -> dict[str, Any]:
+    async def _opened(
+        self, market: Market, request: BookingRequest, query: Query, search: waves.Search, reply: Any, *, fits_chosen: bool
+    ) -> dict[str, Any]:
         minute = hours.local_minute(market.settings.time_zone, market.now)
         arguments = {"query": plain(query), "minute": minute, "client_id": request.client_id}
         count = await self._store.bookings.tally(market.id, arguments, reply["count"], reply.get("from"))
         at, deadline = reply["at"], reply["deadline"]
         opened = msgspec.structs.replace(search, opened_at=at, paced_at=at, deadline=deadline)
-        planned = waves.plan(market.settings, opened, count, at)
+        planned = waves.plan(market.settings, opened, count - (fits_chosen and opened.hold != 0), at)
         return {
             "booking_id": request.booking_id,
             "state": "searching",
@@ -160,6 +164,7 @@ class Desk:
             "plan": faces.plan_face(planned, market.settings.time_zone),
             "expected_minutes": await self._expected(market, opened, planned),
             "deadline": faces.clock_of(market.settings.time_zone)(deadline),
+            "direct": await direct.face(self._store, market.id, reply),
         }
 
     async def _expected(self, market: Market, search: waves.Search, planned: Sequence[waves.PlannedWave]) -> float | None:
@@ -174,7 +179,6 @@ class Desk:
 
     async def _check(self, market: Market, request: BookingRequest, query: Query) -> None:
         """Whether it may be asked now. Raises Unprocessable."""
-        checks.refuse_direct(request)
         checks.check_services(market, request.services)
         checks.check_windows(market, query.windows)
         checks.check_lead(market, min(window.start for window in query.windows), request.override is not None)
@@ -207,6 +211,14 @@ class Desk:
             if reply["word"] != "STALE":
                 return {"booking_id": booking_id, "state": "cancelled" if reply["word"] == "CANCELLED" else "searching"}
         raise Unavailable("this booking changes all the time; retry with the same key")
+
+    async def complete(self, name: str, booking_id: str, rid: str) -> dict[str, Any]:
+        """The visit has taken place. Raises NotFound, Conflict."""
+        record = await self._store.bookings.get(name, booking_id)
+        reply = await self._store.bookings.complete(name, bno=record.no, rid=rid)
+        if reply["word"] == "WRONG_STATE":
+            raise Conflict(f"booking {booking_id} is {reply['state']}; only one that was accepted can be completed")
+        return {"booking_id": booking_id, "state": "completed"}
 
     async def _working(self, market: Market, record: Record) -> tuple[int, list[int]]:
         """The winner's version, and the quarters of his own hours that his visit takes, gap included."""
@@ -245,10 +257,10 @@ class Desk:
         standing = await self._store.providers.get(name, provider_id)
         blocked = await self._store.bookings.blocked(name, record.client)
         proposal = record.proposals.get(standing.no)
-        query = msgspec.convert({k: v for k, v in record.query.items() if k != "client"}, Query)
-        fit = fits(query, person(standing, blocked=standing.no in blocked), market.settings, market.now)
+        fit = fits(query_of(record.query), person(standing, blocked=standing.no in blocked), market.settings, market.now)
         asked = {"wave": proposal.wave, "kind": proposal.kind, "state": proposal.state, "reason": proposal.reason} if proposal else None
-        return {"booking_id": booking_id, "provider_id": provider_id, **faces.explanation(asked, fit, record.state)}
+        marks = record.reasons.get(standing.no, ())
+        return {"booking_id": booking_id, "provider_id": provider_id, **faces.explanation(asked, fit, record.state, marks)}
 
     # -- blocks ---------------------------------------------------------------------------------------------------
 
@@ -287,33 +299,15 @@ def new_search(market: Market, query: Query) -> waves.Search:
     return waves.Search(start=start, opened_at=market.now, deadline=deadline, wave=0, paced_at=market.now, tried=False)
 
 
-def person(standing: Standing, *, blocked: bool, asked: bool = False) -> Person:
-    """A provider as the pure matcher sees him."""
-    return Person(
-        no=standing.no,
-        settings=standing.settings,
-        shape=from_model(standing.settings.zone),
-        visits=standing.visits,
-        blocked=blocked,
-        reachable=standing.reachable,
-        available=standing.available,
-        paused=standing.paused,
-        live=standing.live,
-        asked=asked,
-        tier=standing.tier,
-        score=standing.score,
-        asked_at=standing.asked_at,
-        slot=standing.slot,
-    )
-
-
 def _candidate(provider_id: str, entry: tuple[int, Tier, float, int | None, list[int]]) -> dict[str, Any]:
     _, tier, score, distance, windows = entry
     rounded = None if distance is None else round(distance, -2)
     return {"provider_id": provider_id, "tier": tier.value, "score": score, "distance_m": rounded, "windows": windows}
 
 
-def _opening(market: Market, request: BookingRequest, query: Query, spot: Spot, search: waves.Search) -> dict[str, Any]:
+def _opening(
+    market: Market, request: BookingRequest, query: Query, spot: Spot, search: waves.Search, choice: direct.Choice | None
+) -> dict[str, Any]:
     """The arguments of the verb `open`."""
     step = waves.next_step(market.settings, search, market.now)
     area = {"name": spot.name, "h3": spot.h3}
@@ -329,10 +323,14 @@ def _opening(market: Market, request: BookingRequest, query: Query, spot: Spot, 
     who = {"lat": query.lat, "lng": query.lng, "note": request.note, "address": request.place.address or ""}
     if request.override:
         who["override"] = request.override.reason
+    who |= {name: value for name, value in (("preferred", request.preferred_provider_id), ("link", request.link)) if value is not None}
     plan = None
     if step.release is not None:
         plan = {**msgspec.structs.asdict(step.release), "minute": minute, "ready": 0, "urgency": step.urgency.value}
+    if plan is not None and choice is not None and search.hold == waves.OWED:
+        plan |= choice.plan()
     return {
+        **direct.opening(search, choice),
         "print": sha1(msgspec.json.encode(request)).hexdigest(),
         "booking_id": request.booking_id,
         "client_id": request.client_id,

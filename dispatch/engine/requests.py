@@ -24,6 +24,21 @@ class CancelRequest(Strict, frozen=True, kw_only=True):
     reason: Annotated[str, Meta(max_length=300)] = ""
 
 
+class BonusRequest(Strict, frozen=True, kw_only=True):
+    """Ops confirm who gets bonus proposals: those named, or (null) everybody who nearly fits now."""
+
+    provider_ids: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=50)] | None = None
+    reason: Annotated[str, Meta(max_length=300)] = ""
+
+
+class LinkRequest(Strict, frozen=True, kw_only=True):
+    """A new personal link: there is nothing to choose."""
+
+
+class CompleteRequest(Strict, frozen=True, kw_only=True):
+    """The visit has taken place."""
+
+
 class TokenRequest(Strict, frozen=True, kw_only=True):
     """A device that wants to connect. ``ttl_s``: how long its token is good for."""
 

@@ -12,6 +12,7 @@ from dispatch.errors import ConfigError
 from dispatch.settings import Settings
 from dispatch.store import functions
 from dispatch.store.accounts import ApiKey, ApiKeys
+from dispatch.store.acquaintances import Acquaintances
 from dispatch.store.bookings import Bookings, Found, Proposal, Record, Turn, closing, sending
 from dispatch.store.calls import Calls, make_redis, text, wall_ms
 from dispatch.store.claims import Claims, Marks, mark
@@ -30,11 +31,13 @@ from dispatch.store.providers import Providers, Standing
 from dispatch.store.pushes import Push, Pushes
 from dispatch.store.renewal import Renewal
 from dispatch.store.rights import Changes, Fault, Rights, refusal_of
+from dispatch.store.starvation import Named, Starvation
 from dispatch.store.trials import Trial, Trials
 from dispatch.store.wakeups import Listening, Wake, Wakeups, gateway_wakeups
 
 __all__ = [
-    "ApiKey", "Changes", "Clock", "Delivery", "Fault", "Found", "Items", "Kept", "Linked", "Listening", "Market", "Marks", "Proposal",
+    "ApiKey", "Changes", "Clock", "Delivery", "Fault", "Found", "Items", "Kept", "Linked", "Listening", "Market", "Marks", "Named",
+    "Proposal",
     "Push", "Record", "Resumed", "Standing", "Store", "Trial", "Turn", "Wake", "Wakeups", "closing", "mark", "refusal_of", "sending",
 ]  # fmt: skip
 
@@ -51,6 +54,8 @@ class Store:
         self.providers = Providers(calls)
         self.renewal = Renewal(calls, self.providers)
         self.bookings = Bookings(calls)
+        self.acquaintances = Acquaintances(calls)
+        self.starvation = Starvation(calls)
         self.claims = Claims(calls)
         self.links = Links(calls)
         self.rights = Rights(calls)

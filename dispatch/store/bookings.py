@@ -41,7 +41,10 @@ class Proposal(Struct, frozen=True, array_like=True):
 
 
 class Record(Struct, frozen=True, kw_only=True):
-    """A booking as the store holds it. ``who``: what can be erased (outside ids, note, exact place)."""
+    """A booking as the store holds it. ``who``: what can be erased (outside ids, note, exact place). ``chosen`` and ``hold``: as in
+    waves.Search. ``reasons``: what marks a provider's proposal; ``approved``: for whom ops have confirmed a bonus proposal;
+    ``starving``: the last wave found nobody left.
+    """
 
     no: int
     state: str
@@ -69,6 +72,11 @@ class Record(Struct, frozen=True, kw_only=True):
     due: int | None
     who: Mapping[str, str]
     proposals: Mapping[int, Proposal]
+    chosen: int = 0
+    hold: int = 0
+    reasons: Mapping[int, tuple[str, ...]] = {}
+    approved: frozenset[int] = frozenset()
+    starving: bool = False
 
     def search(self) -> Search:
         """Its pacing state."""
@@ -81,6 +89,8 @@ class Record(Struct, frozen=True, kw_only=True):
             tried=self.tried,
             said_no=self.said_no,
             holders=tuple(_holder(pno, p) for pno, p in self.proposals.items() if p.round == self.round),
+            chosen=self.chosen,
+            hold=self.hold,
         )
 
 
@@ -100,11 +110,11 @@ def closing(bno: int, rev: int, lives: Sequence[tuple[int, int]] = ()) -> Turn:
     return "close", {"bno": bno, "rev": rev, "lives": lives}
 
 
-def sending(record: Record, step: Step, *, minute: int, ready: int) -> Turn:
-    """What waves.py wants done now. SENT, RESTED, EMPTY or STALE."""
+def sending(record: Record, step: Step, *, minute: int, ready: int, chosen: Mapping[str, Any] | None = None) -> Turn:
+    """What waves.py wants done now. SENT, RESTED, EMPTY or STALE. ``chosen``: what a direct release needs besides (engine/direct.py)."""
     plan = None
     if step.release is not None:
-        plan = {**msgspec.structs.asdict(step.release), "minute": minute, "ready": ready, "urgency": step.urgency.value}
+        plan = {**msgspec.structs.asdict(step.release), "minute": minute, "ready": ready, "urgency": step.urgency.value, **(chosen or {})}
     turn = {"fade": step.fade, "replace": step.replace, "plan": plan, "urgency": step.urgency.value, "due": step.due}
     return "send_wave", {"bno": record.no, "rev": record.rev, **turn}
 
@@ -148,8 +158,12 @@ class Bookings:
         """The verb `cancel` (see lua/cancel.lua)."""
         return await self._calls.verb("cancel", market, **arguments)
 
+    async def complete(self, market: str, **arguments: Any) -> Mapping[str, Any]:
+        """The verb `complete` (see lua/complete.lua)."""
+        return await self._calls.verb("complete", market, **arguments)
+
     async def opened(self, market: str, rid: str) -> Mapping[str, Any] | None:
-        """What `open` answered to this request, when it was asked before."""
+        """What a verb answered to this request, when it was asked before."""
         raw = await self._calls.command("GET", key("request", market, rid))
         return cast("Mapping[str, Any]", decode(raw[1 + raw[0] :])) if raw else None
 
@@ -277,6 +291,11 @@ def _record(bno: int, raw: Any, who: Any, proposals: Any, due: Any) -> Record:
         due=int(float(due)) if due is not None else None,
         who={name: value.decode() for name, value in personal.items()},
         proposals={int(pno): _proposals.decode(value) for pno, value in _pairs(proposals).items()},
+        chosen=int(fields.get("chosen", 0)),
+        hold=int(fields.get("hold", 0)),
+        reasons={int(name[5:]): tuple(decode(value) or ()) for name, value in fields.items() if name.startswith("mark:")},
+        approved=frozenset(decode(fields["approved"])) if "approved" in fields else frozenset(),
+        starving=fields.get("starving") == b"1",
         **whole,
     )
 

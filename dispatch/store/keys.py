@@ -47,6 +47,11 @@ TEMPLATES: Mapping[str, str] = {
     "address_owners": "{%s}:pown",  # hash digest of a push address -> pno:device
     "pushes": "{%s}:ps:%s",  # hash bno -> which devices of a provider are owed, or were sent, a push of that proposal
     "push_due": "{%s}:psdue",  # sorted set pno.bno -> wall ms at which one of them is owed
+    "served": "{%s}:sv:%s",  # set of cno: the clients whom a provider has served
+    "known": "{%s}:kn:%s",  # sorted set pno -> ms of the last service: the providers who have served a client
+    "codes": "{%s}:codes",  # hash code -> pno: personal links
+    "codes_of": "{%s}:cd:%s",  # set of the codes of a provider's personal links
+    "starved": "{%s}:starved",  # sorted set bno -> ms at which bonus proposals are looked for: a wave found nobody left
     "blocks": "{%s}:bk:%s",  # set of pno blocked with a client, either side
     "blacklist": "{%s}:blacklist",  # hash cno -> reason
     "regions": "{%s}:regions",  # set of H3 cells (res 3) that some zone reaches
@@ -73,7 +78,7 @@ TEMPLATES: Mapping[str, str] = {
 
 CHANNELS: Mapping[str, str] = {
     "gateway_wakes": "{%s}:gw:%s",  # a gateway's providers have new messages
-    "due_wakes": "{%s}:wake",  # a timer (t), a webhook (h) or a push (p) became due earlier than anyone sleeps
+    "due_wakes": "{%s}:wake",  # a timer (t), webhook (h), push (p) or starving booking (b) became due earlier than anyone sleeps
 }
 
 

@@ -61,6 +61,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     live: int
     visits: tuple[Span, ...]
     devices: int
+    version: int  # of his settings, or older
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -296,7 +297,7 @@ def _asked(market: str, shelf: int, slot: int) -> tuple[Any, ...]:
 def _standing(pno: int, facts: list[Any], asked: bytes) -> Standing:
     fields, raw, devices, visits = facts
     profile = _decoded(raw)
-    slot, tier, score, _, push, off, paused, live, *_ = fields
+    slot, tier, score, _, push, off, paused, live, version, *_ = fields
     return Standing(
         no=pno,
         id=profile.id,
@@ -311,6 +312,7 @@ def _standing(pno: int, facts: list[Any], asked: bytes) -> Standing:
         live=int(live or 0),
         visits=tuple(_visit(text(visit)) for visit in visits),
         devices=devices,
+        version=int(version or 0),
     )
 
 

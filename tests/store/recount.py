@@ -22,6 +22,7 @@ BY_TYPE = {
     events.Reopened: "count.reopened",
     events.TestSent: "count.tests",
 }
+SENT = {"wave": "count.waves", "fill": "count.fills", "direct": "count.directs", "bonus": "count.bonuses"}
 PUSHED = {outcome: f"count.pushes_{outcome}" for outcome in ("sent", "failed", "gone", "expired")}
 
 
@@ -51,7 +52,7 @@ def of_events(story: Iterable[events.AnyEvent]) -> Counter[str]:
             case events.Opened():
                 opened[event.b] = event.at
             case events.WaveSent():
-                counts["count.waves" if event.kind == "wave" else "count.fills"] += 1
+                counts[SENT[event.kind]] += 1
                 counts["count.proposals"] += len(event.asked)
             case events.Pushed():
                 counts[PUSHED[event.outcome]] += 1

@@ -1,0 +1,77 @@
+-- near: who would fit if one setting of his were wider, in the order of R5, as far as bitmaps can tell; writes nothing. Who it names is
+-- looked at exactly by whoever asks (bonus.py).
+-- KEYS: 1 the market's hash (names the slot).
+-- ARGV: 1 msgpack {m, bno, minute, windows {{{all {quarter..}, some {quarter..}}..}..} (empty: those of the booking), cells, areas, at
+--       (shelf), limit}
+-- Replies: FOUND {list {pno..}, at (the shelf to go on with; nil: that was all)}
+-- Source: SPEC.md R30; DESIGN (match index).
+
+-- The bitmap of those who are free in one of the ways of a window; nil: nobody.
+local function free_in(m, q, name, ways)
+  local found = {}
+  for i, way in ipairs(ways) do
+    local all, some = {}, {}
+    for j, quarter in ipairs(way.all) do all[j] = index.quarter(q.x, quarter) end
+    for j, quarter in ipairs(way.some) do some[j] = index.quarter(q.x, quarter) end
+    local there, any = net.level(q, all), net.level(q, some)
+    if #there == #all and (#some == 0 or #any > 0) then
+      if #any > 0 then there[#there + 1] = net.join('OR', net.scratch(m, q, name .. i .. 'o'), any) end
+      found[#found + 1] = net.join('AND', net.scratch(m, q, name .. i), there)
+    end
+  end
+  return #found > 0 and net.join('OR', net.scratch(m, q, name), found) or nil
+end
+
+local function hours(m, q, windows)
+  if #windows == 0 then return net.hours(m, q) end
+  local found = {}
+  for i, ways in ipairs(windows) do found[#found + 1] = free_in(m, q, 'v' .. i .. '-', ways) end
+  return #found > 0 and { net.join('OR', net.scratch(m, q, 'v'), found) } or nil
+end
+
+local function reach(m, q, a)
+  local keys = {}
+  for i, cell in ipairs(a.cells) do keys[i] = K.x_reach(q.x, cell) end
+  for _, area in ipairs(a.areas) do keys[#keys + 1] = K.x_area(q.x, area) end
+  keys = net.level(q, keys)
+  return #keys > 0 and net.join('OR', net.scratch(m, q, 'near'), keys) or nil
+end
+
+-- The net of the shelf at hand; nil: nobody is in it.
+local function cast(m, q, a)
+  local all, where = hours(m, q, a.windows), reach(m, q, a)
+  if not all or not where then return nil end
+  local keys, asleep = { q.askable, where }, K.x_disturb(q.x, math.floor(q.minute / 15))
+  for _, service in ipairs(q.services) do keys[#keys + 1] = K.x_service(q.x, service) end
+  local there = net.level(q, keys)
+  if #there < #keys then return nil end
+  for _, key in ipairs(all) do there[#there + 1] = key end
+  if net.whole(q, asleep) then there[#there + 1] = net.join('NOT', net.scratch(m, q, 'awake'), { asleep }) end
+  return net.join('AND', net.scratch(m, q, 'net'), there)
+end
+
+-- Adds those of the shelf at hand in rank order, until there are `limit`.
+local function take(q, key, list, limit)
+  local s = net.steps(q, key, call('BITCOUNT', key))
+  for _, runs in slots.buckets(q.x) do
+    for i = 1, #runs do
+      if #list < limit then net.walk(s, runs[i][1], runs[i][2], function(_, text, pos)
+        local pno = struct.unpack(record.WAITING, text, pos)
+        if not q.out[pno] then list[#list + 1] = pno end
+        return #list >= limit
+      end) end
+    end
+  end
+end
+
+function verbs.near(m, a)
+  local begun, q, list, shelf_no = clock.busy(), propose.query(m, booking.get(m, a.bno), a.minute, clock.now()), {}, a.at
+  net.begin(q)
+  while shelf_no < SHELVES.count and #list < a.limit and not (shelf_no > a.at and index.over(begun)) do
+    local key = net.turn(m, q, shelf_no) and cast(m, q, a)
+    if key then take(q, key, list, a.limit) end
+    shelf_no = shelf_no + 1
+  end
+  net.drop(q)
+  return reply('FOUND', { list = list, at = #list < a.limit and shelf_no < SHELVES.count and shelf_no or nil })
+end
