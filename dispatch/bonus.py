@@ -4,7 +4,6 @@ A market's steps say which settings are stretched, one step after the other; cat
 Source: SPEC.md R30-R32.
 """
 
-from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from math import ceil, sqrt
 from typing import Any
@@ -43,7 +42,7 @@ class Nearly(Struct, frozen=True, kw_only=True):
         return words(self.minutes, self.metres)
 
 
-def nearly(query: Query, person: Person, market: MarketSettings, now: int, near: Mapping[str, int] | None = None) -> Nearly | None:
+def nearly(query: Query, person: Person, market: MarketSettings, now: int) -> Nearly | None:
     """Whether he fits but for a setting that the market's steps stretch: the first step that lets him in. None: he fits, or never would."""
     found = fits(query, person, market, now)
     if found or not STRETCHED.issuperset(found.reasons):
@@ -51,7 +50,7 @@ def nearly(query: Query, person: Person, market: MarketSettings, now: int, near:
     free = free_windows(query, person)
     most = max((step.hours_min for step in market.bonus_steps), default=0)
     minutes = {index: minutes_outside(person.settings, market.time_zone, query.windows[index], most) for index in free}
-    metres = metres_outside(person.shape, query.lat, query.lng, frozenset(query.areas), near)
+    metres = metres_outside(person.shape, query.lat, query.lng, frozenset(query.areas))
     for number, step in enumerate(market.bonus_steps):
         shown = tuple(index for index, late in minutes.items() if late != OUTSIDE and late <= step.hours_min)
         if shown and metres != OUTSIDE and metres <= step.zone_km * 1_000:
@@ -68,15 +67,10 @@ def _grade(step: int, minutes: tuple[int, ...], metres: int, person: Person) -> 
     return step, *asked, bucket_of(person.tier, person.score), person.asked_at, person.no
 
 
-def graded(found: Iterable[Nearly]) -> list[Nearly]:
-    """In the order in which they are asked."""
-    return sorted(found, key=lambda one: one.grade)
-
-
 # -- what the index is asked ------------------------------------------------------------------------------------------
 
 
-def wider(query: Query, step: BonusStep, near: Iterable[str] = ()) -> dict[str, Any]:
+def wider(query: Query, step: BonusStep) -> dict[str, Any]:
     """What of a query is another one for a step: bitmaps whose union holds everyone whom the step can let in, and others.
 
     ``windows``: for each, the ways to be free of which one must hold (empty: as in the query); ``cells`` and ``areas`` of which one must be
@@ -88,7 +82,7 @@ def wider(query: Query, step: BonusStep, near: Iterable[str] = ()) -> dict[str, 
     return {
         "windows": windows,
         "cells": [cell for level in cells for cell in level],
-        "areas": sorted({*query.areas, *(near if metres else ())}),
+        "areas": list(query.areas),
     }
 
 

@@ -3,8 +3,6 @@
 Of the filters of R2 all bind him but zone and hours: those are his own settings, and he may decide otherwise for a client who wants him.
 """
 
-from collections.abc import Mapping
-
 from msgspec import Struct
 
 from dispatch.marks import metres_outside, minutes_outside, words
@@ -22,9 +20,7 @@ class Offer(Struct, frozen=True, kw_only=True):
     fits: bool
 
 
-def judge(
-    query: Query, person: Person, market: MarketSettings, now: int, near: Mapping[str, int] | None = None
-) -> Offer | tuple[Reason, ...]:
+def judge(query: Query, person: Person, market: MarketSettings, now: int) -> Offer | tuple[Reason, ...]:
     """The offer, or every filter that binds against it."""
     found = fits(query, person, market, now)
     free = free_windows(query, person)
@@ -32,7 +28,7 @@ def judge(
     if binding:
         return binding
     minutes = [minutes_outside(person.settings, market.time_zone, query.windows[index]) for index in free]
-    metres = metres_outside(person.shape, query.lat, query.lng, frozenset(query.areas), near)
+    metres = metres_outside(person.shape, query.lat, query.lng, frozenset(query.areas))
     return Offer(windows=free, reasons=words(minutes, metres), fits=bool(found))
 
 

@@ -4,7 +4,7 @@ Minutes are those by which his hours would have to be stretched, metres those by
 outside and by more than is measured.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from math import ceil, cos, hypot
 
 from dispatch.hours import Spans, spans
@@ -52,12 +52,12 @@ def _stretch(worked: Spans, begin: int, end: int) -> int | None:
     return min((way for way in (after, before) if way is not None), default=None)
 
 
-def metres_outside(shape: Shape, lat_e6: int, lng_e6: int, areas: frozenset[str], near: Mapping[str, int] | None = None) -> int:
-    """By how many metres a zone must grow to hold the place. ``near``: metres to the areas around it, by code; others are OUTSIDE."""
+def metres_outside(shape: Shape, lat_e6: int, lng_e6: int, areas: frozenset[str]) -> int:
+    """By how many metres a zone must grow to hold the place. A list of areas has no rim that could be pushed out: it is OUTSIDE."""
     if covers(shape, lat_e6, lng_e6, areas):
         return 0
     if isinstance(shape, Areas):
-        return min((metres for code, metres in (near or {}).items() if code in shape.codes), default=OUTSIDE)
+        return OUTSIDE
     if isinstance(shape, Circle):
         return max(1, ceil(distance_m(shape.lat_e6, shape.lng_e6, lat_e6, lng_e6) - shape.radius_m))
     return max(1, ceil(_to_ring(shape.ring, lat_e6, lng_e6)))
