@@ -29,6 +29,13 @@ GET /v1/markets/{market}/bookings/{booking_id}
 GET /v1/markets/{market}/bookings/{booking_id}/timeline
 GET /v1/markets/{market}/bookings/{booking_id}/explain/{provider_id}
 POST /v1/markets/{market}/bookings/{booking_id}/cancel
+POST /v1/markets/{market}/bookings/{booking_id}/complete
+GET /v1/markets/{market}/bookings/{booking_id}/bonus
+POST /v1/markets/{market}/bookings/{booking_id}/bonus/approve
+POST /v1/markets/{market}/providers/{provider_id}/links
+GET /v1/markets/{market}/providers/{provider_id}/links
+DELETE /v1/markets/{market}/links/{code}
+GET /v1/markets/{market}/clients/{client_id}/providers
 PUT /v1/markets/{market}/blocks/{client_id}
 DELETE /v1/markets/{market}/blocks/{client_id}
 GET /v1/push-key
@@ -43,7 +50,17 @@ GET /docs/errors
 """
 GUARDED = [route for route in CALLS if route.roles]
 OF_A_MARKET = [route for route in GUARDED if "market" in route.parameters]
-TAKES_A_KEY = {f"/v1/markets/{{market}}/{path}" for path in ("bookings", "bookings/{booking_id}/cancel", "providers/{provider_id}/test")}
+TAKES_A_KEY = {
+    f"/v1/markets/{{market}}/{path}"
+    for path in (
+        "bookings",
+        "bookings/{booking_id}/cancel",
+        "bookings/{booking_id}/complete",
+        "bookings/{booking_id}/bonus/approve",
+        "providers/{provider_id}/links",
+        "providers/{provider_id}/test",
+    )
+}
 
 
 def named(route: Route) -> str:

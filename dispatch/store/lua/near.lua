@@ -22,10 +22,10 @@ local function free_in(m, q, name, ways)
   return #found > 0 and net.join('OR', net.scratch(m, q, name), found) or nil
 end
 
-local function hours(m, q, windows)
-  if #windows == 0 then return net.hours(m, q) end
+local function hours(m, q, a)
+  if #a.windows == 0 then return net.hours(m, q) end
   local found = {}
-  for i, ways in ipairs(windows) do found[#found + 1] = free_in(m, q, 'v' .. i .. '-', ways) end
+  for i, ways in ipairs(a.windows) do found[#found + 1] = free_in(m, q, 'v' .. i .. '-', ways) end
   return #found > 0 and { net.join('OR', net.scratch(m, q, 'v'), found) } or nil
 end
 
@@ -34,20 +34,29 @@ local function reach(m, q, a)
   for i, cell in ipairs(a.cells) do keys[i] = K.x_reach(q.x, cell) end
   for _, area in ipairs(a.areas) do keys[#keys + 1] = K.x_area(q.x, area) end
   keys = net.level(q, keys)
-  return #keys > 0 and net.join('OR', net.scratch(m, q, 'near'), keys) or nil
+  return #keys > 0 and { net.join('OR', net.scratch(m, q, 'near'), keys) } or nil
 end
 
--- The net of the shelf at hand; nil: nobody is in it.
-local function cast(m, q, a)
-  local all, where = hours(m, q, a.windows), reach(m, q, a)
-  if not all or not where then return nil end
-  local keys, asleep = { q.askable, where }, K.x_disturb(q.x, math.floor(q.minute / 15))
-  for _, service in ipairs(q.services) do keys[#keys + 1] = K.x_service(q.x, service) end
+-- Those who do all of it and may be asked now; nil: nobody.
+local function willing(m, q)
+  local keys, asleep = { q.askable }, K.x_disturb(q.x, math.floor(q.minute / 15))
+  for i, service in ipairs(q.services) do keys[i + 1] = K.x_service(q.x, service) end
   local there = net.level(q, keys)
   if #there < #keys then return nil end
-  for _, key in ipairs(all) do there[#there + 1] = key end
   if net.whole(q, asleep) then there[#there + 1] = net.join('NOT', net.scratch(m, q, 'awake'), { asleep }) end
   return net.join('AND', net.scratch(m, q, 'net'), there)
+end
+
+-- The net of the shelf at hand, the cheapest first; nil: nobody is in it.
+local function cast(m, q, a)
+  local key = willing(m, q)
+  for _, filter in ipairs({ hours, reach }) do
+    local some = key and call('BITPOS', key, 1) >= 0 and filter(m, q, a)
+    if not some then return nil end
+    some[#some + 1] = key
+    net.join('AND', key, some)
+  end
+  return key
 end
 
 -- Adds those of the shelf at hand in rank order, until there are `limit`.
