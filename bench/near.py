@@ -116,7 +116,7 @@ def shown(rows: list[Row]) -> Table:
         "found",
         "a step, CPU p50",
         "max",
-        "a match of 200, CPU p50",
+        "match of 200, CPU p50",
         "max",
         "a look p50",
         "max",

@@ -14,6 +14,7 @@ ALLOWED = {
     ("searching", "cancel"): "cancelled",
     ("accepted", "cancel"): "cancelled",
     ("accepted", "reopen"): "searching",
+    ("accepted", "complete"): "completed",
     ("unfilled", "cancel"): "cancelled",
 }
 
@@ -46,4 +47,4 @@ def test_the_server_functions_are_rendered_with_this_table() -> None:
 
 def test_names_are_those_of_the_interface() -> None:
     assert {state.value for state in ProposalState} == {"open", "accepted", "refused", "withdrawn", "expired"}
-    assert {state.value for state in BookingState} == {"searching", "accepted", "unfilled", "cancelled"}
+    assert {state.value for state in BookingState} == {"searching", "accepted", "unfilled", "cancelled", "completed"}

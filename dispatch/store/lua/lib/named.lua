@@ -2,6 +2,8 @@
 -- say was judged before, as of version `seen`; what else may have changed is looked at here. `one`: {p, seen, windows (indexes), far,
 -- reasons}.
 
+propose.COUNTS = { wave = 'count.waves', fill = 'count.fills', direct = 'count.directs', bonus = 'count.bonuses' }
+
 -- The reasons of a proposal, as its holder reads them.
 function propose.reasons(b, pno)
   local kept = b['mark:' .. pno]

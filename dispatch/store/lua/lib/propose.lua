@@ -74,7 +74,7 @@ function propose.record(m, b, plan, asked, now)
   gauge.add(m, 'proposals.open', #asked)
   gauge.add(m, 'proposals.live', #asked)
   gauge.add(m, 'count.proposals', #asked)
-  gauge.add(m, plan.kind == 'bonus' and 'count.bonuses' or 'count.' .. plan.kind .. 's', 1)
+  gauge.add(m, propose.COUNTS[plan.kind], 1)
   event.add(m, b.no, 'WaveSent', { wave = plan.wave, kind = plan.kind, asked = asked, due = plan.due, ready = plan.ready,
     answer_by = plan.answer_by, urgency = plan.urgency, late = math.max(0, now - math.max(plan.due, plan.ready)) })
 end
