@@ -11,12 +11,11 @@ from dispatch.engine import bonus
 from dispatch.engine.requests import BonusRequest
 from dispatch.errors import Conflict, Unprocessable
 from dispatch.model import MarketSettings
-from tests.store.scene import HOUR, MINUTE, NOON, PLACE, Scene, play
+from tests.store.scene import HOUR, MINUTE, NOON, Scene, play
 from tests.store.soundness import faults
 
 EARLY = "Mo-Su 08:00-17:20"  # a visit from 17:00 to 18:00 ends 40 min after that
 AWAY = {"type": "circle", "lat": 48.86, "lng": 2.44, "radius_km": 3}  # its rim is 4.3 km from the place
-BLOCK_KM = 0.02  # half the side of a square zone, in degrees
 
 
 @pytest.fixture
@@ -369,6 +368,19 @@ async def test_what_changed_since_the_look_is_not_sent_p5(scene: Scene) -> None:
     assert "ben" not in await scene.states()
 
 
+async def test_one_who_has_won_another_visit_meanwhile_is_not_asked_r30_p5(scene: Scene) -> None:
+    await scene.provider("ben", hours=EARLY)
+    await starve(scene)
+    market, record = await scene.desk.market(scene.market), await scene.record()
+    (found,) = await bonus.look(scene.store, market, record)
+    await scene.open("b-busy", lead=4.1, client_id="c-9")
+    await scene.only("ben", "b-busy")
+    assert await scene.accept("ben", "b-busy") == "won"
+    plan = bonus._plan(market, record)
+    assert await scene.store.starvation.settle(scene.market, record.no, record.rev, people=[found.named()], plan=plan) == 0
+    assert "ben" not in await scene.states()
+
+
 # -- R32: it never counts ---------------------------------------------------------------------------------------------
 
 
@@ -438,7 +450,3 @@ async def test_several_windows_show_those_that_nearly_fit_r30_r11(scene: Scene) 
     assert message["reasons"] == ["up to 55 min outside your hours"]
     assert await scene.accept("ben", window=1) == "won"
     assert (await scene.record()).window == 1
-
-
-async def test_the_place_of_the_scene_is_as_far_as_the_table_says() -> None:
-    assert PLACE == {"lat": 48.86, "lng": 2.34}
