@@ -148,8 +148,8 @@ async def test_only_what_was_accepted_is_completed(town: Town) -> None:
 
 
 @pytest.mark.parametrize(
-    "settings",
+    "chosen",
     [{"bonus_steps": [{"hours_min": 241}]}, {"bonus_steps": [{"zone_km": 16}]}, {"bonus_steps": [{}] * 6}, {"bonus_mode": "never"}],
 )
-async def test_steps_have_bounds_r30(town: Town, settings: dict[str, Any]) -> None:
-    assert (await town.call("PUT", "", settings)).json()["code"] == "invalid"
+async def test_steps_have_bounds_r30(town: Town, chosen: dict[str, Any]) -> None:
+    assert (await town.call("PUT", "", chosen)).json()["code"] == "invalid"
