@@ -57,14 +57,14 @@ class Search(Struct, frozen=True, kw_only=True):
 
 class Release(Struct, frozen=True, kw_only=True):
     """Ask ``size`` more. A ``wave`` is the next one and restarts the pause; a ``fill`` gives the seats of the undelivered away; ``direct``
-    asks the chosen one, and waves hold until ``hold_until``."""
+    asks the chosen one, and waves hold for so many ms from then on."""
 
     kind: str
     wave: int
     size: int
     answer_by: int
     due: int
-    hold_until: int = 0
+    hold: int = 0
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -175,8 +175,13 @@ def held_until(settings: MarketSettings, search: Search) -> int:
     if search.hold == OWED:
         asked = allowed_from(settings, search, search.paced_at)
         return min(asked + hold_ms(settings, urgency_of(settings, search.start, asked)), search.deadline)
-    his = [_seat_until(settings, search, holder) for holder in search.holders if holder.no == search.chosen]
+    his = [_let_go(settings, search, holder) for holder in search.holders if holder.no == search.chosen]
     return min([search.hold, *his])
+
+
+def _let_go(settings: MarketSettings, search: Search, holder: Holder) -> int:
+    """When the chosen one has given the hold up: with his no, or at the end of the grace when nothing arrived in it."""
+    return holder.left_at or (_grace_end(settings, search, holder) if _silent(holder) else FOREVER)
 
 
 def lives(settings: MarketSettings, search: Search) -> tuple[tuple[int, int], ...]:
@@ -247,8 +252,7 @@ def _release(settings: MarketSettings, search: Search, missing: Sequence[Holder]
     until = answer_by(settings, row.class_, now, search.deadline)
     if search.hold == OWED:
         due = allowed_from(settings, search, search.paced_at)
-        hold_until = min(now + hold_ms(settings, row.class_), search.deadline)
-        direct = Release(kind="direct", wave=search.wave, size=1, answer_by=until, due=due, hold_until=hold_until)
+        direct = Release(kind="direct", wave=search.wave, size=1, answer_by=until, due=due, hold=hold_ms(settings, row.class_))
         return direct if due <= now and not held else None
     if wave_due <= now:
         return Release(kind="wave", wave=search.wave + 1, size=row.size, answer_by=until, due=wave_due)
@@ -272,7 +276,7 @@ def _moments(settings: MarketSettings, search: Search, live: Iterable[Holder], r
         yield release.answer_by
         yield allowed_from(settings, search, now + grace_ms(settings, urgency_of(settings, search.start, now)))
     if release is not None and release.kind == "direct":
-        yield allowed_from(settings, search, release.hold_until)
+        yield allowed_from(settings, search, now + release.hold)
     elif search.hold == OWED:
         yield allowed_from(settings, search, search.paced_at)
     elif release is not None and release.kind == "wave":

@@ -29,7 +29,7 @@ def asked(one: Search, now: int, settings: MarketSettings = LOUD, **changes: Any
     assert release is not None
     assert (release.kind, release.size, release.wave) == ("direct", 1, 0)
     holder = Holder(no=ZOE, live=True, replaced=False, sent_at=now, answer_by=release.answer_by, received_at=now + 1)
-    return replace(one, hold=release.hold_until, holders=(replace(holder, **changes),))
+    return replace(one, hold=min(now + release.hold, one.deadline), holders=(replace(holder, **changes),))
 
 
 @pytest.mark.parametrize(("lead", "hold"), [(5, 2 * MINUTE), (6, 30 * MINUTE), (30, 30 * MINUTE), (90, 30 * MINUTE)])

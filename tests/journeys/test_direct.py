@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -96,8 +96,9 @@ class Street:
         return {one.provider_id: one.kind for one in (await self.service.booking(booking_id)).proposals}
 
 
-@pytest.fixture
-async def street(served: EngineProcess) -> AsyncIterator[Street]:
+@asynccontextmanager
+async def street_of(served: EngineProcess) -> AsyncIterator[Street]:
+    """A street of its own."""
     async with AsyncExitStack() as phones, BookingClient(served.base_url, "dev-key", f"m-{secrets.token_hex(6)}") as service:
         street = Street(served, service, phones)
         await street.settings()
@@ -106,121 +107,132 @@ async def street(served: EngineProcess) -> AsyncIterator[Street]:
         yield street
 
 
-async def test_a_personal_link_brings_its_provider_the_first_word_r26_r28(street: Street) -> None:
-    await street.provider("zoe")
-    with pytest.raises(Conflict) as early:
-        await street.service.make_link("zoe")
-    assert early.value.code == "no_service_yet"
-    await street.served_by("zoe")
-    await street.provider("ada", initial_rank={"tier": "premier", "score": 9})
-    link = await street.service.make_link("zoe")
+async def test_a_personal_link_brings_its_provider_the_first_word_r26_r28(served: EngineProcess) -> None:
+    async with street_of(served) as street:
+        await street.provider("zoe")
+        with pytest.raises(Conflict) as early:
+            await street.service.make_link("zoe")
+        assert early.value.code == "no_service_yet"
+        await street.served_by("zoe")
+        await street.provider("ada", initial_rank={"tier": "premier", "score": 9})
+        link = await street.service.make_link("zoe")
 
-    request = street.booking(client_id="c-new", link=link.code)
-    opened = await street.service.open(request)
-    assert opened.direct is not None
-    assert (opened.direct.provider_id, opened.direct.state) == ("zoe", "asked")
-    shown = await street.proposal("zoe", request.booking_id)
-    assert (shown.kind, shown.reasons, shown.booking.known_client) == ("direct", (), False)
-    assert await street.asked(request.booking_id) == {"zoe": "direct"}
-    await street.refuse("zoe", request.booking_id)
-    assert (await street.proposal("ada", request.booking_id)).kind == "ordinary"
-    assert await street.accept("ada", request.booking_id) == "won"
-    assert await street.asked(request.booking_id) == {"zoe": "direct", "ada": "ordinary"}
+        request = street.booking(client_id="c-new", link=link.code)
+        opened = await street.service.open(request)
+        assert opened.direct is not None
+        assert (opened.direct.provider_id, opened.direct.state) == ("zoe", "asked")
+        shown = await street.proposal("zoe", request.booking_id)
+        assert (shown.kind, shown.reasons, shown.booking.known_client) == ("direct", (), False)
+        assert await street.asked(request.booking_id) == {"zoe": "direct"}
+        await street.refuse("zoe", request.booking_id)
+        assert (await street.proposal("ada", request.booking_id)).kind == "ordinary"
+        assert await street.accept("ada", request.booking_id) == "won"
+        assert await street.asked(request.booking_id) == {"zoe": "direct", "ada": "ordinary"}
 
-    await street.service.revoke_link(link.code)
-    with pytest.raises(Unprocessable) as gone:
-        await street.service.open(street.booking(link=link.code))
-    assert gone.value.code == "unknown_link"
-
-
-async def test_a_client_rebooks_whom_he_knows_and_sees_who_is_free_r27_r28(street: Street) -> None:
-    await street.provider("zoe")
-    await street.served_by("zoe")
-    await street.provider("ada")
-    windows = [street.booking(hours=hours).windows[0] for hours in (5, 30)]
-    assert [(one.provider_id, one.windows) for one in await street.service.known_providers("c-77", windows, ["cut"])] == [("zoe", (0, 1))]
-    assert await street.service.known_providers("c-78", windows) == []
-
-    request = street.booking(preferred_provider_id="zoe")
-    await street.service.open(request)
-    shown = await street.proposal("zoe", request.booking_id)
-    assert (shown.kind, shown.booking.known_client) == ("direct", True)
-    assert await street.accept("zoe", request.booking_id) == "won"
-    assert (await street.happened(request.booking_id, "Accepted"))["cause"] == "direct"
-    assert [one.windows for one in await street.service.known_providers("c-77", windows)] == [(1,)]
+        await street.service.revoke_link(link.code)
+        with pytest.raises(Unprocessable) as gone:
+            await street.service.open(street.booking(link=link.code))
+        assert gone.value.code == "unknown_link"
 
 
-async def test_when_the_hold_is_over_the_waves_go_out_and_he_may_still_take_it_r28(street: Street) -> None:
-    await street.settings(preferred_hold_s={"last_minute": 2, "other": 2})
-    await street.provider("zoe")
-    await street.served_by("zoe")
-    await street.provider("ada")
-    request = street.booking(preferred_provider_id="zoe")
-    await street.service.open(request)
-    await street.proposal("zoe", request.booking_id)
-    await street.proposal("ada", request.booking_id)
-    times = {one.provider_id: one.sent_at for one in (await street.service.booking(request.booking_id)).proposals}
-    assert times["ada"] - times["zoe"] >= timedelta(seconds=2)  # type: ignore[operator]
-    assert await street.accept("zoe", request.booking_id) == "won"
+async def test_a_client_rebooks_whom_he_knows_and_sees_who_is_free_r27_r28(served: EngineProcess) -> None:
+    async with street_of(served) as street:
+        await street.provider("zoe")
+        await street.served_by("zoe")
+        await street.provider("ada")
+        windows = [street.booking(hours=hours).windows[0] for hours in (5, 30)]
+        known = await street.service.known_providers("c-77", windows, ["cut"])
+        assert [(one.provider_id, one.windows) for one in known] == [("zoe", (0, 1))]
+            ("zoe", (0, 1))
+        ]
+        assert await street.service.known_providers("c-78", windows) == []
+
+        request = street.booking(preferred_provider_id="zoe")
+        await street.service.open(request)
+        shown = await street.proposal("zoe", request.booking_id)
+        assert (shown.kind, shown.booking.known_client) == ("direct", True)
+        assert await street.accept("zoe", request.booking_id) == "won"
+        assert (await street.happened(request.booking_id, "Accepted"))["cause"] == "direct"
+        assert [one.windows for one in await street.service.known_providers("c-77", windows)] == [(1,)]
 
 
-async def test_zone_and_hours_mark_the_proposal_of_a_chosen_one_r28(street: Street) -> None:
-    await street.provider("zoe")
-    await street.served_by("zoe")
-    await street.provider("zoe", zone=AWAY, hours="Mo-Su 08:00-17:20")
-    request = street.booking(preferred_provider_id="zoe")
-    opened = await street.service.open(request)
-    reasons = ("40 min outside your hours", "3.4 km outside your zone")
-    assert opened.direct is not None
-    assert opened.direct.reasons == reasons
-    assert (await street.proposal("zoe", request.booking_id)).reasons == reasons
-    assert (await street.service.booking(request.booking_id)).proposals[0].reasons == reasons
+async def test_when_the_hold_is_over_the_waves_go_out_and_he_may_still_take_it_r28(served: EngineProcess) -> None:
+    async with street_of(served) as street:
+        await street.settings(preferred_hold_s={"last_minute": 2, "other": 2})
+        await street.provider("zoe")
+        await street.served_by("zoe")
+        await street.provider("ada")
+        request = street.booking(preferred_provider_id="zoe")
+        await street.service.open(request)
+        await street.proposal("zoe", request.booking_id)
+        await street.proposal("ada", request.booking_id)
+        times = {one.provider_id: one.sent_at for one in (await street.service.booking(request.booking_id)).proposals}
+        assert times["ada"] - times["zoe"] >= timedelta(seconds=2)  # type: ignore[operator]
+        assert await street.accept("zoe", request.booking_id) == "won"
 
 
-async def test_what_binds_a_chosen_one_sends_the_booking_to_all_at_once_r28(street: Street) -> None:
-    await street.provider("zoe")
-    await street.served_by("zoe")
-    await street.provider("ada")
-    await street.provider("zoe", catalogue=[])
-    request = street.booking(preferred_provider_id="zoe")
-    opened = await street.service.open(request)
-    assert opened.direct is not None
-    assert (opened.direct.state, opened.direct.reasons) == ("missed", ("catalogue",))
-    assert (await street.proposal("ada", request.booking_id)).kind == "ordinary"
+async def test_zone_and_hours_mark_the_proposal_of_a_chosen_one_r28(served: EngineProcess) -> None:
+    async with street_of(served) as street:
+        await street.provider("zoe")
+        await street.served_by("zoe")
+        await street.provider("zoe", zone=AWAY, hours="Mo-Su 08:00-17:20")
+        request = street.booking(preferred_provider_id="zoe")
+        opened = await street.service.open(request)
+        reasons = ("40 min outside your hours", "3.4 km outside your zone")
+        assert opened.direct is not None
+        assert opened.direct.reasons == reasons
+        assert (await street.proposal("zoe", request.booking_id)).reasons == reasons
+        assert (await street.service.booking(request.booking_id)).proposals[0].reasons == reasons
 
 
-async def test_ops_confirm_a_bonus_proposal_that_says_so_r30_r31_r32(street: Street) -> None:
-    for name, changes in {"early": {"hours": "Mo-Su 08:00-17:20"}, "away": {"zone": AWAY}, "aside": {"zone": ASIDE}}.items():
-        await street.provider(name, **changes)
-    request = street.booking()
-    assert (await street.service.open(request)).candidates == 0
-    await street.happened(request.booking_id, "BonusPrepared")
-    rows = [(one.provider_id, one.reasons) for one in await street.service.bonus(request.booking_id)]
-    assert rows == [("early", ("40 min outside your hours",)), ("away", ("3.4 km outside your zone",))]
-    assert await street.asked(request.booking_id) == {}
-    assert await street.service.approve_bonus(request.booking_id, reason="the client insists") == ["early", "away"]
-    shown = await street.proposal("early", request.booking_id)
-    assert (shown.kind, shown.reasons) == ("bonus", ("40 min outside your hours",))
-    await street.refuse("early", request.booking_id)
-    assert (await street.proposal("away", request.booking_id)).reasons == ("3.4 km outside your zone",)
-    assert await street.accept("away", request.booking_id) == "won"
-    assert (await street.happened(request.booking_id, "BonusApproved"))["approved"] == ["early", "away"]
+async def test_what_binds_a_chosen_one_sends_the_booking_to_all_at_once_r28(served: EngineProcess) -> None:
+    async with street_of(served) as street:
+        await street.provider("zoe")
+        await street.served_by("zoe")
+        await street.provider("ada")
+        await street.provider("zoe", catalogue=[])
+        request = street.booking(preferred_provider_id="zoe")
+        opened = await street.service.open(request)
+        assert opened.direct is not None
+        assert (opened.direct.state, opened.direct.reasons) == ("missed", ("catalogue",))
+        assert (await street.proposal("ada", request.booking_id)).kind == "ordinary"
 
 
-async def test_in_mode_auto_they_leave_by_themselves_r31(street: Street) -> None:
-    await street.settings(bonus_mode="auto")
-    await street.provider("away", zone=AWAY)
-    request = street.booking()
-    await street.service.open(request)
-    assert (await street.proposal("away", request.booking_id)).kind == "bonus"
-    assert await street.accept("away", request.booking_id) == "won"
+async def test_ops_confirm_a_bonus_proposal_that_says_so_r30_r31_r32(served: EngineProcess) -> None:
+    async with street_of(served) as street:
+        for name, changes in {"early": {"hours": "Mo-Su 08:00-17:20"}, "away": {"zone": AWAY}, "aside": {"zone": ASIDE}}.items():
+            await street.provider(name, **changes)
+        request = street.booking()
+        assert (await street.service.open(request)).candidates == 0
+        await street.happened(request.booking_id, "BonusPrepared")
+        rows = [(one.provider_id, one.reasons) for one in await street.service.bonus(request.booking_id)]
+        assert rows == [("early", ("40 min outside your hours",)), ("away", ("3.4 km outside your zone",))]
+        assert await street.asked(request.booking_id) == {}
+        assert await street.service.approve_bonus(request.booking_id, reason="the client insists") == ["early", "away"]
+        shown = await street.proposal("early", request.booking_id)
+        assert (shown.kind, shown.reasons) == ("bonus", ("40 min outside your hours",))
+        await street.refuse("early", request.booking_id)
+        assert (await street.proposal("away", request.booking_id)).reasons == ("3.4 km outside your zone",)
+        assert await street.accept("away", request.booking_id) == "won"
+        assert (await street.happened(request.booking_id, "BonusApproved"))["approved"] == ["early", "away"]
 
 
-async def test_in_mode_manual_ops_ask_for_the_list_r31(street: Street) -> None:
-    await street.settings(bonus_mode="manual")
-    await street.provider("away", zone=AWAY)
-    request = street.booking()
-    await street.service.open(request)
-    assert [one.provider_id for one in await street.service.bonus(request.booking_id)] == ["away"]
-    await street.service.approve_bonus(request.booking_id, ["away"])
-    assert await street.accept("away", request.booking_id) == "won"
+async def test_in_mode_auto_they_leave_by_themselves_r31(served: EngineProcess) -> None:
+    async with street_of(served) as street:
+        await street.settings(bonus_mode="auto")
+        await street.provider("away", zone=AWAY)
+        request = street.booking()
+        await street.service.open(request)
+        assert (await street.proposal("away", request.booking_id)).kind == "bonus"
+        assert await street.accept("away", request.booking_id) == "won"
+
+
+async def test_in_mode_manual_ops_ask_for_the_list_r31(served: EngineProcess) -> None:
+    async with street_of(served) as street:
+        await street.settings(bonus_mode="manual")
+        await street.provider("away", zone=AWAY)
+        request = street.booking()
+        await street.service.open(request)
+        assert [one.provider_id for one in await street.service.bonus(request.booking_id)] == ["away"]
+        await street.service.approve_bonus(request.booking_id, ["away"])
+        assert await street.accept("away", request.booking_id) == "won"

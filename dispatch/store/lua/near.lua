@@ -1,5 +1,5 @@
--- near: who would fit if one setting of his were wider, bucket by bucket in rank order, as far as bitmaps can tell; writes nothing. Who it names is
--- looked at exactly by whoever asks (bonus.py).
+-- near: who would fit if one setting of his were wider, bucket by bucket in rank order, as far as bitmaps can tell; writes nothing.
+-- Who it names is looked at exactly by whoever asks (bonus.py).
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, bno, minute, windows {{{all {quarter..}, some {quarter..}}..}..} (empty: those of the booking), cells, areas, at
 --       (shelf), limit}

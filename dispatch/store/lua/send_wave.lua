@@ -2,7 +2,7 @@
 -- away, and `size` more providers are asked.
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, bno, rev, fade {pno..}, replace {pno..}, plan or nil {wave, size, kind, answer_by, minute, due, ready,
---       urgency; kind direct: hold_until, one, why (see lib/named.lua)}, urgency, due (next time it wants attention)}
+--       urgency; kind direct: hold, one, why (see lib/named.lua)}, urgency, due (next time it wants attention)}
 -- Replies: SENT {asked, wave, late}, RESTED (nobody was to be asked), EMPTY (nobody fits, or not the chosen one), STALE (the booking has
 --          moved since, or the chosen one has changed)
 -- Source: SPEC.md R12-R14, R28, R30, P6.

@@ -1,5 +1,5 @@
 -- The provider whom the client chose is asked before the waves, which hold for him (R26-R28); and what happens when nobody is left (R30).
--- Of a plan: `one` (see lib/named.lua), or `why`: the filters that bind against him; `hold_until`.
+-- Of a plan: `one` (see lib/named.lua), or `why`: the filters that bind against him; `hold` (ms, from the moment of sending).
 
 -- He cannot be asked: the waves start at once.
 local function missed(m, b, reasons)
@@ -19,7 +19,7 @@ function propose.chosen(m, b, plan)
     booking.attend(m, b.no)
     return nil
   end
-  if why then missed(m, b, { why }) else call('HSET', K.booking(m, b.no), 'hold', plan.hold_until) end
+  if why then missed(m, b, { why }) else call('HSET', K.booking(m, b.no), 'hold', math.min(clock.now() + plan.hold, b.deadline)) end
   return asked
 end
 
