@@ -143,8 +143,6 @@ async def test_a_client_rebooks_whom_he_knows_and_sees_who_is_free_r27_r28(serve
         windows = [street.booking(hours=hours).windows[0] for hours in (5, 30)]
         known = await street.service.known_providers("c-77", windows, ["cut"])
         assert [(one.provider_id, one.windows) for one in known] == [("zoe", (0, 1))]
-            ("zoe", (0, 1))
-        ]
         assert await street.service.known_providers("c-78", windows) == []
 
         request = street.booking(preferred_provider_id="zoe")
