@@ -21,6 +21,7 @@ from bench.match import part
 from bench.town import Town, cpu_us, load, queries
 from dispatch import bonus
 from dispatch.engine.bonus import LOOKED, look
+from dispatch.matcher import Query
 from dispatch.model import MarketSettings, Span
 from dispatch.store import Clock, Store
 from dispatch.store.bookings import plain
@@ -66,7 +67,7 @@ async def measure(store: Store, calls: Calls, town: Town, case: str) -> Row:
     for index in range(BOOKINGS):
         bno = await opened(store, town, service, later_h, index)
         (record,) = await store.bookings.records(town.market.id, [bno])
-        query = msgspec.convert({name: value for name, value in record.query.items() if name != "client"}, bonus.Query)
+        query = msgspec.convert({name: value for name, value in record.query.items() if name != "client"}, Query)
         named: set[int] = set()
         for step in MarketSettings().bonus_steps:
             near = store.starvation.near(town.market.id, bno, MINUTE, bonus.wider(query, step), LOOKED)
