@@ -39,8 +39,8 @@ class Opened(BookingEvent, frozen=True, kw_only=True, tag=True):
 
 
 class WaveSent(BookingEvent, frozen=True, kw_only=True, tag=True):
-    """Providers were asked. ``kind``: wave, fill (seats of the undelivered), seat (who appeared took a vacant one, R18), or hold (one alone
-    before the waves, as wave 0). ``late``: ms after max(due, ready) (P6)."""
+    """Providers were asked. ``kind``: wave, fill (seats of the undelivered), seat (who appeared took a vacant one, R18), hold (one alone
+    before the waves, as wave 0), direct (whom the client chose) or bonus (R30). ``late``: ms after max(due, ready) (P6)."""
 
     wave: int
     kind: str
@@ -148,6 +148,26 @@ class Cancelled(BookingEvent, frozen=True, kw_only=True, tag=True):
     early: int | None = None
     declared: str | None = None
     free: bool = False
+
+
+class Missed(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """The provider whom the client had chosen could not be asked: what binds against it (R28). The waves start at once."""
+
+    p: int
+    reasons: tuple[str, ...]
+
+
+class BonusPrepared(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """Nobody was left to be asked; so many would be asked if one setting of theirs were wider (R30). They wait for a word of ops."""
+
+    count: int
+
+
+class BonusApproved(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """Ops confirmed that these providers get bonus proposals (R31). ``by``: the key that said so; why is in the erasable record."""
+
+    approved: tuple[int, ...]
+    by: str
 
 
 class Reopened(BookingEvent, frozen=True, kw_only=True, tag=True):
@@ -299,6 +319,18 @@ class TokensRevoked(Event, frozen=True, kw_only=True, tag=True):
     all: bool
 
 
+class LinkMade(Event, frozen=True, kw_only=True, tag=True):
+    """A provider has a personal link (R26)."""
+
+    p: int
+
+
+class LinkRevoked(Event, frozen=True, kw_only=True, tag=True):
+    """A personal link of a provider is worth nothing any more."""
+
+    p: int
+
+
 class Blocked(Event, frozen=True, kw_only=True, tag=True):
     """A client may not book any more; with ``p``: not with that provider."""
 
@@ -316,9 +348,9 @@ class Unblocked(Event, frozen=True, kw_only=True, tag=True):
 OfBooking = (
     Opened | WaveSent | Received | Seen | Pushed | Faded | Replaced | Refused | Claimed | Accepted | AcceptedTooLate | Withdrawn
     | WindowsDropped | Unfilled | Cancelled | Reopened | Moved | Completed | NoShow | Late | SearchedAgain | Reported
-    | TakenOver | HandedBack | Assigned | AskedAgain | Extended | Overdue
+    | TakenOver | HandedBack | Assigned | AskedAgain | Extended | Overdue | Missed | BonusPrepared | BonusApproved
 )  # fmt: skip
-AnyEvent = OfBooking | ProviderPut | TokensRevoked | Blocked | Unblocked | TestSent | Paused | Resumed | Freed
+AnyEvent = OfBooking | ProviderPut | TokensRevoked | Blocked | Unblocked | TestSent | Paused | Resumed | Freed | LinkMade | LinkRevoked
 TYPES: Mapping[str, type[Event]] = {kind.__name__: kind for kind in AnyEvent.__args__}
 
 _events: "msgspec.msgpack.Decoder[AnyEvent]" = msgspec.msgpack.Decoder(AnyEvent)
@@ -456,4 +488,7 @@ _FOLDS: Mapping[type[Event], Callable[[BookingView, Any], BookingView]] = {
     AskedAgain: _asked_again,
     Extended: lambda view, event: replace(view, state="searching", deadline=event.deadline),
     Overdue: lambda view, _: view,
+    Missed: lambda view, _: view,
+    BonusPrepared: lambda view, _: view,
+    BonusApproved: lambda view, _: view,
 }

@@ -151,6 +151,13 @@ class DailyRange(Strict, frozen=True, kw_only=True):
     to: Clock
 
 
+class BonusStep(Strict, frozen=True, kw_only=True):
+    """What one step of the bonus proposals stretches (R30): hours by so many minutes, the zone by so many kilometres; 0: not at all."""
+
+    hours_min: Annotated[int, Meta(ge=0, le=240)] = 0
+    zone_km: Annotated[float, Meta(ge=0, le=15)] = 0
+
+
 class WebhookTarget(Strict, frozen=True, kw_only=True):
     """Where events of a market are sent, and the Standard Webhooks secret that signs them."""
 
@@ -180,6 +187,11 @@ class MarketSettings(Strict, frozen=True, kw_only=True):
     pause_after: Annotated[int, Meta(ge=1, le=100)] = 4
     fair_window_s: Annotated[float, Meta(ge=0, le=5)] = 0
     bonus_mode: Literal["approve", "auto", "manual"] = "approve"
+    bonus_steps: Annotated[tuple[BonusStep, ...], Meta(max_length=5)] = (
+        BonusStep(hours_min=60),
+        BonusStep(zone_km=5),
+        BonusStep(hours_min=60, zone_km=5),
+    )
     wave_policy: Literal["cadence"] = "cadence"
     bounds: CircleZone | PolygonZone | None = None
     webhook: WebhookTarget | None = None

@@ -17,6 +17,7 @@ QUARTER_MS = 900_000
 DAY_MS = 86_400_000
 PLAN_ROWS = 20
 FOREVER = 2**53
+OWED = -1  # of a hold: the chosen provider has yet to be asked
 
 
 class Holder(Struct, frozen=True, kw_only=True):
@@ -37,7 +38,8 @@ class Holder(Struct, frozen=True, kw_only=True):
 class Search(Struct, frozen=True, kw_only=True):
     """A booking that is looking for its provider. ``paced_at``: when the last wave was tried; until one was ``tried``, the opening.
 
-    ``said_no``: whether a proposal has ended without a win since then.
+    ``said_no``: whether a proposal has ended without a win since then. ``chosen``: who is asked before the waves (R26, R27), and until when
+    they ``hold`` for him: OWED before he is asked, 0 when they do not wait.
     """
 
     start: int
@@ -48,16 +50,20 @@ class Search(Struct, frozen=True, kw_only=True):
     tried: bool = True
     said_no: bool = False
     holders: tuple[Holder, ...] = ()
+    chosen: int = 0
+    hold: int = 0
 
 
 class Release(Struct, frozen=True, kw_only=True):
-    """Ask ``size`` more. A ``wave`` is the next one and restarts the pause; a ``fill`` gives the seats of the undelivered away."""
+    """Ask ``size`` more. A ``wave`` is the next one and restarts the pause; a ``fill`` gives the seats of the undelivered away; ``direct``
+    asks the chosen one, and waves hold for so many ms from then on."""
 
     kind: str
     wave: int
     size: int
     answer_by: int
     due: int
+    hold: int = 0
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -175,6 +181,29 @@ def _last_minute_from(settings: MarketSettings, start: int) -> int:
     return 0 if row.lead_under_s is None else start - row.lead_under_s * 1_000 + 1
 
 
+def hold_ms(settings: MarketSettings, urgency: Urgency) -> int:
+    """How long waves hold for a provider whom the client has chosen (R26, R27)."""
+    hold = settings.preferred_hold_s
+    return (hold.last_minute if urgency is Urgency.LAST_MINUTE else hold.other) * 1_000
+
+
+def held_until(settings: MarketSettings, search: Search) -> int:
+    """Until when waves hold for the chosen provider: to the end of the hold, his no, or R14's grace when nothing reached him (R28).
+
+    While he has yet to be asked: to the end of the hold that begins when he is. 0: they do not hold.
+    """
+    if search.hold == OWED:
+        asked = allowed_from(settings, search, search.paced_at)
+        return min(asked + hold_ms(settings, urgency_of(settings, search.start, asked)), search.deadline)
+    his = [_let_go(settings, search, holder) for holder in search.holders if holder.no == search.chosen]
+    return min([search.hold, *his])
+
+
+def _let_go(settings: MarketSettings, search: Search, holder: Holder) -> int:
+    """When the chosen one has given the hold up: with his no, or at the end of the grace when nothing arrived in it."""
+    return holder.left_at or (_grace_end(settings, search, holder) if _silent(holder) else FOREVER)
+
+
 def lives(settings: MarketSettings, search: Search) -> tuple[tuple[int, int], ...]:
     """For each holder (number, ms): until when his proposal is live if no deadline is sooner (R12b)."""
     return tuple(
@@ -183,11 +212,11 @@ def lives(settings: MarketSettings, search: Search) -> tuple[tuple[int, int], ..
 
 
 def next_wave_at(settings: MarketSettings, search: Search, now: int) -> int:
-    """When the next wave is owed: after the pause, or at once when every live holder has said no (R12, R13).
+    """When the next wave is owed: after the pause, or at once when every live holder has said no (R12, R13); after a hold (R28).
 
     One that is owed, but was not sent before quiet hours began, waits for their end.
     """
-    due = allowed_from(settings, search, _paced(settings, search, now))
+    due = allowed_from(settings, search, max(_paced(settings, search, now), held_until(settings, search) if search.hold else 0))
     held = allowed_from(settings, search, now)
     return held if due <= now < held else due
 
@@ -241,6 +270,10 @@ def _release(settings: MarketSettings, search: Search, missing: Sequence[Holder]
     wave_due, row = next_wave_at(settings, search, now), row_of(settings, search.start - now)
     held = allowed_from(settings, search, now) > now
     until = answer_by(settings, row.class_, now, search.deadline)
+    if search.hold == OWED:
+        due = allowed_from(settings, search, search.paced_at)
+        direct = Release(kind="direct", wave=search.wave, size=1, answer_by=until, due=due, hold=hold_ms(settings, row.class_))
+        return direct if due <= now and not held else None
     if wave_due <= now:
         return Release(kind="wave", wave=search.wave + 1, size=row.size, answer_by=until, due=wave_due)
     fill_due = min((allowed_from(settings, search, _grace_end(settings, search, holder)) for holder in missing), default=now + 1)
@@ -262,7 +295,11 @@ def _moments(settings: MarketSettings, search: Search, live: Iterable[Holder], r
     if release is not None:
         yield release.answer_by
         yield allowed_from(settings, search, now + grace_ms(settings, urgency_of(settings, search.start, now)))
-    if release is not None and release.kind == "wave":
+    if release is not None and release.kind == "direct":
+        yield allowed_from(settings, search, now + release.hold)
+    elif search.hold == OWED:
+        yield allowed_from(settings, search, search.paced_at)
+    elif release is not None and release.kind == "wave":
         yield allowed_from(settings, search, now + row_of(settings, search.start - now).pause_s * 1_000)
     else:
         yield next_wave_at(settings, search, now)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from dispatch.client.answers import DeviceToken, Imported, PlannedWave
 from dispatch.model import Id, Place, ProviderSettings, Tier, Urgency, Window
@@ -13,6 +13,8 @@ __all__ = [
     "AskedAgain",
     "Assignment",
     "Audit",
+    "BonusApproved",
+    "BonusList",
     "BookingState",
     "Cancelled",
     "Created",
@@ -22,8 +24,11 @@ __all__ = [
     "HandBack",
     "Imported",
     "Inbox",
+    "KnownProviders",
     "Match",
     "Opened",
+    "PersonalLink",
+    "PersonalLinks",
     "Problem",
     "ProviderState",
     "PushKey",
@@ -55,13 +60,23 @@ class Planned(Answer, frozen=True):
     expected_minutes: float | None
 
 
+class Direct(Answer, frozen=True):
+    """The provider whom the client chose, at the opening: ``asked`` (``reasons`` mark it), ``waiting`` for the end of quiet hours, or
+    ``missed`` (``reasons`` are the filters that bind against him; the waves start at once)."""
+
+    provider_id: str
+    state: Literal["asked", "waiting", "missed"]
+    reasons: tuple[str, ...]
+
+
 class Opened(Planned, frozen=True):
-    """A booking that was opened. ``candidates``: exactly how many fit now."""
+    """A booking that was opened. ``candidates``: exactly how many fit now; ``direct`` is null unless the booking names a provider."""
 
     booking_id: str
     state: State
     candidates: int
     deadline: datetime
+    direct: Direct | None
 
 
 class Candidate(Answer, frozen=True):
@@ -97,7 +112,8 @@ class Match(Planned, frozen=True):
 
 
 class ProposalState(Answer, frozen=True):
-    """A proposal as it stands. ``live``: it holds a seat (R12b); ``response_ms``: the clock of its answer (R22), null when none counts."""
+    """A proposal as it stands. ``reasons``: what marks a direct or bonus one.
+    ``live``: it holds a seat (R12b); ``response_ms``: the clock of its answer (R22), null when none counts."""
 
     proposal: str
     provider_id: str | None
@@ -105,6 +121,7 @@ class ProposalState(Answer, frozen=True):
     kind: Literal["ordinary", "bonus", "direct"]
     state: Literal["open", "accepted", "refused", "countered", "withdrawn", "expired"]
     reason: str | None
+    reasons: tuple[str, ...]
     live: bool
     sent_at: datetime | None
     answer_by: datetime | None
@@ -163,6 +180,65 @@ class BookingState(Answer, frozen=True):
     reports: tuple["Report", ...]
     taken_over: TakenOver | None
     offers: tuple[Literal["extend", "other_window", "cancel"], ...]
+
+
+class NearMiss(Answer, frozen=True):
+    """A provider who fits but for what ``step`` (index into the market's `bonus_steps`) stretches; ``reasons`` say what is outside."""
+
+    provider_id: str
+    tier: Tier
+    step: int
+    windows: tuple[int, ...]
+    distance_m: int | None
+    reasons: tuple[str, ...]
+    approved: bool
+
+
+class BonusList(Answer, frozen=True):
+    """Who would get a bonus proposal, in the order in which they would be asked. ``nobody_left``: the last wave found nobody who fits."""
+
+    booking_id: str
+    mode: Literal["approve", "auto", "manual"]
+    nobody_left: bool
+    providers: tuple[NearMiss, ...]
+
+
+class BonusApproved(Answer, frozen=True):
+    """Whom ops have confirmed; their waves leave from ``from`` on, when nobody else is left."""
+
+    booking_id: str
+    approved: tuple[str, ...]
+    from_: datetime = field(name="from")
+
+
+class PersonalLink(Answer, frozen=True):
+    """The code that a booking carries in ``link``."""
+
+    code: str
+    provider_id: str
+
+
+class PersonalLinks(Answer, frozen=True):
+    """The codes that are good."""
+
+    links: tuple[str, ...]
+
+
+class KnownProvider(Answer, frozen=True):
+    """A provider who has served the client, and the windows (indexes) in which he is free; ``reachable``: he could be asked now."""
+
+    provider_id: str
+    tier: Tier
+    windows: tuple[int, ...]
+    reachable: bool
+    last_served_at: datetime
+
+
+class KnownProviders(Answer, frozen=True):
+    """Those who are free, best first."""
+
+    client_id: str
+    providers: tuple[KnownProvider, ...]
 
 
 class TakeOver(Answer, frozen=True):

@@ -116,6 +116,7 @@ class Route:
     streams: Any = None
     gives: Any = None
     gives_media: str = "application/json"
+    query: tuple[str, ...] = ()  # what may stand in its query, each any number of times
     success: tuple[int, ...] = (200,)
     idempotent: bool = False  # wants an Idempotency-Key
     creates_market: bool = False  # the one call that may name a market that is not there yet

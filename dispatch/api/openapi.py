@@ -31,6 +31,7 @@ HEADINGS = {
     "device-tokens": "providers",
     "match": "bookings",
     "blocks": "clients",
+    "links": "providers",
     "ops": "operations",
 }
 REF = "#/components/schemas/{name}"
@@ -56,6 +57,7 @@ def document(table: Sequence[Route]) -> dict[str, Any]:
 
 def _operation(route: Route, takes: Any, streams: Any, gives: Any) -> dict[str, Any]:
     parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in route.parameters]
+    parameters += [{"name": name, "in": "query", "schema": {"type": "array", "items": {"type": "string"}}} for name in route.query]
     operation: dict[str, Any] = {
         "operationId": route.handler.__name__,
         "summary": route.summary,
@@ -97,5 +99,7 @@ def _responses(route: Route, gives: Any) -> dict[str, Any]:
         refusals |= KEY_REFUSALS
     if route.takes is not None or route.streams is not None:
         refusals |= REFUSALS
+    if route.query:
+        refusals |= {"422": REFUSALS["422"]}
     problem = {"application/problem+json": {"schema": {"$ref": REF.format(name="Problem")}}}
     return responses | {status: {"description": text, "content": problem} for status, text in sorted(refusals.items())}

@@ -3,18 +3,20 @@
 from dataclasses import replace
 from typing import Any
 
-from dispatch.api import answers, bookings, hands, markets, operations, providers, push
+from dispatch.api import answers, bookings, direct, hands, markets, operations, providers, push
 from dispatch.api.call import METRICS, NOBODY, OPS, OVERRIDE, READ, SET_UP, WORK, Handler, Route
 from dispatch.api.stream import Streams
 from dispatch.engine.requests import (
     AssignRequest,
     AuditPage,
     BlockRequest,
+    BonusRequest,
     CancelRequest,
     CompleteRequest,
     ExtendRequest,
     HandBackRequest,
     LateRequest,
+    LinkRequest,
     MatchRequest,
     MoveRequest,
     NoShowRequest,
@@ -73,6 +75,11 @@ def _free(route: Route) -> Route:
     return replace(route, idempotent=False)
 
 
+def _asking(route: Route, query: tuple[str, ...]) -> Route:
+    """A GET that is asked something in its query; each name may stand several times."""
+    return replace(route, query=query)
+
+
 CALLS: tuple[Route, ...] = (
     _put(MARKET, markets.put_market, MarketSettings, "Create a market, or replace its settings", creates_market=True),
     _put(f"{MARKET}/catalogue", markets.put_catalogue, Catalogue, "Replace the catalogue: trades and services"),
@@ -114,6 +121,20 @@ CALLS: tuple[Route, ...] = (
     _post(f"{BOOKING}/extend", hands.extend, ExtendRequest, answers.Extension, "Go on searching for one that nobody took"),
     _get(f"{MARKET}/ops/alarms", hands.get_alarms, answers.Alarms, "What ops must see to, longest first", OPS),
     replace(_get(f"{MARKET}/ops/audit", hands.get_audit, answers.Audit, "Everything done by hand, newest first", OPS), asks=AuditPage),
+    _get(f"{BOOKING}/bonus", direct.get_bonus, answers.BonusList, "Who would get a bonus proposal, and what is outside his settings"),
+    _post(f"{BOOKING}/bonus/approve", direct.approve_bonus, BonusRequest, answers.BonusApproved, "Confirm bonus proposals", OVERRIDE),
+    _post(f"{PROVIDER}/links", direct.make_link, LinkRequest, answers.PersonalLink, "A personal link of his", status=201),
+    _get(f"{PROVIDER}/links", direct.get_links, answers.PersonalLinks, "His personal links"),
+    _delete(f"{MARKET}/links/{{code}}", direct.delete_link, "Revoke a personal link"),
+    _asking(
+        _get(
+            f"{MARKET}/clients/{{client_id}}/providers",
+            direct.known_providers,
+            answers.KnownProviders,
+            "Which of the providers who have served a client are free, best first",
+        ),
+        direct.QUERY,
+    ),
     _put(f"{MARKET}/blocks/{{client_id}}", providers.put_block, BlockRequest, "Blacklist a client", WORK),
     _delete(f"{MARKET}/blocks/{{client_id}}", providers.delete_block, "Take a client off the blacklist"),
     _get("/v1/push-key", push.get_push_key, answers.PushKey, "The key with which a browser subscribes to Web Push", NOBODY),

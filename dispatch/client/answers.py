@@ -20,6 +20,43 @@ class PlannedWave(Answer, frozen=True):
     at: datetime
 
 
+class Direct(Answer, frozen=True):
+    """The provider whom the client chose: ``asked``, ``waiting`` for the end of quiet hours, or ``missed``, and the reasons."""
+
+    provider_id: str
+    state: str
+    reasons: tuple[str, ...] = ()
+
+
+class PersonalLink(Answer, frozen=True):
+    """A personal link: whoever books with ``code`` is offered to its provider first."""
+
+    code: str
+    provider_id: str
+
+
+class KnownProvider(Answer, frozen=True):
+    """A provider who has served a client, and in which of the windows asked for (indexes) he is free."""
+
+    provider_id: str
+    tier: str
+    windows: tuple[int, ...]
+    reachable: bool
+    last_served_at: datetime
+
+
+class NearMiss(Answer, frozen=True):
+    """A provider who fits but for a setting that the market's bonus proposals stretch; ``reasons`` say by how much."""
+
+    provider_id: str
+    tier: str
+    step: int
+    windows: tuple[int, ...]
+    reasons: tuple[str, ...]
+    approved: bool = False
+    distance_m: int | None = None
+
+
 class Opened(Answer, frozen=True):
     """The 201 of a booking: what the engine is about to do for it."""
 
@@ -29,6 +66,7 @@ class Opened(Answer, frozen=True):
     candidates: int
     deadline: datetime
     plan: tuple[PlannedWave, ...] = ()
+    direct: Direct | None = None
     expected_minutes: float | None = None  # from the first wave to an accept (R19); None: an accept is less likely than not
 
 
@@ -61,6 +99,7 @@ class ProposalState(Answer, frozen=True):
     kind: str
     state: str
     reason: str | None = None
+    reasons: tuple[str, ...] = ()
     sent_at: datetime | None = None
     received_at: datetime | None = None
     seen_at: datetime | None = None

@@ -18,7 +18,21 @@ import msgspec
 from msgspec import Struct
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from dispatch.client.answers import Booking, Candidate, DeviceToken, Event, Imported, Match, Opened, ProposalState, WebhookEvent
+from dispatch.client.answers import (
+    Booking,
+    Candidate,
+    DeviceToken,
+    Direct,
+    Event,
+    Imported,
+    KnownProvider,
+    Match,
+    NearMiss,
+    Opened,
+    PersonalLink,
+    ProposalState,
+    WebhookEvent,
+)
 from dispatch.errors import (
     BadRequest,
     Conflict,
@@ -65,15 +79,19 @@ __all__ = [
     "CircleZone",
     "DailyRange",
     "DeviceToken",
+    "Direct",
     "DispatchError",
     "Event",
     "Imported",
     "InitialRank",
+    "KnownProvider",
     "MarketSettings",
     "Match",
     "Names",
+    "NearMiss",
     "NotFound",
     "Opened",
+    "PersonalLink",
     "Place",
     "PolygonZone",
     "ProposalState",
@@ -232,6 +250,38 @@ class BookingClient:
         body = {"until": until.isoformat()} if until else {}
         return await self._act(booking_id, "extend", body, key)
 
+    async def bonus(self, booking_id: str) -> list[NearMiss]:
+        """Who would get a bonus proposal for a booking that has nobody left, in order (ops)."""
+        answer = _read(await self._call("GET", f"{self._root}/bookings/{booking_id}/bonus"), _Bonus)
+        return list(answer.providers)
+
+    async def approve_bonus(
+        self, booking_id: str, provider_ids: Iterable[str] | None = None, reason: str = "", *, key: str | None = None
+    ) -> list[str]:
+        """Confirms bonus proposals (ops): to those named, or (None) to the whole list; whom."""
+        named = None if provider_ids is None else list(provider_ids)
+        answer = await self._post(f"/bookings/{booking_id}/bonus/approve", {"provider_ids": named, "reason": reason}, key or _fresh_key())
+        return list(_read(answer, _Approved).approved)
+
+    # -- who knows whom --------------------------------------------------------------------------------------------
+
+    async def make_link(self, provider_id: str, *, key: str | None = None) -> PersonalLink:
+        """A personal link of a provider who has completed a service: send its code as ``link`` with a booking."""
+        return _read(await self._post(f"/providers/{provider_id}/links", {}, key or _fresh_key()), PersonalLink)
+
+    async def revoke_link(self, code: str) -> None:
+        """Makes a personal link worthless."""
+        await self._call("DELETE", f"{self._root}/links/{code}")
+
+    async def known_providers(self, client_id: str, windows: Iterable[Window], services: Iterable[str] = ()) -> list[KnownProvider]:
+        """Which of the providers who have served a client are free in some of the windows, best first."""
+        asked = [(name, moment.isoformat()) for window in windows for name, moment in (("start", window.start), ("end", window.end))]
+        query = str(httpx2.QueryParams([*asked, *(("service", code) for code in services)]))
+        answer = await self._call("GET", f"{self._root}/clients/{client_id}/providers?{query}")
+        return list(_read(answer, _Known).providers)
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
     async def booking(self, booking_id: str) -> Booking:
         """A booking as it stands."""
         return _read(await self._call("GET", f"{self._root}/bookings/{booking_id}"), Booking)
@@ -329,6 +379,18 @@ class BookingClient:
 
 
 _JSON = {"content-type": "application/json"}
+
+
+class _Bonus(Struct):
+    providers: tuple[NearMiss, ...]
+
+
+class _Approved(Struct):
+    approved: tuple[str, ...]
+
+
+class _Known(Struct):
+    providers: tuple[KnownProvider, ...]
 
 
 def problem(status: int, body: bytes) -> DispatchError:

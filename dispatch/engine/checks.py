@@ -9,7 +9,7 @@ from dispatch import waves
 from dispatch.errors import Unprocessable
 from dispatch.hours import check_time_zone
 from dispatch.matcher import minute_of
-from dispatch.model import BookingRequest, Catalogue, MarketSettings, Span, Urgency
+from dispatch.model import Catalogue, MarketSettings, Span, Urgency
 from dispatch.store import Market
 from dispatch.store.footprint import REGION
 from dispatch.zones import covers, from_model
@@ -69,12 +69,6 @@ def refuse_outside(in_reach: bool) -> None:
     """Without bounds, a market reaches as far as its providers' zones, and a coarse cell further."""
     if not in_reach:
         raise _outside()
-
-
-def refuse_direct(booking: BookingRequest) -> None:
-    """Direct bookings are not offered yet; saying so is better than sending them to everybody."""
-    if booking.preferred_provider_id is not None or booking.link is not None:
-        raise Unprocessable("direct bookings are not offered yet; leave preferred_provider_id and link null", code="not_offered")
 
 
 def _iso(ms: int) -> str:

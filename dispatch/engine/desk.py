@@ -8,12 +8,12 @@ import anyio
 import msgspec
 
 from dispatch import forecast, hours, waves
-from dispatch.engine import checks, faces
+from dispatch.engine import checks, direct, faces
 from dispatch.engine.aftermath import Aftermath
 from dispatch.engine.devices import Devices
 from dispatch.engine.enrolment import Enrolment, number_of, provider_face
 from dispatch.engine.hands import OpsDesk
-from dispatch.engine.people import person
+from dispatch.engine.people import person, query_of
 from dispatch.engine.places import Places, Spot, packed
 from dispatch.engine.requests import CancelRequest, MatchRequest
 from dispatch.errors import Conflict, Forbidden, NotFound, Unprocessable
@@ -106,7 +106,7 @@ class Desk:
         minute = hours.local_minute(market.settings.time_zone, market.now)
         found = await self._store.bookings.match(name, query, minute=minute, k=request.limit, client_id=request.client_id)
         ids = await self._store.providers.ids(name, [no for no, *_ in found.first])
-        search = new_search(market, query)
+        search = direct.held(market, new_search(market, query), await direct.choose(self._store, market, request, query))
         planned = waves.plan(market.settings, search, found.count, market.now)
         body: dict[str, Any] = {
             "count": found.count,
@@ -135,31 +135,36 @@ class Desk:
         if request.override is not None and not may_override:
             raise Forbidden("override needs a key with an ops role; leave it out, or use such a key")
         query, spot = await self._query(market, request)
-        search = new_search(market, query)
+        search, choice = new_search(market, query), None
         try:
             await self._check(market, request, query)
+            choice = await direct.choose(self._store, market, request, query)
+            search = direct.held(market, search, choice)
         except Unprocessable:
             reply = await self._store.bookings.answered(name, rid)
             if reply is None:
                 raise
             # else a repeat, by one who did not hear the answer: what was right then is not judged again
         else:
-            reply = await self._store.bookings.open(name, **_opening(market, request, query, spot, search), rid=rid, hand=plain_hand(hand))
+            opening = _opening(market, request, query, spot, search, choice)
+            reply = await self._store.bookings.open(name, **opening, rid=rid, hand=plain_hand(hand))
         if reply["word"] == "MISMATCH":
             raise Unprocessable("this Idempotency-Key came with another booking; use a fresh key", code="idempotency_mismatch")
         if reply["word"] == "DUPLICATE":
             raise Conflict(f"booking {request.booking_id} exists already; GET it, or choose another booking_id", code="duplicate")
         if reply["word"] == "BLOCKED":
             raise Unprocessable("this client is blocked in this market", code="blocked")
-        return await self._opened(market, request, query, search, reply)
+        return await self._opened(market, request, query, search, reply, fits_chosen=choice is not None and choice.fits)
 
-    async def _opened(self, market: Market, request: BookingRequest, query: Query, search: waves.Search, reply: Any) -> dict[str, Any]:
+    async def _opened(
+        self, market: Market, request: BookingRequest, query: Query, search: waves.Search, reply: Any, *, fits_chosen: bool
+    ) -> dict[str, Any]:
         minute = hours.local_minute(market.settings.time_zone, market.now)
         arguments = {"query": plain(query), "minute": minute, "client_id": request.client_id}
         count = await self._store.bookings.tally(market.id, arguments, reply["count"], reply.get("from"))
         at, deadline = reply["at"], reply["deadline"]
         opened = msgspec.structs.replace(search, opened_at=at, paced_at=at, deadline=deadline)
-        planned = waves.plan(market.settings, opened, count, at)
+        planned = waves.plan(market.settings, opened, count - (fits_chosen and opened.hold != 0), at)
         return {
             "booking_id": request.booking_id,
             "state": "searching",
@@ -168,6 +173,7 @@ class Desk:
             "plan": faces.plan_face(planned, market.settings.time_zone),
             "expected_minutes": await self._expected(market, opened, planned),
             "deadline": faces.clock_of(market.settings.time_zone)(deadline),
+            "direct": await direct.face(self._store, market.id, reply),
         }
 
     async def _expected(self, market: Market, search: waves.Search, planned: Sequence[waves.PlannedWave]) -> float | None:
@@ -182,7 +188,6 @@ class Desk:
 
     async def _check(self, market: Market, request: BookingRequest, query: Query) -> None:
         """Whether it may be asked now. Raises Unprocessable."""
-        checks.refuse_direct(request)
         checks.check_services(market, request.services)
         checks.check_windows(market, query.windows)
         checks.check_lead(market, min(window.start for window in query.windows), request.override is not None)
@@ -224,12 +229,12 @@ class Desk:
         standing = await self._store.providers.get(name, provider_id)
         blocked = await self._store.bookings.blocked(name, record.client)
         proposal = record.proposals.get(standing.no)
-        query = msgspec.convert({k: v for k, v in record.query.items() if k != "client"}, Query)
-        fit = fits(query, person(standing, blocked=standing.no in blocked), market.settings, market.now)
+        fit = fits(query_of(record.query), person(standing, blocked=standing.no in blocked), market.settings, market.now)
         asked = {"wave": proposal.wave, "kind": proposal.kind, "state": proposal.state, "reason": proposal.reason} if proposal else None
         if asked:
             asked["appeared"] = faces.took_seat(await self._store.bookings.timeline(name, record.no), standing.no)
-        return {"booking_id": booking_id, "provider_id": provider_id, **faces.explanation(asked, fit, record.state)}
+        marks = record.reasons.get(standing.no, ())
+        return {"booking_id": booking_id, "provider_id": provider_id, **faces.explanation(asked, fit, record.state, marks)}
 
     # -- blocks ---------------------------------------------------------------------------------------------------
 
@@ -276,7 +281,9 @@ def _candidate(provider_id: str, entry: tuple[int, Tier, float, int | None, list
     return {"provider_id": provider_id, "tier": tier.value, "score": score, "distance_m": rounded, "windows": windows}
 
 
-def _opening(market: Market, request: BookingRequest, query: Query, spot: Spot, search: waves.Search) -> dict[str, Any]:
+def _opening(
+    market: Market, request: BookingRequest, query: Query, spot: Spot, search: waves.Search, choice: direct.Choice | None
+) -> dict[str, Any]:
     """The arguments of the verb `open`."""
     step = waves.next_step(market.settings, search, market.now)
     area = {"name": spot.name, "h3": spot.h3}
@@ -292,10 +299,14 @@ def _opening(market: Market, request: BookingRequest, query: Query, spot: Spot, 
     who = {"lat": query.lat, "lng": query.lng, "note": request.note, "address": request.place.address or ""}
     if request.override:
         who["override"] = request.override.reason
+    who |= {name: value for name, value in (("preferred", request.preferred_provider_id), ("link", request.link)) if value is not None}
     plan = None
     if step.release is not None:
         plan = {**msgspec.structs.asdict(step.release), "minute": minute, "ready": 0, "urgency": step.urgency.value}
+    if plan is not None and choice is not None and search.hold == waves.OWED:
+        plan |= choice.plan()
     return {
+        **direct.opening(search, choice),
         "print": sha1(msgspec.json.encode(request)).hexdigest(),
         "booking_id": request.booking_id,
         "client_id": request.client_id,

@@ -13,6 +13,7 @@ from dispatch.store import Proposal, Record, Trial
 
 Ids = Mapping[int, str]
 REPORT = "report:"  # what the store puts before the number of a provider who reported something
+OF_PROVIDERS = ("asked", "approved")  # fields of events that are numbers of providers
 MOMENTS = ("at", "due", "ready", "deadline", "answer_by", "decides_at")  # fields of events that are moments
 
 
@@ -46,8 +47,8 @@ def booking_face(record: Record, ids: Ids, settings: MarketSettings, next_wave_a
         "windows": [window_face(window, time_zone) for window in record.windows],
         "price_cents": record.price,
         "currency": record.currency,
-        "preferred_provider_id": None,
-        "link": None,
+        "preferred_provider_id": who.get("preferred"),
+        "link": who.get("link"),
         "note": who.get("note", ""),
         "state": record.state,
         "urgency": record.urgency.value,
@@ -106,12 +107,13 @@ def proposal_face(record: Record, pno: int, p: Proposal, ids: Ids, at: Callable[
         "kind": p.kind,
         "state": p.state,
         "reason": p.reason or (record.who.get(f"no:{pno}") if p.state == "refused" else None),
+        "reasons": list(record.reasons.get(pno, ())),
         "sent_at": at(p.sent_at),
         "answer_by": at(p.answer_by),
         "received_at": at(p.received_at),
         "seen_at": at(p.seen_at),
         "answered_at": at(p.answered_at),
-        "response_ms": response_ms(times_of(p), cap_ms),
+        "response_ms": None if p.kind == "bonus" and p.state != "accepted" else response_ms(times_of(p), cap_ms),
         "live": p.live == 1,
     }
 
@@ -143,7 +145,7 @@ def trial_face(pno: int, trial: Trial, time_zone: str) -> dict[str, Any]:
 def numbers_in(events: Sequence[Mapping[str, Any]]) -> list[int]:
     """Every provider number that events speak of."""
     found = {event[name] for event in events for name in ("p", "instead") if event.get(name) is not None}
-    return sorted(found.union(*(event["asked"] for event in events if "asked" in event)))
+    return sorted(found.union(*(event[name] for event in events for name in OF_PROVIDERS if name in event)))
 
 
 def event_face(event: Mapping[str, Any], ids: Ids, time_zone: str) -> dict[str, Any]:
@@ -155,8 +157,8 @@ def event_face(event: Mapping[str, Any], ids: Ids, time_zone: str) -> dict[str, 
             face["provider_id"] = ids.get(value)
         elif name == "instead":
             face["instead"] = ids.get(value)
-        elif name == "asked":
-            face["asked"] = [ids.get(pno) for pno in value]
+        elif name in OF_PROVIDERS:
+            face[name] = [ids.get(pno) for pno in value]
         elif name == "visit":
             face["visit"] = window_face(Span(*value), time_zone)
         elif name == "windows":
@@ -189,14 +191,20 @@ def took_seat(events: Sequence[Mapping[str, Any]], pno: int) -> bool:
     return bool(sent) and sent[-1] == "seat"
 
 
-def explanation(asked: Mapping[str, Any] | None, fit: Fit, state: str) -> dict[str, Any]:
-    """Why he was asked, or which filters leave him out now."""
+ASKED = {  # why he was asked, by the kind of the proposal
+    "ordinary": "you were asked in wave {wave}: you fitted, and it was your turn by tier, score and time since last asked",
+    "direct": "you were asked before all others: the client chose you",
+    "bonus": "you were asked in wave {wave} although you do not quite fit, as nobody else was left; it costs nothing to say no",
+}
+
+
+def explanation(asked: Mapping[str, Any] | None, fit: Fit, state: str, marks: Sequence[str] = ()) -> dict[str, Any]:
+    """Why he was asked, or which filters leave him out now. ``marks``: what marked his proposal."""
     if asked and asked["appeared"]:
         text = f"you were asked when you came online, were freed or widened your settings: wave {asked['wave']} had a seat that nobody held"
         return {"asked": asked, "reasons": [], "text": [text]}
     if asked:
-        text = f"you were asked in wave {asked['wave']}: you fitted, and it was your turn by tier, score and time since last asked"
-        return {"asked": asked, "reasons": [], "text": [text]}
+        return {"asked": asked, "reasons": [], "text": [ASKED[asked["kind"]].format(wave=asked["wave"]), *marks]}
     if fit:
         text = (
             "you fit; others come first"

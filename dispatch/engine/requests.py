@@ -107,6 +107,17 @@ class AuditPage(Strict, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
 
 
+class BonusRequest(Strict, frozen=True, kw_only=True):
+    """Ops confirm who gets bonus proposals: those named, or (null) everybody who nearly fits now."""
+
+    provider_ids: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=50)] | None = None
+    reason: Annotated[str, Meta(max_length=300)] = ""
+
+
+class LinkRequest(Strict, frozen=True, kw_only=True):
+    """A new personal link: there is nothing to choose."""
+
+
 class TokenRequest(Strict, frozen=True, kw_only=True):
     """A device that wants to connect. ``ttl_s``: how long its token is good for."""
 

@@ -6,6 +6,8 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from dispatch import hours, waves
+from dispatch.engine import direct
+from dispatch.engine.people import query_of
 from dispatch.errors import Unavailable
 from dispatch.store import Market, Record, Store, Turn, closing, deciding, sending
 
@@ -58,7 +60,7 @@ class Rounds:
             for number in numbers[some : some + AT_ONCE]:
                 try:
                     record = known.get(number) if known is not None else (await self._records(name, [number])).get(number)
-                    turns[number] = self._turn(number, market, record)
+                    turns[number] = await self._turn(number, market, record)
                 except Exception as error:  # of this booking alone
                     failures.append(_noted(error, name, number))
             failures += await self._take(name, turns)
@@ -88,7 +90,7 @@ class Rounds:
     async def _records(self, name: str, numbers: Sequence[int]) -> dict[int, Record]:
         return {record.no: record for record in await self._store.bookings.records(name, numbers)}
 
-    def _turn(self, number: int, market: Market | None, record: Record | None) -> Turn:
+    async def _turn(self, number: int, market: Market | None, record: Record | None) -> Turn:
         """The turn of one booking's plan that is due now."""
         if market is None or record is None or record.state != "searching":
             return closing(number, 0)  # a timer of nothing
@@ -98,7 +100,10 @@ class Rounds:
         if step.close:
             offers = waves.choices(market.settings, (window.start for window in record.windows), market.now)
             return closing(number, record.rev, waves.lives(market.settings, record.search()), offers)
-        return sending(record, step, minute=hours.local_minute(market.settings.time_zone, market.now), ready=self._ready)
+        owed = step.release is not None and step.release.kind == "direct"
+        chosen = await direct.turn(self._store, market, record, query_of(record.query)) if owed else None
+        minute = hours.local_minute(market.settings.time_zone, market.now)
+        return sending(record, step, minute=minute, ready=self._ready, chosen=chosen)
 
 
 def _noted(error: Exception, name: str, number: int) -> Exception:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import anyio
 
+from dispatch.engine.bonus import Bonuses
 from dispatch.engine.loop import NAP_S, Bell, every, on_time
 from dispatch.engine.outbox import Outbox
 from dispatch.engine.pushes import Pushes
@@ -20,7 +21,8 @@ LOOK_AHEAD_MS = 6 * 3_600_000  # of engine time: the index reaches two days beyo
 
 async def run(store: Store, settings: Settings, stop: anyio.Event, ready: anyio.Event) -> None:
     """Works until ``stop``; sets ``ready`` when it does."""
-    due, owed, unheard, freed, timers, upkeep = Bell(), Bell(), Bell(), Bell(), store.timers(), Upkeep(store)
+    due, owed, unheard, freed, starved, timers = Bell(), Bell(), Bell(), Bell(), Bell(), store.timers()
+    upkeep = Upkeep(store)
     rounds = Rounds(store, await store.now())
     async with Outbox(store, settings) as outbox, Pushes(store, settings) as pushes, anyio.create_task_group() as tasks:
 
@@ -28,12 +30,13 @@ async def run(store: Store, settings: Settings, stop: anyio.Event, ready: anyio.
             for market in await store.markets.names():
                 await timers.follow(market)
 
-        tasks.start_soon(_listen, timers, {b"t": due, b"h": owed, b"p": unheard, b"f": freed})
+        tasks.start_soon(_listen, timers, {b"t": due, b"h": owed, b"p": unheard, b"f": freed, b"b": starved})
         await follow()
         tasks.start_soon(on_time, store, rounds.once, due, stop)
         tasks.start_soon(on_time, store, Rematch(store).once, freed, stop)
         tasks.start_soon(every, NAP_S, outbox.once, stop, owed)  # apart: no wave waits for a webhook
         tasks.start_soon(every, NAP_S, pushes.once, stop, unheard)
+        tasks.start_soon(every, NAP_S, Bonuses(store).once, stop, starved)
         ahead = store.clock.wall_seconds(LOOK_AHEAD_MS)
         duties = (
             (FOLLOW_S, follow),

@@ -12,6 +12,7 @@ from dispatch.errors import ConfigError
 from dispatch.settings import Settings
 from dispatch.store import functions
 from dispatch.store.accounts import ApiKey, ApiKeys
+from dispatch.store.acquaintances import Acquaintances
 from dispatch.store.bookings import Bookings, Found, Proposal, Record, Turn, closing, deciding, sending
 from dispatch.store.calls import Calls, make_redis, text, wall_ms
 from dispatch.store.claims import Claims, Marks, mark
@@ -32,14 +33,15 @@ from dispatch.store.pushes import Push, Pushes
 from dispatch.store.rematch import Meetings
 from dispatch.store.renewal import Renewal
 from dispatch.store.rights import Changes, Fault, Rights, refusal_of
+from dispatch.store.starvation import Named, Starvation
 from dispatch.store.trials import Trial, Trials
 from dispatch.store.visits import Visits
 from dispatch.store.wakeups import Listening, Wake, Wakeups, gateway_wakeups
 
 __all__ = [
     "Alarm", "ApiKey", "Audited", "Changes", "Clock", "Delivery", "Fault", "Found", "Hand", "Items", "Kept", "Linked", "Listening",
-    "Market", "Marks", "Proposal", "Push", "Record", "Resumed", "Standing", "Store", "Trial", "Turn", "Wake", "Wakeups", "closing",
-    "deciding", "mark", "refusal_of", "sending",
+    "Market", "Marks", "Named", "Proposal", "Push", "Record", "Resumed", "Standing", "Store", "Trial", "Turn", "Wake", "Wakeups",
+    "closing", "deciding", "mark", "refusal_of", "sending",
 ]  # fmt: skip
 
 CLOCK_KEY = "dispatch:clock"  # hash speed, base: a demo's clock, agreed on by the first process that starts
@@ -56,6 +58,8 @@ class Store:
         self.renewal = Renewal(calls, self.providers)
         self.bookings = Bookings(calls)
         self.visits = Visits(calls)
+        self.acquaintances = Acquaintances(calls)
+        self.starvation = Starvation(calls)
         self.claims = Claims(calls)
         self.hands = Hands(calls)
         self.links = Links(calls)

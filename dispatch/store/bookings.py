@@ -42,7 +42,10 @@ class Proposal(Struct, frozen=True, array_like=True):
 
 
 class Record(Struct, frozen=True, kw_only=True):
-    """A booking as the store holds it. ``who``: what can be erased (outside ids, note, exact place)."""
+    """A booking as the store holds it. ``who``: what can be erased (outside ids, note, exact place). ``chosen`` and ``hold``: as in
+    waves.Search. ``reasons``: what marks a provider's proposal; ``approved``: for whom ops have confirmed a bonus proposal;
+    ``starving``: the last wave found nobody left.
+    """
 
     no: int
     state: str
@@ -75,6 +78,11 @@ class Record(Struct, frozen=True, kw_only=True):
     taken_at: int | None
     who: Mapping[str, str]
     proposals: Mapping[int, Proposal]
+    chosen: int = 0
+    hold: int = 0
+    reasons: Mapping[int, tuple[str, ...]] = {}
+    approved: frozenset[int] = frozenset()
+    starving: bool = False
 
     def search(self) -> Search:
         """Its pacing state."""
@@ -87,6 +95,8 @@ class Record(Struct, frozen=True, kw_only=True):
             tried=self.tried,
             said_no=self.said_no,
             holders=tuple(_holder(pno, p) for pno, p in self.proposals.items() if p.round == self.round),
+            chosen=self.chosen,
+            hold=self.hold,
         )
 
 
@@ -111,11 +121,11 @@ def deciding(bno: int) -> Turn:
     return "decide", {"bno": bno}
 
 
-def sending(record: Record, step: Step, *, minute: int, ready: int) -> Turn:
-    """What waves.py wants done now. SENT, RESTED, EMPTY or STALE."""
+def sending(record: Record, step: Step, *, minute: int, ready: int, chosen: Mapping[str, Any] | None = None) -> Turn:
+    """What waves.py wants done now. SENT, RESTED, EMPTY or STALE. ``chosen``: what a direct release needs besides (engine/direct.py)."""
     plan = None
     if step.release is not None:
-        plan = {**msgspec.structs.asdict(step.release), "minute": minute, "ready": ready, "urgency": step.urgency.value}
+        plan = {**msgspec.structs.asdict(step.release), "minute": minute, "ready": ready, "urgency": step.urgency.value, **(chosen or {})}
     turn = {"fade": step.fade, "replace": step.replace, "plan": plan, "urgency": step.urgency.value, "due": step.due}
     return "send_wave", {"bno": record.no, "rev": record.rev, **turn}
 
@@ -306,6 +316,11 @@ def _record(bno: int, raw: Any, who: Any, proposals: Any, due: Any) -> Record:
         taken_at=int(fields["taken_at"]) if "taken_at" in fields else None,
         who={name: value.decode() for name, value in personal.items()},
         proposals={int(pno): _proposals.decode(value) for pno, value in _pairs(proposals).items()},
+        chosen=int(fields.get("chosen", 0)),
+        hold=int(fields.get("hold", 0)),
+        reasons={int(name[5:]): tuple(decode(value) or ()) for name, value in fields.items() if name.startswith("mark:")},
+        approved=frozenset(decode(fields["approved"])) if "approved" in fields else frozenset(),
+        starving=fields.get("starving") == b"1",
         **whole,
     )
 

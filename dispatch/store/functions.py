@@ -27,7 +27,10 @@ from dispatch.store.passing import passing
 
 HOUSES = "K, S, MOVES, CLOCK, AGES, SHELVES, verbs, clock, read, ledger, event, gauge, outbox, inbox, news, record, shelf, slots, geometry"
 CALLS = "woken, counted, told, learned, market, instant, hand"  # of one call: see lib/news.lua
-ROOMS = "net, fits, find, tally, habits, seats, propose, trial, visits, booking, index, pushes, rights, silence, alarm, hold, hands, vacancy, fair"
+ROOMS = (
+    "net, fits, find, tally, habits, seats, propose, trial, visits, booking, index, pushes, rights, "
+    "silence, alarm, hold, hands, vacancy, fair, served"
+)
 
 
 @dataclass(frozen=True, slots=True)

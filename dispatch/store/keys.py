@@ -48,7 +48,11 @@ TEMPLATES: Mapping[str, str] = {
     "pushes": "{%s}:ps:%s",  # hash bno -> which devices of a provider are owed, or were sent, a push of that proposal
     "push_due": "{%s}:psdue",  # sorted set pno.bno -> wall ms at which one of them is owed
     "bookings_of": "{%s}:cb:%s",  # set of bno: what a client has booked, until it is cancelled or completed
-    "served": "{%s}:sv:%s",  # hash pno -> visits completed at that client
+    "served": "{%s}:sv:%s",  # set of cno: the clients whom a provider has served
+    "known": "{%s}:kn:%s",  # sorted set pno -> ms of the last service: the providers who have served a client
+    "codes": "{%s}:codes",  # hash code -> pno: personal links
+    "codes_of": "{%s}:cd:%s",  # set of the codes of a provider's personal links
+    "starved": "{%s}:starved",  # sorted set bno -> ms at which bonus proposals are looked for: a wave found nobody left
     "blocks": "{%s}:bk:%s",  # set of pno blocked with a client, either side
     "blacklist": "{%s}:blacklist",  # hash cno -> reason
     "claims": "{%s}:fw:%s",  # hash pno:id -> an accept of that booking that waits for the end of its fair window
@@ -85,7 +89,8 @@ TEMPLATES: Mapping[str, str] = {
 
 CHANNELS: Mapping[str, str] = {
     "gateway_wakes": "{%s}:gw:%s",  # a gateway's providers have new messages
-    "due_wakes": "{%s}:wake",  # a timer (t), a webhook (h) or a push (p) became due earlier than anyone sleeps, or somebody was freed (f)
+    # a timer (t), webhook (h), push (p), freed provider (f) or starving booking (b) became due earlier than anyone sleeps
+    "due_wakes": "{%s}:wake",
 }
 
 

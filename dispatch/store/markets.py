@@ -96,6 +96,7 @@ class Markets:
             "hook": int(settings.webhook is not None),
             "basis": basis_of(settings),
             "fair": round(settings.fair_window_s * 1_000),
+            "bonus": int(settings.bonus_mode != "manual" and bool(settings.bonus_steps)),
         }
         return await self._put(market, {"settings": msgspec.json.encode(settings), **numbers}, hand=hand)
 

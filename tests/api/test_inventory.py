@@ -41,6 +41,12 @@ POST /v1/markets/{market}/bookings/{booking_id}/reopen
 POST /v1/markets/{market}/bookings/{booking_id}/extend
 GET /v1/markets/{market}/ops/alarms
 GET /v1/markets/{market}/ops/audit
+GET /v1/markets/{market}/bookings/{booking_id}/bonus
+POST /v1/markets/{market}/bookings/{booking_id}/bonus/approve
+POST /v1/markets/{market}/providers/{provider_id}/links
+GET /v1/markets/{market}/providers/{provider_id}/links
+DELETE /v1/markets/{market}/links/{code}
+GET /v1/markets/{market}/clients/{client_id}/providers
 PUT /v1/markets/{market}/blocks/{client_id}
 DELETE /v1/markets/{market}/blocks/{client_id}
 GET /v1/push-key
@@ -55,11 +61,11 @@ GET /docs/errors
 """
 GUARDED = [route for route in CALLS if route.roles]
 OF_A_MARKET = [route for route in GUARDED if "market" in route.parameters]
-OF_A_BOOKING = ("cancel", "move", "complete", "no-show", "late", "search-again")
+OF_A_BOOKING = ("cancel", "move", "complete", "no-show", "late", "search-again", "bonus/approve")
 BY_HAND = ("take-over", "hand-back", "assign", "reopen", "extend")
-TAKES_A_KEY = {f"/v1/markets/{{market}}/{path}" for path in ("bookings", "providers/{provider_id}/test")} | {
-    f"/v1/markets/{{market}}/bookings/{{booking_id}}/{path}" for path in (*OF_A_BOOKING, *BY_HAND)
-}
+TAKES_A_KEY = {
+    f"/v1/markets/{{market}}/{path}" for path in ("bookings", "providers/{provider_id}/links", "providers/{provider_id}/test")
+} | {f"/v1/markets/{{market}}/bookings/{{booking_id}}/{path}" for path in (*OF_A_BOOKING, *BY_HAND)}
 
 
 def named(route: Route) -> str:

@@ -36,7 +36,14 @@ BY_TYPE = {
     events.Extended: "count.extended",
     events.Overdue: "count.overdue",
 }
-SENT = {"wave": "count.waves", "fill": "count.fills", "hold": "count.holds"}
+SENT = {
+    "wave": "count.waves",
+    "fill": "count.fills",
+    "seat": "count.fills",
+    "hold": "count.holds",
+    "direct": "count.directs",
+    "bonus": "count.bonuses",
+}
 PUSHED = {outcome: f"count.pushes_{outcome}" for outcome in ("sent", "failed", "gone", "expired")}
 
 

@@ -445,8 +445,9 @@ async def test_a_completed_visit_is_a_fact_and_is_remembered_between_the_two_r26
     assert await scene.facts() == [fact]
     assert await scene.items("ada") == []
     assert (await scene.heard("ada"))[-1] == "booking completed"
-    assert await scene.redis.hget(f"{{{scene.market}}}:sv:1", str(scene.numbers["ada"])) == b"1"
-    assert await scene.redis.hget(f"{{{scene.market}}}:p:{scene.numbers['ada']}", "completed") == b"1"
+    assert await scene.store.acquaintances.served(scene.market, scene.numbers["ada"], 1)
+    assert await scene.store.acquaintances.known_to(scene.market, 1) == {scene.numbers["ada"]: scene.now}
+    assert await scene.redis.hget(f"{{{scene.market}}}:p:{scene.numbers['ada']}", "done") == b"1"
     assert await sound(scene)
 
 

@@ -3,7 +3,7 @@
 -- ARGV: 1 msgpack {m, p, id, proposal, bno, round, version, reason (his words) or nil}
 -- Replies: DONE {took (ms by R22) or nil: not in a repeat}, NOT_ASKED, VERSION_CONFLICT, MISMATCH; each but the last is kept under the
 --          request id and returned to a repeat. A test proposal: see lib/trial.lua
--- Source: SPEC.md R13, R20, R22, R25b, P14b; PROTOCOL.md section 2.
+-- Source: SPEC.md R13, R20, R22, R25b, R32, P14b; PROTOCOL.md section 2.
 local function refusal(a, b, p)
   if not p or p[S.round] ~= a.round then return 'NOT_ASKED' end
   if b.version ~= a.version then return 'VERSION_CONFLICT' end
@@ -15,10 +15,11 @@ local function record_no(m, a, b, p)
   local took = seats.answered(m, b.no, a.p, p)
   seats.close(m, b.no, a.p, p, 'refused')
   if a.reason then call('HSET', K.who(m, b.no), 'no:' .. a.p, a.reason) end
+  if p[S.kind] == 'bonus' then took = nil end -- neither a no nor silence to it counts anywhere (R32)
   event.add(m, b.no, 'Refused', { p = a.p, wave = p[S.wave], took = took })
   seats.tell_gone(m, b, a.p, p, 'answered_elsewhere')
   gauge.add(m, 'count.refused', 1)
-  call('HINCRBY', K.provider(m, a.p), 'answered', 1)
+  if p[S.kind] ~= 'bonus' then call('HINCRBY', K.provider(m, a.p), 'answered', 1) end
   if tonumber(call('HGET', K.booking(m, b.no), 'live')) <= 0 then booking.attend(m, b.no) end
   return took
 end

@@ -1,4 +1,5 @@
 -- What was settled is open again, or is called off.
+local OF_ROUND = { approved = true, prepared = true, starving = true }
 
 -- Its winner holds it no more: his time is free, and his devices are told how it stands for him (`word`). `a`: what the caller knew of
 -- him, {working} the quarters of his own hours around the visit.
@@ -29,6 +30,7 @@ function booking.again(m, b, move, a)
   booking.classify(m, b, a.urgency)
   call('HDEL', K.booking(m, b.no), 'winner', 'window', 'accepted_at', 'free')
   b.winner = nil
+  if tonumber(b.hold or 0) > 0 then call('HSET', K.booking(m, b.no), 'hold', 0) end -- he whom the client chose has been asked
   booking.attend(m, b.no)
 end
 
@@ -42,6 +44,12 @@ function booking.renew(m, b, a)
   b.version, b.round, b.start, b.wave = b.version + 1, b.round + 1, a.start, 0
   call('HSET', K.booking(m, b.no), 'version', b.version, 'round', b.round, 'start', a.start, 'wave', 0, 'windows', cmsgpack.pack(a.windows))
   call('HSET', K.who(m, b.no), 'query', cmsgpack.pack(b.query))
+  for name in pairs(b) do -- what marked a proposal, or was found for a bonus, was of those windows
+    if string.find(name, '^mark:') or OF_ROUND[name] then
+      call('HDEL', K.booking(m, b.no), name)
+      b[name] = nil
+    end
+  end
 end
 
 -- It is over: whoever holds a proposal of it, or the visit itself, is told. `why` {by, and what else the event says of it}.

@@ -40,12 +40,12 @@ function read.numbers(key, ...)
 end
 
 -- What verbs need of the market: gap (ms), cap, hook ('1': it has somewhere to send webhooks), epoch, basis (of its index), patience (R40),
--- fair (ms). Read once.
+-- fair (ms), bonus ('1': bonus proposals are looked for when nobody is left). Read once.
 function read.market(m)
   if not market then
-    local f = call('HMGET', K.market(m), 'gap', 'cap', 'hook', 'epoch', 'basis', 'patience', 'fair')
+    local f = call('HMGET', K.market(m), 'gap', 'cap', 'hook', 'epoch', 'basis', 'patience', 'fair', 'bonus')
     market = { gap = tonumber(f[1]), cap = tonumber(f[2]), hook = f[3], epoch = f[4], basis = tonumber(f[5]),
-      patience = tonumber(f[6]) or 4, fair = tonumber(f[7]) or 0 }
+      patience = tonumber(f[6]) or 4, fair = tonumber(f[7]) or 0, bonus = f[8] }
   end
   return market
 end

@@ -46,5 +46,6 @@ function news.flush(m)
   gauge.write(K.habits(m), learned)
   news.wake_gateways(m)
   local worker = (woken.timer and 't' or '') .. (woken.hook and 'h' or '') .. (woken.push and 'p' or '') .. (woken.freed and 'f' or '')
+    .. (woken.bonus and 'b' or '')
   if worker ~= '' then call('SPUBLISH', K.due_wakes(m), worker) end
 end

@@ -18,10 +18,10 @@ end
 -- Writes a proposal, new or changed, to every device of its provider: the message and its place in his stream.
 function propose.write(m, b, pno, p)
   local far = p[S.far] >= 0 and math.floor(p[S.far] / 100 + 0.5) * 100 or null
-  local facts = inbox.body('windows', shown(b, p), 'distance_m', far, 'known_client', false)
+  local facts = inbox.body('windows', shown(b, p), 'distance_m', far, 'known_client', served.knows(m, pno, b.client))
   return inbox.push(m, pno, 10, inbox.body('type', 'proposal', 'proposal', seats.id(b.no, p[S.round], pno),
     'version', b.version, 'at', clock.now(), 'expires_at', b.deadline, 'answer_by', p[S.answer_by], 'wave', p[S.wave],
-    'kind', p[S.kind], 'reasons', {}) .. '\167booking' .. string.char(0x80 + 3 + b.face_pairs) .. b.face .. facts)
+    'kind', p[S.kind], 'reasons', propose.reasons(b, pno)) .. '\167booking' .. string.char(0x80 + 3 + b.face_pairs) .. b.face .. facts)
 end
 
 -- Shows a proposal, which is open from now on.
@@ -72,7 +72,7 @@ function propose.record(m, b, plan, asked, now)
   gauge.add(m, 'proposals.open', #asked)
   gauge.add(m, 'proposals.live', #asked)
   gauge.add(m, 'count.proposals', #asked)
-  gauge.add(m, plan.kind == 'wave' and 'count.waves' or 'count.fills', 1)
+  gauge.add(m, propose.COUNTS[plan.kind], 1)
   event.add(m, b.no, 'WaveSent', { wave = plan.wave, kind = plan.kind, asked = asked, due = plan.due, ready = plan.ready,
     answer_by = plan.answer_by, urgency = plan.urgency, late = math.max(0, now - math.max(plan.due, plan.ready)) })
 end
