@@ -93,6 +93,41 @@ class Refused(BookingEvent, frozen=True, kw_only=True, tag=True):
     took: int | None = None  # ms by R22: since it was seen, else since it was received; None: nothing was confirmed before
 
 
+class Countered(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """He proposed other times (R24): counteroffer number ``offer``, good until ``expires``; ``shown``: before the client at once."""
+
+    p: int
+    wave: int
+    offer: int
+    windows: tuple[Window, ...]
+    expires: int
+    shown: bool
+    took: int | None = None  # as in Refused; None: it replaces an earlier one too
+
+
+class CounterofferShown(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """Every other proposal is answered or stale: what was held back is before the client."""
+
+    p: int
+    offer: int
+
+
+class CounterofferAccepted(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """The client took a time of his: the booking is for that window from now on. ``Accepted`` follows."""
+
+    p: int
+    offer: int
+    windows: tuple[Window, ...]
+
+
+class CounterofferClosed(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """It ended otherwise. ``state``: declined, expired or withdrawn."""
+
+    p: int
+    offer: int
+    state: str
+
+
 class Accepted(BookingEvent, frozen=True, kw_only=True, tag=True):
     """He won. ``window``: index into the booking's windows."""
 
@@ -177,7 +212,7 @@ class Unblocked(Event, frozen=True, kw_only=True, tag=True):
 
 OfBooking = (
     Opened | WaveSent | Received | Seen | Pushed | Faded | Replaced | Refused | Accepted | AcceptedTooLate | Withdrawn | WindowsDropped
-    | Unfilled | Cancelled | Reopened
+    | Unfilled | Cancelled | Reopened | Countered | CounterofferShown | CounterofferAccepted | CounterofferClosed
 )  # fmt: skip
 AnyEvent = OfBooking | ProviderPut | TokensRevoked | Blocked | Unblocked | TestSent
 TYPES: Mapping[str, type[Event]] = {kind.__name__: kind for kind in AnyEvent.__args__}
@@ -214,6 +249,7 @@ class BookingView(Struct, frozen=True, kw_only=True):
     wave: int = 0
     winner: int | None = None
     window: int | None = None
+    counteroffers: Mapping[int, str] = {}
     proposals: Mapping[int, ProposalView] = {}
 
 
@@ -263,6 +299,18 @@ def _reopened(view: BookingView, event: Reopened) -> BookingView:
     return replace(_ended(view, event.p, "withdrawn"), state="searching", winner=None, window=None, deadline=event.deadline)
 
 
+def _countered(view: BookingView, event: Countered) -> BookingView:
+    return _offer(_ended(view, event.p, "countered"), event.offer, "shown" if event.shown else "held")
+
+
+def _offer(view: BookingView, number: int, state: str) -> BookingView:
+    return replace(view, counteroffers={**view.counteroffers, number: state})
+
+
+def _agreed(view: BookingView, event: CounterofferAccepted) -> BookingView:
+    return replace(_offer(view, event.offer, "accepted"), windows=event.windows, version=view.version + 1)
+
+
 def _dropped(view: BookingView, event: WindowsDropped) -> BookingView:
     return replace(view, windows=event.windows, deadline=event.deadline, version=view.version + 1)
 
@@ -282,4 +330,8 @@ _FOLDS: Mapping[type[Event], Callable[[BookingView, Any], BookingView]] = {
     Unfilled: lambda view, _: replace(view, state="unfilled"),
     Cancelled: lambda view, _: replace(view, state="cancelled"),
     Reopened: _reopened,
+    Countered: _countered,
+    CounterofferShown: lambda view, event: _offer(view, event.offer, "shown"),
+    CounterofferAccepted: _agreed,
+    CounterofferClosed: lambda view, event: _offer(view, event.offer, event.state),
 }

@@ -23,6 +23,7 @@ class ProposalState(StrEnum):
     OPEN = "open"
     ACCEPTED = "accepted"
     REFUSED = "refused"
+    COUNTERED = "countered"
     WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
 
@@ -34,6 +35,7 @@ class Move(StrEnum):
     CLOSE = "close"
     CANCEL = "cancel"
     REOPEN = "reopen"
+    EXTEND = "extend"
 
 
 _S = BookingState
@@ -41,7 +43,7 @@ _S = BookingState
 MOVES: Mapping[BookingState, Mapping[Move, BookingState]] = {
     _S.SEARCHING: {Move.ACCEPT: _S.ACCEPTED, Move.CLOSE: _S.UNFILLED, Move.CANCEL: _S.CANCELLED},
     _S.ACCEPTED: {Move.CANCEL: _S.CANCELLED, Move.REOPEN: _S.SEARCHING},
-    _S.UNFILLED: {Move.CANCEL: _S.CANCELLED},
+    _S.UNFILLED: {Move.CANCEL: _S.CANCELLED, Move.EXTEND: _S.SEARCHING},
     _S.CANCELLED: {},
 }
 

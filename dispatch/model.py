@@ -175,6 +175,10 @@ class MarketSettings(Strict, frozen=True, kw_only=True):
     quiet_hours: DailyRange | None = field(default_factory=lambda: DailyRange(from_="22:00", to="07:00"))
     delivery_grace_s: ByHaste = ByHaste(last_minute=20, other=120)
     preferred_hold_s: ByHaste = ByHaste(last_minute=120, other=1_800)
+    counter_cutoff_s: Annotated[int, Meta(ge=0, le=86_400)] = 3_600
+    counter_valid_s: Annotated[int, Meta(ge=60, le=86_400)] = 10_800
+    counter_near_s: Annotated[int, Meta(ge=0, le=86_400)] = 1_800
+    counter_limit: Annotated[int, Meta(ge=1, le=10)] = 3
     fair_window_s: Annotated[float, Meta(ge=0, le=5)] = 0
     bonus_mode: Literal["approve", "auto", "manual"] = "approve"
     wave_policy: Literal["cadence"] = "cadence"

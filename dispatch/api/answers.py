@@ -11,6 +11,8 @@ from dispatch.model import Id, Place, ProviderSettings, Tier, Urgency, Window
 __all__ = [
     "BookingState",
     "Cancelled",
+    "CounterofferAccepted",
+    "CounterofferDeclined",
     "Created",
     "DeviceToken",
     "Explanation",
@@ -112,8 +114,29 @@ class CounterofferState(Answer, frozen=True):
     counteroffer_id: str
     provider_id: str
     windows: tuple[Window, ...]
+    note: str
     state: Literal["held", "shown", "accepted", "declined", "expired", "withdrawn"]
+    made_at: datetime
     expires_at: datetime
+    closed_at: datetime | None
+
+
+class CounterofferAccepted(Answer, frozen=True):
+    """A booking that the client agreed to have at another time. ``window``: that time."""
+
+    booking_id: str
+    counteroffer_id: str
+    state: State
+    provider_id: str
+    window: Window
+
+
+class CounterofferDeclined(Answer, frozen=True):
+    """A counteroffer that the client declined; the search goes on."""
+
+    booking_id: str
+    counteroffer_id: str
+    state: Literal["declined"]
 
 
 class BookingState(Answer, frozen=True):

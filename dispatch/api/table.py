@@ -3,15 +3,24 @@
 from dataclasses import replace
 from typing import Any
 
-from dispatch.api import answers, bookings, markets, operations, providers, push
+from dispatch.api import answers, bookings, counteroffers, markets, operations, providers, push
 from dispatch.api.call import METRICS, NOBODY, OPS, READ, SET_UP, WORK, Handler, Route
 from dispatch.api.stream import Streams
-from dispatch.engine.requests import BlockRequest, CancelRequest, MatchRequest, TokenRequest, TrialRequest
+from dispatch.engine.requests import (
+    BlockRequest,
+    CancelRequest,
+    CounterofferAccept,
+    CounterofferDecline,
+    MatchRequest,
+    TokenRequest,
+    TrialRequest,
+)
 from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderLine, ProviderSettings
 
 MARKET = "/v1/markets/{market}"
 PROVIDER = MARKET + "/providers/{provider_id}"
 BOOKING = MARKET + "/bookings/{booking_id}"
+COUNTEROFFER = BOOKING + "/counteroffers/{counteroffer_id}"
 
 
 def _get(path: str, handler: Handler, gives: Any, summary: str, roles: frozenset[str] = READ, media: str = "application/json") -> Route:
@@ -85,6 +94,20 @@ CALLS: tuple[Route, ...] = (
     _get(f"{BOOKING}/timeline", bookings.timeline, answers.Timeline, "Every event of a booking, oldest first"),
     _get(f"{BOOKING}/explain/{{provider_id}}", bookings.explain, answers.Explanation, "Why a provider was asked, or what left him out"),
     _post(f"{BOOKING}/cancel", bookings.cancel, CancelRequest, answers.Cancelled, "Cancel a booking"),
+    _post(
+        f"{COUNTEROFFER}/accept",
+        counteroffers.accept_counteroffer,
+        CounterofferAccept,
+        answers.CounterofferAccepted,
+        "The client takes the other times that a provider proposed",
+    ),
+    _post(
+        f"{COUNTEROFFER}/decline",
+        counteroffers.decline_counteroffer,
+        CounterofferDecline,
+        answers.CounterofferDeclined,
+        "The client does not want them",
+    ),
     _put(f"{MARKET}/blocks/{{client_id}}", providers.put_block, BlockRequest, "Blacklist a client", WORK),
     _delete(f"{MARKET}/blocks/{{client_id}}", providers.delete_block, "Take a client off the blacklist"),
     _get("/v1/push-key", push.get_push_key, answers.PushKey, "The key with which a browser subscribes to Web Push", NOBODY),

@@ -9,6 +9,7 @@ import msgspec
 
 from dispatch import forecast, hours, waves
 from dispatch.engine import checks, faces
+from dispatch.engine.counteroffers import Counteroffers
 from dispatch.engine.devices import Devices
 from dispatch.engine.enrolment import Enrolment, number_of, provider_face
 from dispatch.engine.places import Places, Spot, packed
@@ -36,6 +37,7 @@ class Desk:
         self._places = Places(gazetteer)
         self._enrolment = Enrolment(store, self._places)
         self.devices = Devices(store, keys, self.market)
+        self.counteroffers = Counteroffers(store, self.market)
 
     async def warm(self) -> None:
         """Reads what is slow to read, before the first request."""
@@ -222,12 +224,13 @@ class Desk:
         """A booking as it stands."""
         market = await self.market(name)
         record = await self._store.bookings.get(name, booking_id)
+        offered = await self._store.counteroffers.of(name, record.no)
         numbers = sorted(record.proposals)
         ids = dict(zip(numbers, await self._store.providers.ids(name, numbers), strict=True))
         following = waves.next_wave_at(market.settings, record.search(), market.now) if record.state == "searching" else None
         if following is not None and following >= record.deadline:
             following = None
-        return faces.booking_face(record, ids, market.settings, following)
+        return faces.booking_face(record, ids, market, following, offered)
 
     async def timeline(self, name: str, booking_id: str) -> dict[str, Any]:
         """Every event of a booking, in order."""

@@ -6,13 +6,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from dispatch.matcher import Fit
-from dispatch.model import MarketSettings, Reason, Span
+from dispatch.model import Reason, Span
 from dispatch.responses import Times, response_ms
-from dispatch.store import Proposal, Record, Trial
+from dispatch.store import Counteroffer, Market, Proposal, Record, Trial
 from dispatch.waves import PlannedWave
 
 Ids = Mapping[int, str]
-MOMENTS = ("at", "due", "ready", "deadline", "answer_by")  # fields of events that are moments
+MOMENTS = ("at", "due", "ready", "deadline", "answer_by", "expires")  # fields of events that are moments
 
 
 def clock_of(time_zone: str) -> Callable[[int | None], str | None]:
@@ -33,9 +33,11 @@ def window_face(window: Span, time_zone: str) -> dict[str, Any]:
     return {"start": at(window.start), "end": at(window.end)}
 
 
-def booking_face(record: Record, ids: Ids, settings: MarketSettings, next_wave_at: int | None) -> dict[str, Any]:
+def booking_face(
+    record: Record, ids: Ids, market: Market, next_wave_at: int | None, offered: Sequence[Counteroffer] = ()
+) -> dict[str, Any]:
     """GET of a booking."""
-    time_zone, cap_ms = settings.time_zone, settings.response_cap_s * 1_000
+    time_zone, cap_ms = market.settings.time_zone, market.settings.response_cap_s * 1_000
     at, who = clock_of(time_zone), record.who
     return {
         "booking_id": who.get("booking_id"),
@@ -58,7 +60,22 @@ def booking_face(record: Record, ids: Ids, settings: MarketSettings, next_wave_a
         "wave": record.wave,
         "next_wave_at": at(next_wave_at),
         "proposals": [proposal_face(record, pno, p, ids, at, cap_ms) for pno, p in sorted(record.proposals.items(), key=_sent)],
-        "counteroffers": [],
+        "counteroffers": [counteroffer_face(record, one, ids, market) for one in offered],
+    }
+
+
+def counteroffer_face(record: Record, one: Counteroffer, ids: Ids, market: Market) -> dict[str, Any]:
+    """A counteroffer within its booking. One whose time is over has expired, though nobody may have come by yet to say so."""
+    at, over = clock_of(market.settings.time_zone), one.state in ("held", "shown") and one.expires_at <= market.now
+    return {
+        "counteroffer_id": f"{record.no}.{one.number}",
+        "provider_id": ids.get(one.pno),
+        "windows": [window_face(window, market.settings.time_zone) for window in one.windows],
+        "note": record.who.get(f"offer:{one.number}", ""),
+        "state": "expired" if over else one.state,
+        "made_at": at(one.made_at),
+        "expires_at": at(one.expires_at),
+        "closed_at": at(one.closed_at),
     }
 
 
@@ -142,6 +159,8 @@ def event_face(event: Mapping[str, Any], ids: Ids, time_zone: str) -> dict[str, 
             face["asked"] = [ids.get(pno) for pno in value]
         elif name == "windows":
             face["windows"] = [window_face(Span(*window), time_zone) for window in value]
+        elif name == "offer":
+            face["counteroffer_id"] = f"{event['b']}.{value}"
         elif name in MOMENTS:
             face[name] = at(value)
         elif name not in ("b", "client", "seq", "type"):

@@ -36,6 +36,7 @@ async def run(store: Store, settings: Settings, stop: anyio.Event, ready: anyio.
             (FOLLOW_S, follow),
             (REAP_S, upkeep.reap),
             (REAP_S, upkeep.end_tests),
+            (REAP_S, upkeep.end_counteroffers),
             (RENEW_S, upkeep.renew),
             (ahead, upkeep.look_ahead),
         )

@@ -4,14 +4,16 @@ from typing import Any
 
 import structlog
 
-from dispatch.errors import DispatchError
+from dispatch.counteroffers import check, horizon_of, rules_of
+from dispatch.errors import DispatchError, NotFound
 from dispatch.gateway.effects import Effect, Question
 from dispatch.gateway.entry import Entry
 from dispatch.gateway.frames import Frame
 from dispatch.gateway.latency import Latency
 from dispatch.gateway.link import Link
 from dispatch.gateway.moments import Moments
-from dispatch.messages import Accept, Refresh, Refuse, Status, Sync, Trial
+from dispatch.messages import Accept, Counter, Refresh, Refuse, Status, Sync, Trial
+from dispatch.model import Span
 from dispatch.store import Store
 
 log = structlog.get_logger("dispatch.gateway")
@@ -42,6 +44,8 @@ class Answers:
             case Refuse():
                 fields = await claims.refuse(*where, question.id, question.proposal, question.version, question.reason)
                 return self._answered(link, question, fields)
+            case Counter():
+                return self._answered(link, question, await self._countered(link, question))
             case Trial():
                 proposal = await self._store.trials.send(*where, question.id, by_device=True)
                 return link.session.answered(question, {"outcome": "sent", "proposal": proposal})
@@ -52,9 +56,19 @@ class Answers:
             case Refresh():
                 return link.session.refreshed(question, await self._entry.renew(link, question.token), self._moments.now())
 
-    def _answered(self, link: Link, question: Accept | Refuse, fields: dict[str, Any]) -> list[Effect]:
+    def _answered(self, link: Link, question: Accept | Refuse | Counter, fields: dict[str, Any]) -> list[Effect]:
         self._latency.answered(fields.pop("took", None))
         return link.session.answered(question, fields)
+
+    async def _countered(self, link: Link, counter: Counter) -> dict[str, Any]:
+        """Other times of his (R24). Raises BadRequest for windows that are none."""
+        market = await self._store.markets.get(link.market)
+        if market is None:
+            raise NotFound("there is no such market any more")
+        windows = [Span(window.start, window.end) for window in counter.windows]
+        check(windows, horizon_of(market.settings, market.now))
+        what = counter.id, counter.proposal, counter.version, windows, counter.note, rules_of(market.settings)
+        return await self._store.counteroffers.make(link.market, link.pno, *what)
 
     async def _status(self, link: Link, status: Status) -> list[Effect]:
         await self._store.links.status(link.market, link.pno, status.available, status.background, link.name, link.generation)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from dispatch.gateway.frames import Frame
-from dispatch.messages import Accept, CloseCode, Hello, Refresh, Refuse, Status, Sync, ToDevice, Trial
+from dispatch.messages import Accept, CloseCode, Counter, Hello, Refresh, Refuse, Status, Sync, ToDevice, Trial
 
-Question = Accept | Refuse | Status | Sync | Trial | Refresh  # what the store must answer
+Question = Accept | Refuse | Counter | Status | Sync | Trial | Refresh  # what the store must answer
 
 
 class Say(Struct, frozen=True):

@@ -30,6 +30,7 @@ from dispatch.wire import (
     BadMessage,
     CloseCode,
     Codec,
+    Counter,
     Drain,
     Error,
     Heartbeat,
@@ -173,7 +174,7 @@ class Session:
                 return [Say(Pong(seq=self._written, now=self._engine(now)))]
             case Hello():
                 return [Say(Error(id=None, code="bad_request", message="`hello` comes once, as the first frame"))]
-            case Accept() | Refuse() | Status() | Sync() | Trial() | Refresh():
+            case Accept() | Refuse() | Counter() | Status() | Sync() | Trial() | Refresh():
                 return self._within(message.id, now, lambda: self._question(message))
             case _:
                 text = f"`{message.__struct_config__.tag}` is not offered by this server yet"

@@ -15,6 +15,7 @@ from dispatch.store.accounts import ApiKey, ApiKeys
 from dispatch.store.bookings import Bookings, Found, Proposal, Record, Turn, closing, sending
 from dispatch.store.calls import Calls, make_redis, text, wall_ms
 from dispatch.store.claims import Claims, Marks, mark
+from dispatch.store.counteroffers import Counteroffer, Counteroffers
 from dispatch.store.deliveries import Deliveries, Delivery
 from dispatch.store.footprint import SHELVES
 from dispatch.store.functions import Clock
@@ -34,8 +35,9 @@ from dispatch.store.trials import Trial, Trials
 from dispatch.store.wakeups import Listening, Wake, Wakeups, gateway_wakeups
 
 __all__ = [
-    "ApiKey", "Changes", "Clock", "Delivery", "Fault", "Found", "Items", "Kept", "Linked", "Listening", "Market", "Marks", "Proposal",
-    "Push", "Record", "Resumed", "Standing", "Store", "Trial", "Turn", "Wake", "Wakeups", "closing", "mark", "refusal_of", "sending",
+    "ApiKey", "Changes", "Clock", "Counteroffer", "Delivery", "Fault", "Found", "Items", "Kept", "Linked", "Listening", "Market", "Marks",
+    "Proposal", "Push", "Record", "Resumed", "Standing", "Store", "Trial", "Turn", "Wake", "Wakeups", "closing", "mark", "refusal_of",
+    "sending",
 ]  # fmt: skip
 
 CLOCK_KEY = "dispatch:clock"  # hash speed, base: a demo's clock, agreed on by the first process that starts
@@ -62,6 +64,7 @@ class Store:
         self.outbox = Deliveries(calls, self.markets)
         self.pushes = Pushes(calls, self.markets)
         self.trials = Trials(calls)
+        self.counteroffers = Counteroffers(calls)
 
     @classmethod
     async def connect(cls, settings: Settings, *, install: bool = True) -> Self:

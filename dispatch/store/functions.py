@@ -26,7 +26,7 @@ from dispatch.store import keys
 from dispatch.store.passing import passing
 
 HOUSES = "K, S, MOVES, CLOCK, AGES, SHELVES, verbs, clock, read, ledger, event, gauge, outbox, inbox, news, record, shelf, slots, geometry"
-ROOMS = "net, fits, find, tally, habits, seats, propose, trial, visits, booking, index, pushes, rights"
+ROOMS = "net, fits, find, tally, habits, seats, propose, trial, visits, booking, index, pushes, rights, offers, acquaintance"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ TEMPLATES: Mapping[str, str] = {
     "booking": "{%s}:b:%s",  # hash: state of a booking (codes and numbers)
     "who": "{%s}:bw:%s",  # hash: ids, note, exact place of a booking (erasable)
     "proposals": "{%s}:pr:%s",  # hash pno -> proposal; booking 0: the last test of each
+    "counteroffers": "{%s}:co:%s",  # hash number -> other times that a provider proposed for a booking
+    "counter_due": "{%s}:codue",  # sorted set bno.number -> ms at which an open counteroffer expires
     "timeline": "{%s}:t:%s",  # list: events of a booking
     "events": "{%s}:events",  # stream: all events of the market
     "due": "{%s}:due",  # sorted set bno -> ms at which its plan wants attention
@@ -48,6 +50,7 @@ TEMPLATES: Mapping[str, str] = {
     "pushes": "{%s}:ps:%s",  # hash bno -> which devices of a provider are owed, or were sent, a push of that proposal
     "push_due": "{%s}:psdue",  # sorted set pno.bno -> wall ms at which one of them is owed
     "blocks": "{%s}:bk:%s",  # set of pno blocked with a client, either side
+    "known": "{%s}:kn:%s",  # set of pno who have served a client
     "blacklist": "{%s}:blacklist",  # hash cno -> reason
     "regions": "{%s}:regions",  # set of H3 cells (res 3) that some zone reaches
     "shelf": SHELF,

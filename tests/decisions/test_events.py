@@ -54,8 +54,8 @@ def test_an_event_survives_the_wire(kind: type[events.Event]) -> None:
 def sample(name: str) -> Any:
     """A value that fits a field of that name."""
     lists = {"asked": [1, 2], "services": ["cut"], "windows": [[1, 2]]}
-    words = {"urgency", "kind", "cause", "outcome", "reason", "by"}
-    return lists.get(name, True if name in ("delivered", "override", "created") else "x" if name in words else 7)
+    words = {"urgency", "kind", "cause", "outcome", "reason", "by", "state"}
+    return lists.get(name, True if name in ("delivered", "override", "created", "all", "shown") else "x" if name in words else 7)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ ALLOWED = {
     ("accepted", "cancel"): "cancelled",
     ("accepted", "reopen"): "searching",
     ("unfilled", "cancel"): "cancelled",
+    ("unfilled", "extend"): "searching",
 }
 
 
@@ -45,5 +46,5 @@ def test_the_server_functions_are_rendered_with_this_table() -> None:
 
 
 def test_names_are_those_of_the_interface() -> None:
-    assert {state.value for state in ProposalState} == {"open", "accepted", "refused", "withdrawn", "expired"}
+    assert {state.value for state in ProposalState} == {"open", "accepted", "refused", "countered", "withdrawn", "expired"}
     assert {state.value for state in BookingState} == {"searching", "accepted", "unfilled", "cancelled"}

@@ -21,6 +21,8 @@ BY_TYPE = {
     events.Cancelled: "count.cancelled",
     events.Reopened: "count.reopened",
     events.TestSent: "count.tests",
+    events.Countered: "count.countered",
+    events.CounterofferAccepted: "count.counteroffers_accepted",
 }
 PUSHED = {outcome: f"count.pushes_{outcome}" for outcome in ("sent", "failed", "gone", "expired")}
 

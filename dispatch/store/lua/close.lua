@@ -46,7 +46,7 @@ local function drop_windows(m, a, b, kept, place)
   call('HINCRBY', K.booking(m, b.no), 'rev', 1)
   event.add(m, b.no, 'WindowsDropped', { windows = b.spans, deadline = b.deadline })
   for pno, p in pairs(seats.all(m, b.no)) do
-    if p[S.state] == 'open' then narrow(m, b, pno, p, place, lives[pno]) end
+    if seats.stands(p) then narrow(m, b, pno, p, place, lives[pno]) end
   end
   booking.attend(m, b.no)
   return reply('NARROWED')

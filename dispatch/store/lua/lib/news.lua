@@ -33,6 +33,7 @@ function news.begin()
 end
 
 function news.flush(m)
+  offers.settle(m)
   event.write(m)
   gauge.write(K.gauges(m), counted)
   gauge.write(K.habits(m), learned)
