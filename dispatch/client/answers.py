@@ -67,6 +67,17 @@ class ProposalState(Answer, frozen=True):
     answered_at: datetime | None = None
 
 
+class CounterofferState(Answer, frozen=True):
+    """Other times that a provider proposed (R24). ``shown``: the client may accept or decline it."""
+
+    counteroffer_id: str
+    provider_id: str
+    windows: tuple[Window, ...]
+    state: str
+    expires_at: datetime
+    note: str = ""
+
+
 class Booking(Answer, frozen=True):
     """A booking as it stands. ``provider_id`` is the winner, ``wave`` the last one sent."""
 
@@ -80,6 +91,7 @@ class Booking(Answer, frozen=True):
     next_wave_at: datetime | None = None
     deadline: datetime | None = None
     proposals: tuple[ProposalState, ...] = ()
+    counteroffers: tuple[CounterofferState, ...] = ()
 
 
 class Event(Answer, frozen=True):

@@ -17,7 +17,18 @@ import msgspec
 from msgspec import Struct
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from dispatch.client.answers import Booking, Candidate, DeviceToken, Event, Imported, Match, Opened, ProposalState, WebhookEvent
+from dispatch.client.answers import (
+    Booking,
+    Candidate,
+    CounterofferState,
+    DeviceToken,
+    Event,
+    Imported,
+    Match,
+    Opened,
+    ProposalState,
+    WebhookEvent,
+)
 from dispatch.errors import (
     BadRequest,
     Conflict,
@@ -62,6 +73,7 @@ __all__ = [
     "Candidate",
     "Catalogue",
     "CircleZone",
+    "CounterofferState",
     "DailyRange",
     "DeviceToken",
     "DispatchError",
@@ -205,6 +217,18 @@ class BookingClient:
     ) -> dict[str, Any]:
         """Cancels a booking in somebody's name."""
         answer = await self._post(f"/bookings/{booking_id}/cancel", {"by": by, "reason": reason}, key or _fresh_key())
+        return _read(answer, dict[str, Any])
+
+    async def accept_counteroffer(
+        self, booking_id: str, counteroffer_id: str, window: int = 0, *, key: str | None = None
+    ) -> dict[str, Any]:
+        """The client takes other times that a provider proposed; ``window`` is the index of one of them. Raises Conflict when it is over."""
+        answer = await self._post(f"/bookings/{booking_id}/counteroffers/{counteroffer_id}/accept", {"window": window}, key or _fresh_key())
+        return _read(answer, dict[str, Any])
+
+    async def decline_counteroffer(self, booking_id: str, counteroffer_id: str, *, key: str | None = None) -> dict[str, Any]:
+        """The client does not want them; the search goes on."""
+        answer = await self._post(f"/bookings/{booking_id}/counteroffers/{counteroffer_id}/decline", {}, key or _fresh_key())
         return _read(answer, dict[str, Any])
 
     async def booking(self, booking_id: str) -> Booking:

@@ -31,6 +31,7 @@ from dispatch.wire import (
     Counter,
     CounterState,
     Error,
+    FollowUp,
     Hello,
     Item,
     Live,
@@ -44,6 +45,7 @@ from dispatch.wire import (
     Report,
     Result,
     Resume,
+    Settings,
     Snapshot,
     Status,
     Sync,
@@ -54,7 +56,7 @@ from dispatch.wire import (
     Withdrawn,
 )
 
-Command = Accept | Refuse | Counter | Report | Status | Trial  # what carries an id and is said until it is answered
+Command = Accept | Refuse | Counter | Report | Status | Trial | Settings | FollowUp  # what carries an id and is said until it is answered
 Streamed = Proposal | Withdrawn | Booking | CounterState | Notice | TrialState  # what counts in the provider's stream
 
 APP: Final = f"dispatch-python/{__version__}"

@@ -5,7 +5,7 @@ import { Refused } from "./errors.js";
 
 export const LIMIT = 256; // commands without an answer
 const KEPT_MS = 3_600_000;
-const KEPT = new Set(["accept", "refuse", "counter", "report"]); // answers; a status speaks of the moment
+const KEPT = new Set(["accept", "refuse", "counter", "report", "follow_up"]); // answers; a status speaks of the moment
 
 export class Queue {
   #entries = new Map(); // id -> { command, sent, at }
