@@ -182,6 +182,21 @@ class TestSent(Event, frozen=True, kw_only=True, tag=True):
     p: int
 
 
+class FollowUpAsked(Event, frozen=True, kw_only=True, tag=True):
+    """A provider suggests a service, or asks for a talk about his score (R25b). ``kind``: service or talk."""
+
+    p: int
+    number: int
+    kind: str
+
+
+class FollowUpDone(Event, frozen=True, kw_only=True, tag=True):
+    """Somebody of ops has seen to what he asked."""
+
+    p: int
+    number: int
+
+
 class ProviderPut(Event, frozen=True, kw_only=True, tag=True):
     """A provider was created or replaced."""
 
@@ -214,7 +229,7 @@ OfBooking = (
     Opened | WaveSent | Received | Seen | Pushed | Faded | Replaced | Refused | Accepted | AcceptedTooLate | Withdrawn | WindowsDropped
     | Unfilled | Cancelled | Reopened | Countered | CounterofferShown | CounterofferAccepted | CounterofferClosed
 )  # fmt: skip
-AnyEvent = OfBooking | ProviderPut | TokensRevoked | Blocked | Unblocked | TestSent
+AnyEvent = OfBooking | ProviderPut | TokensRevoked | Blocked | Unblocked | TestSent | FollowUpAsked | FollowUpDone
 TYPES: Mapping[str, type[Event]] = {kind.__name__: kind for kind in AnyEvent.__args__}
 
 _events: "msgspec.msgpack.Decoder[AnyEvent]" = msgspec.msgpack.Decoder(AnyEvent)

@@ -16,6 +16,8 @@ __all__ = [
     "Created",
     "DeviceToken",
     "Explanation",
+    "FollowUpFinished",
+    "FollowUps",
     "Imported",
     "Inbox",
     "Match",
@@ -215,6 +217,33 @@ class ProviderState(ProviderSettings, frozen=True, kw_only=True):
     paused: bool
     live_proposals: int
     devices: int
+
+
+class FollowUp(Answer, frozen=True):
+    """What a provider asked of ops: a service he would offer, or a talk about his score. ``done_by``: the key that said so."""
+
+    follow_up_id: str
+    kind: Literal["service", "talk"]
+    provider_id: str
+    text: str
+    state: Literal["open", "done"]
+    asked_at: datetime
+    done_at: datetime | None
+    done_by: str | None
+
+
+class FollowUps(Answer, frozen=True):
+    """What is to be seen to, asked first first, and what was, done last first; at most 200 and 50 of them."""
+
+    open: tuple[FollowUp, ...]
+    done: tuple[FollowUp, ...]
+
+
+class FollowUpFinished(Answer, frozen=True):
+    """A follow-up that has been seen to."""
+
+    follow_up_id: str
+    state: Literal["done"]
 
 
 class Inbox(Answer, frozen=True):

@@ -6,6 +6,8 @@ from typing import Any
 
 import anyio
 import msgspec
+from msgspec import Struct
+from msgspec.structs import fields
 from starlette.requests import Request
 
 from dispatch.api.problems import unreadable
@@ -40,9 +42,16 @@ def _too_large() -> TooLarge:
 def decode(raw: bytes, wanted: Any) -> Any:
     """The body as the type wanted. Raises BadRequest or Unprocessable."""
     try:
-        return _decoder(wanted).decode(raw)
+        return _decoder(wanted).decode(raw or _nothing(wanted))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error, wanted) from None
+
+
+@lru_cache(maxsize=128)
+def _nothing(wanted: Any) -> bytes:
+    """What no body at all stands for: where nothing has to be said, an empty object."""
+    free = isinstance(wanted, type) and issubclass(wanted, Struct) and not any(field.required for field in fields(wanted))
+    return b"{}" if free else b""
 
 
 @lru_cache(maxsize=128)

@@ -3,14 +3,15 @@
 from dataclasses import replace
 from typing import Any
 
-from dispatch.api import answers, bookings, counteroffers, markets, operations, providers, push
-from dispatch.api.call import METRICS, NOBODY, OPS, READ, SET_UP, WORK, Handler, Route
+from dispatch.api import answers, bookings, counteroffers, follow_ups, markets, operations, providers, push
+from dispatch.api.call import METRICS, NOBODY, OPS, OVERRIDE, READ, SET_UP, WORK, Handler, Route
 from dispatch.api.stream import Streams
 from dispatch.engine.requests import (
     BlockRequest,
     CancelRequest,
     CounterofferAccept,
     CounterofferDecline,
+    FollowUpDone,
     MatchRequest,
     TokenRequest,
     TrialRequest,
@@ -110,6 +111,15 @@ CALLS: tuple[Route, ...] = (
     ),
     _put(f"{MARKET}/blocks/{{client_id}}", providers.put_block, BlockRequest, "Blacklist a client", WORK),
     _delete(f"{MARKET}/blocks/{{client_id}}", providers.delete_block, "Take a client off the blacklist"),
+    _get(f"{MARKET}/ops/follow-ups", follow_ups.get_follow_ups, answers.FollowUps, "What providers ask of ops"),
+    _post(
+        f"{MARKET}/ops/follow-ups/{{follow_up_id}}/done",
+        follow_ups.finish_follow_up,
+        FollowUpDone,
+        answers.FollowUpFinished,
+        "It has been seen to",
+        OVERRIDE,
+    ),
     _get("/v1/push-key", push.get_push_key, answers.PushKey, "The key with which a browser subscribes to Web Push", NOBODY),
     _get("/livez", operations.livez, dict[str, bool], "Whether this process answers", NOBODY),
     _get("/readyz", operations.readyz, answers.Readiness, "Whether store, worker and device port work (else 503)", NOBODY),

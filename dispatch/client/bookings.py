@@ -222,7 +222,7 @@ class BookingClient:
     async def accept_counteroffer(
         self, booking_id: str, counteroffer_id: str, window: int = 0, *, key: str | None = None
     ) -> dict[str, Any]:
-        """The client takes other times that a provider proposed; ``window`` is the index of one of them. Raises Conflict when it is over."""
+        """The client takes a time that a provider proposed: that of index ``window``. Raises Conflict when it is over."""
         answer = await self._post(f"/bookings/{booking_id}/counteroffers/{counteroffer_id}/accept", {"window": window}, key or _fresh_key())
         return _read(answer, dict[str, Any])
 

@@ -12,6 +12,7 @@ from dispatch.engine import checks, faces
 from dispatch.engine.counteroffers import Counteroffers
 from dispatch.engine.devices import Devices
 from dispatch.engine.enrolment import Enrolment, number_of, provider_face
+from dispatch.engine.follow_ups import FollowUps
 from dispatch.engine.places import Places, Spot, packed
 from dispatch.engine.requests import CancelRequest, MatchRequest
 from dispatch.errors import Conflict, Forbidden, NotFound, Unavailable, Unprocessable
@@ -38,6 +39,7 @@ class Desk:
         self._enrolment = Enrolment(store, self._places)
         self.devices = Devices(store, keys, self.market)
         self.counteroffers = Counteroffers(store, self.market)
+        self.follow_ups = FollowUps(store, self.market)
 
     async def warm(self) -> None:
         """Reads what is slow to read, before the first request."""

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from dispatch.matcher import Fit
 from dispatch.model import Reason, Span
 from dispatch.responses import Times, response_ms
-from dispatch.store import Counteroffer, Market, Proposal, Record, Trial
+from dispatch.store import Counteroffer, Listed, Market, Proposal, Record, Trial
 from dispatch.waves import PlannedWave
 
 Ids = Mapping[int, str]
@@ -139,6 +139,21 @@ def trial_face(pno: int, trial: Trial, time_zone: str) -> dict[str, Any]:
             }
             for one in trial.receipts
         ],
+    }
+
+
+def follow_up_face(listed: Listed, provider_id: str, time_zone: str) -> dict[str, Any]:
+    """What a provider asked of ops."""
+    at, one = clock_of(time_zone), listed.one
+    return {
+        "follow_up_id": str(listed.number),
+        "kind": one.kind,
+        "provider_id": provider_id,
+        "text": listed.words,
+        "state": "done" if one.done_at else "open",
+        "asked_at": at(one.at),
+        "done_at": at(one.done_at),
+        "done_by": one.by or None,
     }
 
 

@@ -34,6 +34,10 @@ class CounterofferDecline(Strict, frozen=True, kw_only=True):
     """The client does not want a counteroffer: there is nothing to choose."""
 
 
+class FollowUpDone(Strict, frozen=True, kw_only=True):
+    """A follow-up has been seen to: there is nothing to choose."""
+
+
 class TokenRequest(Strict, frozen=True, kw_only=True):
     """A device that wants to connect. ``ttl_s``: how long its token is good for."""
 

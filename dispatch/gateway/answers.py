@@ -5,6 +5,7 @@ from typing import Any
 import structlog
 
 from dispatch.counteroffers import check, horizon_of, rules_of
+from dispatch.engine.advice import Advice
 from dispatch.errors import DispatchError, NotFound
 from dispatch.gateway.effects import Effect, Question
 from dispatch.gateway.entry import Entry
@@ -12,7 +13,7 @@ from dispatch.gateway.frames import Frame
 from dispatch.gateway.latency import Latency
 from dispatch.gateway.link import Link
 from dispatch.gateway.moments import Moments
-from dispatch.messages import Accept, Counter, Refresh, Refuse, Status, Sync, Trial
+from dispatch.messages import Accept, Counter, FollowUp, Refresh, Refuse, Settings, Status, Sync, Trial
 from dispatch.model import Span
 from dispatch.store import Store
 
@@ -24,6 +25,7 @@ class Answers:
 
     def __init__(self, store: Store, moments: Moments, entry: Entry, latency: Latency) -> None:
         self._store, self._moments, self._entry, self._latency = store, moments, entry, latency
+        self._advice = Advice(store)
 
     async def to(self, link: Link, question: Question) -> list[Effect]:
         """What a command has to be answered. Whatever goes wrong is an ``error`` message; the link lives."""
@@ -42,13 +44,17 @@ class Answers:
                 fields = await claims.accept(*where, question.id, question.proposal, question.version, question.window)
                 return self._answered(link, question, fields)
             case Refuse():
-                fields = await claims.refuse(*where, question.id, question.proposal, question.version, question.reason)
-                return self._answered(link, question, fields)
+                return self._answered(link, question, await self._refused(link, question))
             case Counter():
                 return self._answered(link, question, await self._countered(link, question))
             case Trial():
                 proposal = await self._store.trials.send(*where, question.id, by_device=True)
                 return link.session.answered(question, {"outcome": "sent", "proposal": proposal})
+            case Settings():
+                return link.session.answered(question, {"outcome": await self._advice.take(*where, question)})
+            case FollowUp():
+                outcome = await self._store.follow_ups.ask(*where, question.id, question.kind, question.text)
+                return link.session.answered(question, {"outcome": outcome})
             case Status():
                 return await self._status(link, question)
             case Sync():
@@ -59,6 +65,15 @@ class Answers:
     def _answered(self, link: Link, question: Accept | Refuse | Counter, fields: dict[str, Any]) -> list[Effect]:
         self._latency.answered(fields.pop("took", None))
         return link.session.answered(question, fields)
+
+    async def _refused(self, link: Link, refuse: Refuse) -> dict[str, Any]:
+        """A no; what follows from its reason comes with it (R20)."""
+        where = link.market, link.pno
+        fields = await self._store.claims.refuse(*where, refuse.id, refuse.proposal, refuse.version, refuse.reason)
+        if fields["outcome"] != "done":
+            return fields
+        suggestion = await self._advice.on_refusal(*where, refuse.proposal, refuse.reason)
+        return fields if suggestion is None else fields | {"suggestion": suggestion}
 
     async def _countered(self, link: Link, counter: Counter) -> dict[str, Any]:
         """Other times of his (R24). Raises BadRequest for windows that are none."""

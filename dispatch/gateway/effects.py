@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from dispatch.gateway.frames import Frame
-from dispatch.messages import Accept, CloseCode, Counter, Hello, Refresh, Refuse, Status, Sync, ToDevice, Trial
+from dispatch.messages import Accept, CloseCode, Counter, FollowUp, Hello, Refresh, Refuse, Settings, Status, Sync, ToDevice, Trial
 
-Question = Accept | Refuse | Counter | Status | Sync | Trial | Refresh  # what the store must answer
+Question = Accept | Refuse | Counter | Status | Sync | Trial | Settings | FollowUp | Refresh  # what the store must answer
 
 
 class Say(Struct, frozen=True):

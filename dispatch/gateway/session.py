@@ -33,6 +33,7 @@ from dispatch.wire import (
     Counter,
     Drain,
     Error,
+    FollowUp,
     Heartbeat,
     Hello,
     Live,
@@ -43,6 +44,7 @@ from dispatch.wire import (
     Refreshed,
     Refuse,
     Result,
+    Settings,
     Snapshot,
     Status,
     Sync,
@@ -174,7 +176,7 @@ class Session:
                 return [Say(Pong(seq=self._written, now=self._engine(now)))]
             case Hello():
                 return [Say(Error(id=None, code="bad_request", message="`hello` comes once, as the first frame"))]
-            case Accept() | Refuse() | Counter() | Status() | Sync() | Trial() | Refresh():
+            case Accept() | Refuse() | Counter() | Status() | Sync() | Trial() | Settings() | FollowUp() | Refresh():
                 return self._within(message.id, now, lambda: self._question(message))
             case _:
                 text = f"`{message.__struct_config__.tag}` is not offered by this server yet"

@@ -17,6 +17,7 @@ from dispatch.store.calls import Calls, make_redis, text, wall_ms
 from dispatch.store.claims import Claims, Marks, mark
 from dispatch.store.counteroffers import Counteroffer, Counteroffers
 from dispatch.store.deliveries import Deliveries, Delivery
+from dispatch.store.follow_ups import FollowUps, Listed
 from dispatch.store.footprint import SHELVES
 from dispatch.store.functions import Clock
 from dispatch.store.gauges import Gauges
@@ -35,9 +36,9 @@ from dispatch.store.trials import Trial, Trials
 from dispatch.store.wakeups import Listening, Wake, Wakeups, gateway_wakeups
 
 __all__ = [
-    "ApiKey", "Changes", "Clock", "Counteroffer", "Delivery", "Fault", "Found", "Items", "Kept", "Linked", "Listening", "Market", "Marks",
-    "Proposal", "Push", "Record", "Resumed", "Standing", "Store", "Trial", "Turn", "Wake", "Wakeups", "closing", "mark", "refusal_of",
-    "sending",
+    "ApiKey", "Changes", "Clock", "Counteroffer", "Delivery", "Fault", "Found", "Items", "Kept", "Linked", "Listed", "Listening", "Market",
+    "Marks", "Proposal", "Push", "Record", "Resumed", "Standing", "Store", "Trial", "Turn", "Wake", "Wakeups", "closing", "mark",
+    "refusal_of", "sending",
 ]  # fmt: skip
 
 CLOCK_KEY = "dispatch:clock"  # hash speed, base: a demo's clock, agreed on by the first process that starts
@@ -65,6 +66,7 @@ class Store:
         self.pushes = Pushes(calls, self.markets)
         self.trials = Trials(calls)
         self.counteroffers = Counteroffers(calls)
+        self.follow_ups = FollowUps(calls)
 
     @classmethod
     async def connect(cls, settings: Settings, *, install: bool = True) -> Self:

@@ -29,8 +29,12 @@ GET /v1/markets/{market}/bookings/{booking_id}
 GET /v1/markets/{market}/bookings/{booking_id}/timeline
 GET /v1/markets/{market}/bookings/{booking_id}/explain/{provider_id}
 POST /v1/markets/{market}/bookings/{booking_id}/cancel
+POST /v1/markets/{market}/bookings/{booking_id}/counteroffers/{counteroffer_id}/accept
+POST /v1/markets/{market}/bookings/{booking_id}/counteroffers/{counteroffer_id}/decline
 PUT /v1/markets/{market}/blocks/{client_id}
 DELETE /v1/markets/{market}/blocks/{client_id}
+GET /v1/markets/{market}/ops/follow-ups
+POST /v1/markets/{market}/ops/follow-ups/{follow_up_id}/done
 GET /v1/push-key
 GET /livez
 GET /readyz
@@ -43,7 +47,18 @@ GET /docs/errors
 """
 GUARDED = [route for route in CALLS if route.roles]
 OF_A_MARKET = [route for route in GUARDED if "market" in route.parameters]
-TAKES_A_KEY = {f"/v1/markets/{{market}}/{path}" for path in ("bookings", "bookings/{booking_id}/cancel", "providers/{provider_id}/test")}
+OFFER = "bookings/{booking_id}/counteroffers/{counteroffer_id}"
+TAKES_A_KEY = {
+    f"/v1/markets/{{market}}/{path}"
+    for path in (
+        "bookings",
+        "bookings/{booking_id}/cancel",
+        f"{OFFER}/accept",
+        f"{OFFER}/decline",
+        "providers/{provider_id}/test",
+        "ops/follow-ups/{follow_up_id}/done",
+    )
+}
 
 
 def named(route: Route) -> str:
