@@ -240,6 +240,14 @@ class BookingClient:
         answer = await self._call("GET", f"{self._root}/bookings/{booking_id}/timeline")
         return [_event(line) for line in _read(answer, dict[str, list[dict[str, Any]]])["events"]]
 
+    async def follow_ups(self) -> dict[str, Any]:
+        """What providers ask of ops: ``open`` and ``done`` ones (R25b)."""
+        return _read(await self._call("GET", f"{self._root}/ops/follow-ups"), dict[str, Any])
+
+    async def finish_follow_up(self, follow_up_id: str, *, key: str | None = None) -> dict[str, Any]:
+        """Somebody of ops has seen to it."""
+        return _read(await self._post(f"/ops/follow-ups/{follow_up_id}/done", {}, key or _fresh_key()), dict[str, Any])
+
     # -- operations ------------------------------------------------------------------------------------------------
 
     async def ready(self) -> bool:
