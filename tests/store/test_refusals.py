@@ -14,8 +14,9 @@ from dispatch.store.keys import key
 from tests.store.scene import Scene, everything, play
 
 NAMES = ("ada", "ben", "cleo", "dan", "eve", "finn")
+BOOKINGS = 3
 ALL_AT_ONCE = {"cadence": [{"class": "last_minute", "lead_under_s": None, "size": 50, "pause_s": 180}]}
-# What answers leave with a provider that no rule reads but to know who is new (R6), and that is counted nowhere else.
+# What answers leave with a provider that no rule reads but to know who is new, and that is counted nowhere else.
 BOOKKEEPING = {"answered", "seq"}
 
 Telling = Callable[[Scene], Awaitable[None]]
@@ -49,25 +50,25 @@ async def order(scene: Scene) -> list[str]:
 # -- an accept that lost, turned into a refusal at the same instant ------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 async def test_an_accept_that_lost_turned_into_a_refusal_at_the_same_instant_changes_nothing(
     redis_url: str, fresh_market: Callable[[], str], tmp_path: Path, seed: int
 ) -> None:
     async def telling(scene: Scene, *, refuses: bool) -> None:
-        chance = Random(seed)
-        for number in range(4):
-            booking_id = f"b-{number}"
-            await scene.open(booking_id, client_id=f"c-{number}", lead=4 + 3 * number)
-            first, *losers = chance.sample([who for who, state in (await scene.states(booking_id)).items() if state == "open"], 4)
-            await scene.later(seconds=chance.randint(1, 50))
+        chance, winners = Random(seed), dict[str, list[str]]()
+        for number in range(BOOKINGS):
+            await scene.open(f"b-{number}", client_id=f"c-{number}", lead=4 + 3 * number)
+            asked = sorted(who for who, state in (await scene.states(f"b-{number}")).items() if state == "open")
+            winners[f"b-{number}"] = chance.sample(asked, 4)
+        await scene.later(seconds=chance.randint(1, 50))
+        for booking_id, (first, *losers) in winners.items():
             for who in (first, *losers[:2]):
                 await scene.receive(who, booking_id, seen=chance.random() < 0.5)
             await scene.accept(first, booking_id)
             for who in losers:
-                await scene.later(milliseconds=chance.choice((0, 0, 1, 400)))
                 await (scene.refuse if refuses else scene.accept)(who, booking_id)
-            await scene.later(minutes=chance.choice((1, 4)))
-            await scene.settle()
+        await scene.later(minutes=chance.choice((1, 4)))
+        await scene.settle()
 
     lost = await told(redis_url, fresh_market(), tmp_path, lambda scene: telling(scene, refuses=False))
     refused = await told(redis_url, fresh_market(), tmp_path, lambda scene: telling(scene, refuses=True))
@@ -78,12 +79,12 @@ async def test_an_accept_that_lost_turned_into_a_refusal_at_the_same_instant_cha
     # Nothing else differs: but the words that were said (events, the answer to the command), how often that was, and names of the market.
     assert {name.split(":")[0] for name in names} <= {"events", "t", "gauges", "r", "market", "pw", "b"}
     with Redis.from_url(redis_url) as client:
-        for number in range(1, 5):
+        for number in range(1, BOOKINGS + 1):
             both = [client.hgetall(key("booking", scene.market, number)) for scene in (lost, refused)]
             assert both[0].pop(b"events") > both[1].pop(b"events")  # AcceptedTooLate stands on the timeline
             assert both[0] == both[1]
         gauges = [client.hgetall(key("gauges", scene.market)) for scene in (lost, refused)]
-        assert gauges[0].pop(b"count.accepts_late") == b"12"
+        assert gauges[0].pop(b"count.accepts_late") == b"9"
         assert gauges[0] == gauges[1]
 
 
@@ -93,23 +94,26 @@ async def test_an_accept_that_lost_turned_into_a_refusal_at_the_same_instant_cha
 async def history(scene: Scene, seed: int, *, refusals: bool, silent: str | None = None) -> dict[str, list[int]]:
     """Everybody is asked for everything and some win; the others refuse, or say nothing. The response times that count of each (ms)."""
     chance, took = Random(seed), {name: list[int]() for name in NAMES}
-    for number in range(5):
-        booking_id = f"b-{number}"
-        await scene.open(booking_id, client_id=f"c-{number}", lead=4 + 3 * number)
-        await scene.later(seconds=chance.randint(1, 30))
-        asked = [who for who, state in (await scene.states(booking_id)).items() if state == "open"]
+    for number in range(BOOKINGS):
+        await scene.open(f"b-{number}", client_id=f"c-{number}", lead=4 + 3 * number)
+    await scene.later(seconds=chance.randint(1, 30))
+    unwilling: dict[str, list[str]] = {}
+    for booking_id in (f"b-{number}" for number in range(BOOKINGS)):
+        asked = sorted(who for who, state in (await scene.states(booking_id)).items() if state == "open")
         for who in asked:
             await scene.receive(who, booking_id, seen=True)
-        no = chance.sample(asked, min(3, len(asked) - 1))
-        await scene.later(seconds=chance.randint(10, 500))
-        for who in no:
+        unwilling[booking_id] = chance.sample(asked, 4)
+    await scene.later(seconds=chance.randint(10, 500))
+    for booking_id, people in unwilling.items():
+        for who in people:
+            reason = chance.choice((None, "too_far", "price_too_low"))
             if refusals and who != silent:
-                await scene.refuse(who, booking_id, reason=chance.choice((None, "too_far", "price_too_low")))
-        yes = next((who for who in asked if who not in no), None)
-        await scene.later(minutes=11)  # the silent ones go stale
-        await scene.settle()
-        if yes is not None:
-            await scene.accept(yes, booking_id)
+                await scene.refuse(who, booking_id, reason=reason)
+    await scene.later(minutes=11)  # the silent ones go stale
+    await scene.settle()
+    for booking_id, people in unwilling.items():
+        yes = next(who for who in NAMES if who not in people)
+        assert await scene.accept(yes, booking_id) in ("won", "overlap")
         for name, times in (await _times(scene, booking_id)).items():
             took[name] += times
     return took
@@ -123,7 +127,7 @@ async def _times(scene: Scene, booking_id: str) -> dict[str, list[int]]:
     return {name: [value] for name, value in counted.items() if value is not None}
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 async def test_a_refusal_is_never_worse_than_silence_and_nothing_of_it_is_kept_against_him(
     redis_url: str, fresh_market: Callable[[], str], tmp_path: Path, seed: int
 ) -> None:
@@ -147,7 +151,7 @@ async def test_a_refusal_is_never_worse_than_silence_and_nothing_of_it_is_kept_a
     assert await order(refusing) == await order(silent)
 
 
-@pytest.mark.parametrize("who", NAMES[:3])
+@pytest.mark.parametrize("who", NAMES[:1])
 async def test_of_two_who_do_not_want_it_the_one_who_says_so_is_not_asked_later_next_time(
     redis_url: str, fresh_market: Callable[[], str], tmp_path: Path, who: str
 ) -> None:
