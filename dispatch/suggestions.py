@@ -90,7 +90,7 @@ def applied(settings: ProviderSettings, suggestion: Suggestion) -> ProviderSetti
     """His settings with it; the same when they hold it already."""
     zone, changes = settings.zone, dict[str, object]()
     if isinstance(zone, CircleZone) and suggestion.radius_m is not UNSET:
-        changes["zone"] = replace(zone, radius_km=min(zone.radius_km, suggestion.radius_m / 1_000))
+        changes["zone"] = replace(zone, radius_km=suggestion.radius_m / 1_000)
     if isinstance(zone, AreasZone) and suggestion.areas is not UNSET:
         changes["zone"] = replace(zone, codes=_without(zone.codes, suggestion.areas))
     if suggestion.hours is not UNSET:

@@ -34,6 +34,7 @@ async def recount(store: Store, market: str, redis_url: str) -> dict[str, int]:
         records = await store.bookings.records(market, range(1, numbers.get("booking", 0) + 1)) if numbers.get("booking") else []
         found = of_events(happened(client, market)) + of_bookings(records) + of_providers(client, market, numbers.get("provider", 0))
         found += of_webhooks(client, market, records)
+        found["follow_ups.open"] = client.zcard(key("follow_ups_open", market))
     return {name: count for name, count in found.items() if count}
 
 
