@@ -94,6 +94,41 @@ class Refused(BookingEvent, frozen=True, kw_only=True, tag=True):
     took: int | None = None  # ms by R22: since it was seen, else since it was received; None: nothing was confirmed before
 
 
+class Countered(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """He proposed other times (R24): counteroffer number ``offer``, good until ``expires``; ``shown``: before the client at once."""
+
+    p: int
+    wave: int
+    offer: int
+    windows: tuple[Window, ...]
+    expires: int
+    shown: bool
+    took: int | None = None  # as in Refused; None: it replaces an earlier one too
+
+
+class CounterofferShown(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """Every other proposal is answered or stale: what was held back is before the client."""
+
+    p: int
+    offer: int
+
+
+class CounterofferAccepted(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """The client took a time of his: the booking is for that window from now on. ``Accepted`` follows."""
+
+    p: int
+    offer: int
+    windows: tuple[Window, ...]
+
+
+class CounterofferClosed(BookingEvent, frozen=True, kw_only=True, tag=True):
+    """It ended otherwise. ``state``: declined, expired or withdrawn."""
+
+    p: int
+    offer: int
+    state: str
+
+
 class Accepted(BookingEvent, frozen=True, kw_only=True, tag=True):
     """He won. ``window``: index into the booking's windows."""
 
@@ -305,6 +340,21 @@ class TestSent(Event, frozen=True, kw_only=True, tag=True):
     p: int
 
 
+class FollowUpAsked(Event, frozen=True, kw_only=True, tag=True):
+    """A provider suggests a service, or asks for a talk about his score (R25b). ``kind``: service or talk."""
+
+    p: int
+    number: int
+    kind: str
+
+
+class FollowUpDone(Event, frozen=True, kw_only=True, tag=True):
+    """Somebody of ops has seen to what he asked."""
+
+    p: int
+    number: int
+
+
 class ProviderPut(Event, frozen=True, kw_only=True, tag=True):
     """A provider was created or replaced."""
 
@@ -349,8 +399,12 @@ OfBooking = (
     Opened | WaveSent | Received | Seen | Pushed | Faded | Replaced | Refused | Claimed | Accepted | AcceptedTooLate | Withdrawn
     | WindowsDropped | Unfilled | Cancelled | Reopened | Moved | Completed | NoShow | Late | SearchedAgain | Reported
     | TakenOver | HandedBack | Assigned | AskedAgain | Extended | Overdue | Missed | BonusPrepared | BonusApproved
+    | Countered | CounterofferShown | CounterofferAccepted | CounterofferClosed
 )  # fmt: skip
-AnyEvent = OfBooking | ProviderPut | TokensRevoked | Blocked | Unblocked | TestSent | Paused | Resumed | Freed | LinkMade | LinkRevoked
+AnyEvent = (
+    OfBooking | ProviderPut | TokensRevoked | Blocked | Unblocked | TestSent | Paused | Resumed | Freed | LinkMade | LinkRevoked
+    | FollowUpAsked | FollowUpDone
+)  # fmt: skip
 TYPES: Mapping[str, type[Event]] = {kind.__name__: kind for kind in AnyEvent.__args__}
 
 _events: "msgspec.msgpack.Decoder[AnyEvent]" = msgspec.msgpack.Decoder(AnyEvent)
@@ -385,6 +439,7 @@ class BookingView(Struct, frozen=True, kw_only=True):
     wave: int = 0
     winner: int | None = None
     window: int | None = None
+    counteroffers: Mapping[int, str] = {}
     proposals: Mapping[int, ProposalView] = {}
 
 
@@ -443,6 +498,18 @@ def _anew(view: BookingView, event: Moved | SearchedAgain) -> BookingView:
     )
 
 
+def _countered(view: BookingView, event: Countered) -> BookingView:
+    return _offer(_ended(view, event.p, "countered"), event.offer, "shown" if event.shown else "held")
+
+
+def _offer(view: BookingView, number: int, state: str) -> BookingView:
+    return replace(view, counteroffers={**view.counteroffers, number: state})
+
+
+def _agreed(view: BookingView, event: CounterofferAccepted) -> BookingView:
+    return replace(_offer(view, event.offer, "accepted"), windows=event.windows, version=view.version + 1)
+
+
 def _dropped(view: BookingView, event: WindowsDropped) -> BookingView:
     return replace(view, windows=event.windows, deadline=event.deadline, version=view.version + 1)
 
@@ -491,4 +558,8 @@ _FOLDS: Mapping[type[Event], Callable[[BookingView, Any], BookingView]] = {
     Missed: lambda view, _: view,
     BonusPrepared: lambda view, _: view,
     BonusApproved: lambda view, _: view,
+    Countered: _countered,
+    CounterofferShown: lambda view, event: _offer(view, event.offer, "shown"),
+    CounterofferAccepted: _agreed,
+    CounterofferClosed: lambda view, event: _offer(view, event.offer, event.state),
 }

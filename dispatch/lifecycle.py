@@ -26,6 +26,7 @@ class ProposalState(StrEnum):
     OPEN = "open"
     ACCEPTED = "accepted"
     REFUSED = "refused"
+    COUNTERED = "countered"
     WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
 

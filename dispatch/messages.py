@@ -7,127 +7,32 @@ must not break an old device.
 
 from typing import Annotated, Final
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, UnsetType
 
 from dispatch.closes import CloseCode as CloseCode
 from dispatch.model import Id
+from dispatch.parts import *  # noqa: F403  (one name to import: messages and what they are made of belong together)
+from dispatch.parts import (
+    CommandId,
+    Heartbeat,
+    Message,
+    Outline,
+    ProposalId,
+    PushAddress,
+    QuietHours,
+    Resume,
+    Seq,
+    ShortText,
+    Suggestion,
+    Time,
+    Token,
+    TrialReceipt,
+    Visit,
+    Window,
+    one_of,
+)
 
-Seq = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # place in a provider's stream of messages
-Time = Annotated[int, Meta(ge=-(2**53) + 1, le=2**53 - 1)]  # ms since 1970 UTC
-CommandId = Annotated[str, Meta(min_length=1, max_length=64, description="made by the device, unique")]
-ProposalId = Annotated[str, Meta(min_length=1, max_length=64, description="as the server wrote it")]
-ShortText = Annotated[str, Meta(max_length=300)]
 Hindrance = Annotated[str, Meta(max_length=20, pattern=r"^(illness|force_majeure)$(?!\n)")]
-Token = Annotated[str, Meta(min_length=1, max_length=3_000)]
-
-
-def _one_of(*words: str | None) -> Meta:
-    """The words known today, for the schema; others are let through."""
-    return Meta(extra_json_schema={"enum": list(words)})
-
-
-class Message(Struct, frozen=True, kw_only=True, tag_field="type"):
-    """Anything that travels; its key ``type`` says what it is."""
-
-
-# -- parts of messages ----------------------------------------------------------------------------------------------
-
-
-class Part(Struct, frozen=True, kw_only=True):
-    """A map inside a message."""
-
-
-class Window(Part, frozen=True, kw_only=True):
-    """Start and end of a visit."""
-
-    start: Time
-    end: Time
-
-
-class Resume(Part, frozen=True, kw_only=True):
-    """Where a device stopped listening: the store's epoch and the last seq it took in."""
-
-    epoch: Annotated[str, Meta(max_length=64)]
-    seq: Seq
-
-
-class PushAddress(Part, frozen=True, kw_only=True):
-    """Where a device is reached without a socket. ``kind`` names the push service: webpush, fcm or apns; ``token`` is what that gave the
-    device: of webpush the browser's subscription as JSON. A hello without an address says that there is none (any more)."""
-
-    kind: Annotated[str, Meta(min_length=1, max_length=16)]
-    token: Annotated[str, Meta(min_length=1, max_length=2_048)]
-
-
-class Heartbeat(Part, frozen=True, kw_only=True):
-    """How often the server asks for a sign of life, and after how much silence it gives up (a device should do the same)."""
-
-    every_ms: int
-    dead_ms: int
-
-
-class TrialReceipt(Part, frozen=True, kw_only=True):
-    """What came back of a test by one way: ``socket`` of a device, or ``push``, where ``outcome`` is the push service's. Null: not yet."""
-
-    way: Annotated[str, _one_of("socket", "push")]
-    device: str | None = None
-    received_at: Time | None = None
-    seen_at: Time | None = None
-    outcome: str | None = None
-
-
-class Area(Part, frozen=True, kw_only=True):
-    """Roughly where: commune or arrondissement, and the H3 cell of resolution 7 in hex. Never coordinates."""
-
-    name: str | None = None
-    h3: str | None = None
-
-
-class Outline(Part, frozen=True, kw_only=True):
-    """What a provider may know of a booking before he has won it. ``distance_m`` is rounded to 100 m."""
-
-    booking_id: str
-    services: tuple[str, ...]
-    windows: tuple[Window, ...]
-    area: Area | None = None
-    distance_m: int | None = None
-    price_cents: int = 0
-    currency: str = "EUR"
-    known_client: bool = False
-    note: str = ""
-
-
-class Address(Part, frozen=True, kw_only=True):
-    """Exactly where: for the winner only."""
-
-    lat_e6: int
-    lng_e6: int
-    address: str | None = None
-
-
-class Client(Part, frozen=True, kw_only=True):
-    """Who is visited: for the winner only."""
-
-    client_id: str | None = None
-    name: str | None = None
-
-
-class Visit(Part, frozen=True, kw_only=True):
-    """A booking as its holder sees it. ``window`` is the index of the agreed one in ``windows``."""
-
-    booking_id: str
-    version: int
-    state: str
-    place: Address | None = None
-    client: Client | None = None
-    services: tuple[str, ...] = ()
-    windows: tuple[Window, ...] = ()
-    window: int | None = None
-    area: Area | None = None
-    price_cents: int = 0
-    currency: str = "EUR"
-    note: str = ""
-
 
 # -- device to server -----------------------------------------------------------------------------------------------
 
@@ -211,6 +116,23 @@ class Status(Message, frozen=True, kw_only=True, tag="status"):
     background: bool | None = None
 
 
+class Settings(Message, frozen=True, kw_only=True, tag="settings"):
+    """What a provider sets himself: his do-not-disturb hours (null: none; left out: as they are), and a suggestion that he confirms as it
+    was made. Answered by ``result``: ``done``, or ``expired`` for a suggestion that does not follow any more."""
+
+    id: CommandId
+    do_not_disturb: QuietHours | UnsetType | None = UNSET
+    suggestion: Suggestion | None = None
+
+
+class FollowUp(Message, frozen=True, kw_only=True, tag="follow_up"):
+    """He suggests a service that the market does not have, or asks for a talk about his score (R25b): somebody of ops sees to it."""
+
+    id: CommandId
+    kind: Annotated[str, Meta(max_length=16, pattern=r"^(service|talk)$(?!\n)")]
+    text: Annotated[str, Meta(max_length=300)] = ""
+
+
 class Sync(Message, frozen=True, kw_only=True, tag="sync"):
     """Tell me everything that is open: answered by ``snapshot``."""
 
@@ -259,7 +181,7 @@ class Welcome(Message, frozen=True, kw_only=True, tag="welcome"):
     epoch: str
     seq: int
     resumed: bool
-    reason: Annotated[str | None, _one_of("new", "epoch", "too_old", "too_many", None)] = None
+    reason: Annotated[str | None, one_of("new", "epoch", "too_old", "too_many", None)] = None
     now: int
     heartbeat: Heartbeat
     items: tuple[Raw, ...] = ()
@@ -282,7 +204,7 @@ class Proposal(Message, frozen=True, kw_only=True, tag="proposal"):
     expires_at: int
     answer_by: int
     wave: int = 1
-    kind: Annotated[str, _one_of("ordinary", "bonus", "direct", "test")] = "ordinary"
+    kind: Annotated[str, one_of("ordinary", "bonus", "direct", "test")] = "ordinary"
     reasons: tuple[str, ...] = ()
     booking: Outline
 
@@ -293,15 +215,21 @@ class Withdrawn(Message, frozen=True, kw_only=True, tag="withdrawn"):
     seq: int = 0
     proposal: str
     version: int = 0
-    reason: Annotated[str, _one_of("taken", "cancelled", "expired", "changed", "overlap", "answered_elsewhere", "ops")]
+    reason: Annotated[str, one_of("taken", "cancelled", "expired", "changed", "overlap", "answered_elsewhere", "ops")]
 
 
 class CounterState(Message, frozen=True, kw_only=True, tag="counter"):
-    """What became of a counteroffer."""
+    """How a counteroffer of his stands: number ``counteroffer``, for a booking with these ``services``. ``held``: the client sees it when
+    the others have answered."""
 
     seq: int = 0
     proposal: str
-    state: Annotated[str, _one_of("held", "shown", "accepted", "declined", "expired", "withdrawn")]
+    state: Annotated[str, one_of("held", "shown", "accepted", "declined", "expired", "withdrawn")]
+    counteroffer: str | UnsetType = UNSET
+    booking_id: str | UnsetType | None = UNSET
+    services: tuple[str, ...] | UnsetType = UNSET
+    windows: tuple[Window, ...] | UnsetType = UNSET
+    expires_at: int | UnsetType = UNSET
 
 
 class Booking(Visit, Message, frozen=True, kw_only=True, tag="booking"):
@@ -312,7 +240,8 @@ class Booking(Visit, Message, frozen=True, kw_only=True, tag="booking"):
 
 class Result(Message, frozen=True, kw_only=True, tag="result"):
     """The answer to a command. Losing is a result, not an error. ``decides_at`` comes with ``pending`` only; the one more result after it
-    is a message of the stream and has a ``seq``: it reaches every device of the provider, and one that was away when it resumes (R16)."""
+    is a message of the stream and has a ``seq``: it reaches every device of the provider, and one that was away when it resumes (R16).
+    ``suggestion`` comes with ``done`` of a refusal whose reason has one."""
 
     id: str
     outcome: Annotated[
@@ -322,6 +251,7 @@ class Result(Message, frozen=True, kw_only=True, tag="result"):
     booking: Visit | None = None
     decides_at: int | UnsetType = UNSET
     seq: int | UnsetType = UNSET
+    suggestion: Suggestion | UnsetType = UNSET
 
 
 class Snapshot(Message, frozen=True, kw_only=True, tag="snapshot"):
@@ -369,7 +299,7 @@ class TrialState(Message, frozen=True, kw_only=True, tag="test"):
 
     seq: int = 0
     proposal: str
-    state: Annotated[str, _one_of("open", "accepted", "refused", "expired")]
+    state: Annotated[str, one_of("open", "accepted", "refused", "expired")]
     sent_at: Time
     answered_at: Time | None = None
     receipts: tuple[TrialReceipt, ...] = ()
@@ -379,13 +309,15 @@ class Error(Message, frozen=True, kw_only=True, tag="error"):
     """A command that could not be judged, or a message nobody understood (``id`` null)."""
 
     id: str | None
-    code: Annotated[str, _one_of("bad_request", "unauthorized", "forbidden", "not_found", "rate_limited", "unavailable", "internal")]
+    code: Annotated[str, one_of("bad_request", "unauthorized", "forbidden", "not_found", "rate_limited", "unavailable", "internal")]
     message: str
     retry: bool = False
     after_ms: int | None = None
 
 
-ToServer = Hello | Ack | Accept | Refuse | Counter | Report | Cancel | Late | Status | Trial | Ping | Pong | Sync | Refresh
+ToServer = (
+    Hello | Ack | Accept | Refuse | Counter | Report | Cancel | Late | Status | Trial | Settings | FollowUp | Ping | Pong | Sync | Refresh
+)
 Item = Proposal | Booking | CounterState
 ToDevice = (
     Welcome | Live | Proposal | Withdrawn | CounterState | Booking | Result | Ping | Pong

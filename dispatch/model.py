@@ -185,6 +185,10 @@ class MarketSettings(Strict, frozen=True, kw_only=True):
     preferred_hold_s: ByHaste = ByHaste(last_minute=120, other=1_800)
     no_show_after_s: Annotated[int, Meta(ge=0, le=86_400)] = 300
     pause_after: Annotated[int, Meta(ge=1, le=100)] = 4
+    counter_cutoff_s: Annotated[int, Meta(ge=0, le=86_400)] = 3_600
+    counter_valid_s: Annotated[int, Meta(ge=60, le=86_400)] = 10_800
+    counter_near_s: Annotated[int, Meta(ge=0, le=86_400)] = 1_800
+    counter_limit: Annotated[int, Meta(ge=1, le=10)] = 3
     fair_window_s: Annotated[float, Meta(ge=0, le=5)] = 0
     bonus_mode: Literal["approve", "auto", "manual"] = "approve"
     bonus_steps: Annotated[tuple[BonusStep, ...], Meta(max_length=5)] = (

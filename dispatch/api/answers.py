@@ -17,10 +17,14 @@ __all__ = [
     "BonusList",
     "BookingState",
     "Cancelled",
+    "CounterofferAccepted",
+    "CounterofferDeclined",
     "Created",
     "DeviceToken",
     "Explanation",
     "Extension",
+    "FollowUpFinished",
+    "FollowUps",
     "HandBack",
     "Imported",
     "Inbox",
@@ -137,8 +141,29 @@ class CounterofferState(Answer, frozen=True):
     counteroffer_id: str
     provider_id: str
     windows: tuple[Window, ...]
+    note: str
     state: Literal["held", "shown", "accepted", "declined", "expired", "withdrawn"]
+    made_at: datetime
     expires_at: datetime
+    closed_at: datetime | None
+
+
+class CounterofferAccepted(Answer, frozen=True):
+    """A booking that the client agreed to have at another time. ``window``: that time."""
+
+    booking_id: str
+    counteroffer_id: str
+    state: State
+    provider_id: str
+    window: Window
+
+
+class CounterofferDeclined(Answer, frozen=True):
+    """A counteroffer that the client declined; the search goes on."""
+
+    booking_id: str
+    counteroffer_id: str
+    state: Literal["declined"]
 
 
 class TakenOver(Answer, frozen=True):
@@ -385,6 +410,33 @@ class ProviderState(ProviderSettings, frozen=True, kw_only=True):
     paused: bool
     live_proposals: int
     devices: int
+
+
+class FollowUp(Answer, frozen=True):
+    """What a provider asked of ops: a service he would offer, or a talk about his score. ``done_by``: the key that said so."""
+
+    follow_up_id: str
+    kind: Literal["service", "talk"]
+    provider_id: str
+    text: str
+    state: Literal["open", "done"]
+    asked_at: datetime
+    done_at: datetime | None
+    done_by: str | None
+
+
+class FollowUps(Answer, frozen=True):
+    """What is to be seen to, asked first first, and what was, done last first; at most 200 and 50 of them."""
+
+    open: tuple[FollowUp, ...]
+    done: tuple[FollowUp, ...]
+
+
+class FollowUpFinished(Answer, frozen=True):
+    """A follow-up that has been seen to."""
+
+    follow_up_id: str
+    state: Literal["done"]
 
 
 class Inbox(Answer, frozen=True):

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 import anyio
 import msgspec
+from msgspec import Struct
+from msgspec.structs import fields
 from starlette.requests import Request
 
 from dispatch.api.problems import unreadable
@@ -41,7 +43,7 @@ def _too_large() -> TooLarge:
 def decode(raw: bytes, wanted: Any) -> Any:
     """The body as the type wanted. Raises BadRequest or Unprocessable."""
     try:
-        return _decoder(wanted).decode(raw)
+        return _decoder(wanted).decode(raw or _nothing(wanted))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error, wanted) from None
 
@@ -52,6 +54,13 @@ def asked(request: Request, wanted: type[T]) -> T:
         return msgspec.convert(dict(request.query_params), wanted, strict=False)
     except msgspec.ValidationError as error:
         raise unreadable(error, wanted) from None
+
+
+@lru_cache(maxsize=128)
+def _nothing(wanted: Any) -> bytes:
+    """What no body at all stands for: where nothing has to be said, an empty object."""
+    free = isinstance(wanted, type) and issubclass(wanted, Struct) and not any(field.required for field in fields(wanted))
+    return b"{}" if free else b""
 
 
 @lru_cache(maxsize=128)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from dispatch.api import answers, bookings, direct, hands, markets, operations, providers, push
+from dispatch.api import answers, bookings, counteroffers, direct, follow_ups, hands, markets, operations, providers, push
 from dispatch.api.call import METRICS, NOBODY, OPS, OVERRIDE, READ, SET_UP, WORK, Handler, Route
 from dispatch.api.stream import Streams
 from dispatch.engine.requests import (
@@ -13,7 +13,10 @@ from dispatch.engine.requests import (
     BonusRequest,
     CancelRequest,
     CompleteRequest,
+    CounterofferAccept,
+    CounterofferDecline,
     ExtendRequest,
+    FollowUpDone,
     HandBackRequest,
     LateRequest,
     LinkRequest,
@@ -31,6 +34,7 @@ from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderLi
 MARKET = "/v1/markets/{market}"
 PROVIDER = MARKET + "/providers/{provider_id}"
 BOOKING = MARKET + "/bookings/{booking_id}"
+COUNTEROFFER = BOOKING + "/counteroffers/{counteroffer_id}"
 
 
 def _get(path: str, handler: Handler, gives: Any, summary: str, roles: frozenset[str] = READ, media: str = "application/json") -> Route:
@@ -135,8 +139,31 @@ CALLS: tuple[Route, ...] = (
         ),
         direct.QUERY,
     ),
+    _post(
+        f"{COUNTEROFFER}/accept",
+        counteroffers.accept_counteroffer,
+        CounterofferAccept,
+        answers.CounterofferAccepted,
+        "The client takes the other times that a provider proposed",
+    ),
+    _post(
+        f"{COUNTEROFFER}/decline",
+        counteroffers.decline_counteroffer,
+        CounterofferDecline,
+        answers.CounterofferDeclined,
+        "The client does not want them",
+    ),
     _put(f"{MARKET}/blocks/{{client_id}}", providers.put_block, BlockRequest, "Blacklist a client", WORK),
     _delete(f"{MARKET}/blocks/{{client_id}}", providers.delete_block, "Take a client off the blacklist"),
+    _get(f"{MARKET}/ops/follow-ups", follow_ups.get_follow_ups, answers.FollowUps, "What providers ask of ops"),
+    _post(
+        f"{MARKET}/ops/follow-ups/{{follow_up_id}}/done",
+        follow_ups.finish_follow_up,
+        FollowUpDone,
+        answers.FollowUpFinished,
+        "It has been seen to",
+        OVERRIDE,
+    ),
     _get("/v1/push-key", push.get_push_key, answers.PushKey, "The key with which a browser subscribes to Web Push", NOBODY),
     _get("/livez", operations.livez, dict[str, bool], "Whether this process answers", NOBODY),
     _get("/readyz", operations.readyz, answers.Readiness, "Whether store, worker and device port work (else 503)", NOBODY),

@@ -106,6 +106,17 @@ class ProposalState(Answer, frozen=True):
     answered_at: datetime | None = None
 
 
+class CounterofferState(Answer, frozen=True):
+    """Other times that a provider proposed (R24). ``shown``: the client may accept or decline it."""
+
+    counteroffer_id: str
+    provider_id: str
+    windows: tuple[Window, ...]
+    state: str
+    expires_at: datetime
+    note: str = ""
+
+
 class Booking(Answer, frozen=True):
     """A booking as it stands. ``provider_id`` is the winner, ``wave`` the last one sent."""
 
@@ -122,6 +133,7 @@ class Booking(Answer, frozen=True):
     proposals: tuple[ProposalState, ...] = ()
     taken_over: dict[str, Any] | None = None  # by, at, reason: while ops have it in their hands
     offers: tuple[str, ...] = ()  # what is left to the client of one that is unfilled
+    counteroffers: tuple[CounterofferState, ...] = ()
 
 
 class Event(Answer, frozen=True):

@@ -17,8 +17,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
+from msgspec import UNSET, UnsetType
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
@@ -32,14 +33,18 @@ from dispatch.messages import (
     Counter,
     Drain,
     Error,
+    FollowUp,
     Item,
     Late,
     Live,
     PushAddress,
+    QuietHours,
     Refuse,
     Report,
     Result,
+    Settings,
     Status,
+    Suggestion,
     ToDevice,
     Trial,
     Window,
@@ -159,6 +164,16 @@ class BlockingDeviceClient:
     def test(self, *, id: str | None = None, timeout: float = 30) -> Result:
         """Test the notifications (R25b): a test proposal is ``sent``, and ``test`` messages tell what came back."""
         return self._ask(Trial(id=id or uuid.uuid4().hex), timeout)
+
+    def settings(
+        self, *, do_not_disturb: QuietHours | UnsetType | None = UNSET, suggestion: Suggestion | None = None, timeout: float = 30
+    ) -> Result:
+        """Set his do-not-disturb hours (None: none), or confirm a suggestion that came with the result of a refusal (R20)."""
+        return self._ask(Settings(id=uuid.uuid4().hex, do_not_disturb=do_not_disturb, suggestion=suggestion), timeout)
+
+    def follow_up(self, kind: Literal["service", "talk"], text: str = "", *, id: str | None = None, timeout: float = 30) -> Result:
+        """Suggest a service, or ask for a talk about the score (R25b)."""
+        return self._ask(FollowUp(id=id or uuid.uuid4().hex, kind=kind, text=text), timeout)
 
     def seen(self, proposal: str) -> None:
         """This proposal is on the screen now: the clock of the answer starts (R22)."""

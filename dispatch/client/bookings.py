@@ -21,6 +21,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from dispatch.client.answers import (
     Booking,
     Candidate,
+    CounterofferState,
     DeviceToken,
     Direct,
     Event,
@@ -77,6 +78,7 @@ __all__ = [
     "Candidate",
     "Catalogue",
     "CircleZone",
+    "CounterofferState",
     "DailyRange",
     "DeviceToken",
     "Direct",
@@ -281,6 +283,17 @@ class BookingClient:
         return list(_read(answer, _Known).providers)
 
     # -- reading ---------------------------------------------------------------------------------------------------
+    async def accept_counteroffer(
+        self, booking_id: str, counteroffer_id: str, window: int = 0, *, key: str | None = None
+    ) -> dict[str, Any]:
+        """The client takes a time that a provider proposed: that of index ``window``. Raises Conflict when it is over."""
+        answer = await self._post(f"/bookings/{booking_id}/counteroffers/{counteroffer_id}/accept", {"window": window}, key or _fresh_key())
+        return _read(answer, dict[str, Any])
+
+    async def decline_counteroffer(self, booking_id: str, counteroffer_id: str, *, key: str | None = None) -> dict[str, Any]:
+        """The client does not want them; the search goes on."""
+        answer = await self._post(f"/bookings/{booking_id}/counteroffers/{counteroffer_id}/decline", {}, key or _fresh_key())
+        return _read(answer, dict[str, Any])
 
     async def booking(self, booking_id: str) -> Booking:
         """A booking as it stands."""
@@ -330,6 +343,14 @@ class BookingClient:
 
     async def _act(self, booking_id: str, what: str, body: dict[str, Any], key: str | None) -> dict[str, Any]:
         return _read(await self._post(f"/bookings/{booking_id}/{what}", body, key or _fresh_key()), dict[str, Any])
+
+    async def follow_ups(self) -> dict[str, Any]:
+        """What providers ask of ops: ``open`` and ``done`` ones (R25b)."""
+        return _read(await self._call("GET", f"{self._root}/ops/follow-ups"), dict[str, Any])
+
+    async def finish_follow_up(self, follow_up_id: str, *, key: str | None = None) -> dict[str, Any]:
+        """Somebody of ops has seen to it."""
+        return _read(await self._post(f"/ops/follow-ups/{follow_up_id}/done", {}, key or _fresh_key()), dict[str, Any])
 
     # -- operations ------------------------------------------------------------------------------------------------
 

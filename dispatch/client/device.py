@@ -17,10 +17,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 import anyio
 from anyio.abc import TaskGroup
+from msgspec import UNSET, UnsetType
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
@@ -34,15 +35,19 @@ from dispatch.messages import (
     Counter,
     Drain,
     Error,
+    FollowUp,
     Item,
     Late,
     Live,
     PushAddress,
+    QuietHours,
     Refreshed,
     Refuse,
     Report,
     Result,
+    Settings,
     Status,
+    Suggestion,
     ToDevice,
     Trial,
     Window,
@@ -174,6 +179,18 @@ class DeviceClient:
     async def test(self, *, id: str | None = None, timeout: float | None = 30) -> Result:
         """Test the notifications (R25b): a test proposal is ``sent``, and ``test`` messages tell what came back."""
         return await self._ask(Trial(id=id or uuid.uuid4().hex), timeout)
+
+    async def settings(
+        self, *, do_not_disturb: QuietHours | UnsetType | None = UNSET, suggestion: Suggestion | None = None, timeout: float | None = 30
+    ) -> Result:
+        """Set his do-not-disturb hours (None: none), or confirm a suggestion that came with the result of a refusal (R20)."""
+        return await self._ask(Settings(id=uuid.uuid4().hex, do_not_disturb=do_not_disturb, suggestion=suggestion), timeout)
+
+    async def follow_up(
+        self, kind: Literal["service", "talk"], text: str = "", *, id: str | None = None, timeout: float | None = 30
+    ) -> Result:
+        """Suggest a service, or ask for a talk about the score (R25b)."""
+        return await self._ask(FollowUp(id=id or uuid.uuid4().hex, kind=kind, text=text), timeout)
 
     async def seen(self, proposal: str) -> None:
         """This proposal is on the screen now: the clock of the answer starts (R22)."""

@@ -32,6 +32,7 @@ from dispatch.wire import (
     Counter,
     CounterState,
     Error,
+    FollowUp,
     Hello,
     Item,
     Late,
@@ -46,6 +47,7 @@ from dispatch.wire import (
     Report,
     Result,
     Resume,
+    Settings,
     Snapshot,
     Status,
     Sync,
@@ -56,7 +58,8 @@ from dispatch.wire import (
     Withdrawn,
 )
 
-Command = Accept | Refuse | Counter | Report | Cancel | Late | Status | Trial  # what carries an id and is said until it is answered
+# what carries an id and is said until it is answered
+Command = Accept | Refuse | Counter | Report | Cancel | Late | Status | Trial | Settings | FollowUp
 Streamed = Proposal | Withdrawn | Booking | CounterState | Notice | TrialState  # what counts in the provider's stream
 
 APP: Final = f"dispatch-python/{__version__}"

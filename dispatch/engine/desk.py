@@ -10,8 +10,10 @@ import msgspec
 from dispatch import forecast, hours, waves
 from dispatch.engine import checks, direct, faces
 from dispatch.engine.aftermath import Aftermath
+from dispatch.engine.counteroffers import Counteroffers
 from dispatch.engine.devices import Devices
 from dispatch.engine.enrolment import Enrolment, number_of, provider_face
+from dispatch.engine.follow_ups import FollowUps
 from dispatch.engine.hands import OpsDesk
 from dispatch.engine.people import person, query_of
 from dispatch.engine.places import Places, Spot, packed
@@ -39,6 +41,8 @@ class Desk:
         self.devices = Devices(store, keys, self.market)
         self.aftermath = Aftermath(store)
         self.ops = OpsDesk(store, self.market, self.aftermath.working)
+        self.counteroffers = Counteroffers(store, self.market)
+        self.follow_ups = FollowUps(store, self.market)
 
     async def warm(self) -> None:
         """Reads what is slow to read, before the first request."""
@@ -206,12 +210,13 @@ class Desk:
         """A booking as it stands."""
         market = await self.market(name)
         record = await self._store.bookings.get(name, booking_id)
+        offered = await self._store.counteroffers.of(name, record.no)
         numbers = sorted(record.proposals)
         ids = dict(zip(numbers, await self._store.providers.ids(name, numbers), strict=True))
         following = waves.next_wave_at(market.settings, record.search(), market.now) if record.state == "searching" else None
         if following is not None and following >= record.deadline:
             following = None
-        return faces.booking_face(record, ids, market.settings, following, market.now)
+        return faces.booking_face(record, ids, market, following, offered)
 
     async def timeline(self, name: str, booking_id: str) -> dict[str, Any]:
         """Every event of a booking, in order."""

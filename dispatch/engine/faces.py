@@ -7,14 +7,14 @@ from zoneinfo import ZoneInfo
 
 from dispatch import waves
 from dispatch.matcher import Fit
-from dispatch.model import MarketSettings, Reason, Span
+from dispatch.model import Reason, Span
 from dispatch.responses import Times, response_ms
-from dispatch.store import Proposal, Record, Trial
+from dispatch.store import Counteroffer, Listed, Market, Proposal, Record, Trial
 
 Ids = Mapping[int, str]
 REPORT = "report:"  # what the store puts before the number of a provider who reported something
 OF_PROVIDERS = ("asked", "approved")  # fields of events that are numbers of providers
-MOMENTS = ("at", "due", "ready", "deadline", "answer_by", "decides_at")  # fields of events that are moments
+MOMENTS = ("at", "due", "ready", "deadline", "answer_by", "decides_at", "expires")  # fields of events that are moments
 
 
 def clock_of(time_zone: str) -> Callable[[int | None], str | None]:
@@ -35,9 +35,11 @@ def window_face(window: Span, time_zone: str) -> dict[str, Any]:
     return {"start": at(window.start), "end": at(window.end)}
 
 
-def booking_face(record: Record, ids: Ids, settings: MarketSettings, next_wave_at: int | None, now: int) -> dict[str, Any]:
+def booking_face(
+    record: Record, ids: Ids, market: Market, next_wave_at: int | None, offered: Sequence[Counteroffer] = ()
+) -> dict[str, Any]:
     """GET of a booking."""
-    time_zone, cap_ms = settings.time_zone, settings.response_cap_s * 1_000
+    time_zone, cap_ms = market.settings.time_zone, market.settings.response_cap_s * 1_000
     at, who = clock_of(time_zone), record.who
     return {
         "booking_id": who.get("booking_id"),
@@ -60,11 +62,28 @@ def booking_face(record: Record, ids: Ids, settings: MarketSettings, next_wave_a
         "wave": record.wave,
         "next_wave_at": at(next_wave_at),
         "proposals": [proposal_face(record, pno, p, ids, at, cap_ms) for pno, p in sorted(record.proposals.items(), key=_sent)],
-        "counteroffers": [],
+        "counteroffers": [counteroffer_face(record, one, ids, market) for one in offered],
         "alarm": record.alarm,
         "reports": reports_face(record, ids, at),
         "taken_over": {"by": who.get("owner"), "at": at(record.taken_at), "reason": who.get("owner_why", "")} if record.owner else None,
-        "offers": list(waves.choices(settings, (window.start for window in record.windows), now)) if record.state == "unfilled" else [],
+        "offers": list(waves.choices(market.settings, (window.start for window in record.windows), market.now))
+        if record.state == "unfilled"
+        else [],
+    }
+
+
+def counteroffer_face(record: Record, one: Counteroffer, ids: Ids, market: Market) -> dict[str, Any]:
+    """A counteroffer within its booking. One whose time is over has expired, though nobody may have come by yet to say so."""
+    at, over = clock_of(market.settings.time_zone), one.state in ("held", "shown") and one.expires_at <= market.now
+    return {
+        "counteroffer_id": f"{record.no}.{one.number}",
+        "provider_id": ids.get(one.pno),
+        "windows": [window_face(window, market.settings.time_zone) for window in one.windows],
+        "note": record.who.get(f"offer:{one.number}", ""),
+        "state": "expired" if over else one.state,
+        "made_at": at(one.made_at),
+        "expires_at": at(one.expires_at),
+        "closed_at": at(one.closed_at),
     }
 
 
@@ -142,6 +161,21 @@ def trial_face(pno: int, trial: Trial, time_zone: str) -> dict[str, Any]:
     }
 
 
+def follow_up_face(listed: Listed, provider_id: str, time_zone: str) -> dict[str, Any]:
+    """What a provider asked of ops."""
+    at, one = clock_of(time_zone), listed.one
+    return {
+        "follow_up_id": str(listed.number),
+        "kind": one.kind,
+        "provider_id": provider_id,
+        "text": listed.words,
+        "state": "done" if one.done_at else "open",
+        "asked_at": at(one.at),
+        "done_at": at(one.done_at),
+        "done_by": one.by or None,
+    }
+
+
 def numbers_in(events: Sequence[Mapping[str, Any]]) -> list[int]:
     """Every provider number that events speak of."""
     found = {event[name] for event in events for name in ("p", "instead") if event.get(name) is not None}
@@ -163,6 +197,8 @@ def event_face(event: Mapping[str, Any], ids: Ids, time_zone: str) -> dict[str, 
             face["visit"] = window_face(Span(*value), time_zone)
         elif name == "windows":
             face["windows"] = [window_face(Span(*window), time_zone) for window in value]
+        elif name == "offer":
+            face["counteroffer_id"] = f"{event['b']}.{value}"
         elif name in MOMENTS:
             face[name] = at(value)
         elif name not in ("b", "client", "seq", "type"):

@@ -118,6 +118,20 @@ class LinkRequest(Strict, frozen=True, kw_only=True):
     """A new personal link: there is nothing to choose."""
 
 
+class CounterofferAccept(Strict, frozen=True, kw_only=True):
+    """The client takes a counteroffer. ``window``: index of the one that suits him best, from 0."""
+
+    window: Annotated[int, Meta(ge=0, le=4)] = 0
+
+
+class CounterofferDecline(Strict, frozen=True, kw_only=True):
+    """The client does not want a counteroffer: there is nothing to choose."""
+
+
+class FollowUpDone(Strict, frozen=True, kw_only=True):
+    """A follow-up has been seen to: there is nothing to choose."""
+
+
 class TokenRequest(Strict, frozen=True, kw_only=True):
     """A device that wants to connect. ``ttl_s``: how long its token is good for."""
 

@@ -46,6 +46,11 @@ class Upkeep:
         for market in await self._store.hands.overdue(await self._store.markets.names(), now):
             await self._store.hands.alarm(market, ALARMS)
 
+    async def end_counteroffers(self) -> None:
+        """Counteroffers end when their time is over; their providers, and clients who were shown them, are told (R24)."""
+        for market in await self._store.markets.names():
+            await self._store.counteroffers.end(market)
+
     async def look_ahead(self) -> None:
         """The index reaches the horizon again, and forgets what is past."""
         for name in await self._store.markets.names():

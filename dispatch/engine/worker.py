@@ -43,6 +43,7 @@ async def run(store: Store, settings: Settings, stop: anyio.Event, ready: anyio.
             (REAP_S, upkeep.reap),
             (REAP_S, upkeep.end_tests),
             (ALARM_S, upkeep.alarm),
+            (REAP_S, upkeep.end_counteroffers),
             (RENEW_S, upkeep.renew),
             (ahead, upkeep.look_ahead),
         )

@@ -4,15 +4,18 @@ from typing import Any
 
 import structlog
 
+from dispatch.counteroffers import check, horizon_of, rules_of
+from dispatch.engine.advice import Advice
 from dispatch.engine.aftermath import Aftermath
-from dispatch.errors import DispatchError
+from dispatch.errors import DispatchError, NotFound
 from dispatch.gateway.effects import Effect, Question
 from dispatch.gateway.entry import Entry
 from dispatch.gateway.frames import Frame
 from dispatch.gateway.latency import Latency
 from dispatch.gateway.link import Link
 from dispatch.gateway.moments import Moments
-from dispatch.messages import Accept, Cancel, Late, Refresh, Refuse, Report, Status, Sync, Trial
+from dispatch.messages import Accept, Cancel, Counter, FollowUp, Late, Refresh, Refuse, Report, Settings, Status, Sync, Trial
+from dispatch.model import Span
 from dispatch.store import Store
 
 log = structlog.get_logger("dispatch.gateway")
@@ -24,6 +27,7 @@ class Answers:
     def __init__(self, store: Store, moments: Moments, entry: Entry, latency: Latency) -> None:
         self._store, self._moments, self._entry, self._latency = store, moments, entry, latency
         self._aftermath = Aftermath(store)
+        self._advice = Advice(store)
 
     async def to(self, link: Link, question: Question) -> list[Effect]:
         """What a command has to be answered. Whatever goes wrong is an ``error`` message; the link lives."""
@@ -42,8 +46,9 @@ class Answers:
                 fields = await claims.accept(*where, question.id, question.proposal, question.version, question.window)
                 return self._answered(link, question, fields)
             case Refuse():
-                fields = await claims.refuse(*where, question.id, question.proposal, question.version, question.reason)
-                return self._answered(link, question, fields)
+                return self._answered(link, question, await self._refused(link, question))
+            case Counter():
+                return self._answered(link, question, await self._countered(link, question))
             case Report():
                 return link.session.answered(question, await claims.report(*where, question.id, question.proposal, question.reason))
             case Cancel():
@@ -53,6 +58,11 @@ class Answers:
             case Trial():
                 proposal = await self._store.trials.send(*where, question.id, by_device=True)
                 return link.session.answered(question, {"outcome": "sent", "proposal": proposal})
+            case Settings():
+                return link.session.answered(question, {"outcome": await self._advice.take(*where, question)})
+            case FollowUp():
+                outcome = await self._store.follow_ups.ask(*where, question.id, question.kind, question.text)
+                return link.session.answered(question, {"outcome": outcome})
             case Status():
                 return await self._status(link, question)
             case Sync():
@@ -60,9 +70,28 @@ class Answers:
             case Refresh():
                 return link.session.refreshed(question, await self._entry.renew(link, question.token), self._moments.now())
 
-    def _answered(self, link: Link, question: Accept | Refuse, fields: dict[str, Any]) -> list[Effect]:
+    def _answered(self, link: Link, question: Accept | Refuse | Counter, fields: dict[str, Any]) -> list[Effect]:
         self._latency.answered(fields.pop("took", None))
         return link.session.answered(question, fields)
+
+    async def _refused(self, link: Link, refuse: Refuse) -> dict[str, Any]:
+        """A no; what follows from its reason comes with it (R20)."""
+        where = link.market, link.pno
+        fields = await self._store.claims.refuse(*where, refuse.id, refuse.proposal, refuse.version, refuse.reason)
+        if fields["outcome"] != "done":
+            return fields
+        suggestion = await self._advice.on_refusal(*where, refuse.proposal, refuse.reason)
+        return fields if suggestion is None else fields | {"suggestion": suggestion}
+
+    async def _countered(self, link: Link, counter: Counter) -> dict[str, Any]:
+        """Other times of his (R24). Raises BadRequest for windows that are none."""
+        market = await self._store.markets.get(link.market)
+        if market is None:
+            raise NotFound("there is no such market any more")
+        windows = [Span(window.start, window.end) for window in counter.windows]
+        check(windows, horizon_of(market.settings, market.now))
+        what = counter.id, counter.proposal, counter.version, windows, counter.note, rules_of(market.settings)
+        return await self._store.counteroffers.make(link.market, link.pno, *what)
 
     async def _status(self, link: Link, status: Status) -> list[Effect]:
         await self._store.links.status(link.market, link.pno, status.available, status.background, link.name, link.generation)

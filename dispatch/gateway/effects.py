@@ -5,9 +5,26 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from dispatch.gateway.frames import Frame
-from dispatch.messages import Accept, Cancel, CloseCode, Hello, Late, Refresh, Refuse, Report, Status, Sync, ToDevice, Trial
+from dispatch.messages import (
+    Accept,
+    Cancel,
+    CloseCode,
+    Counter,
+    FollowUp,
+    Hello,
+    Late,
+    Refresh,
+    Refuse,
+    Report,
+    Settings,
+    Status,
+    Sync,
+    ToDevice,
+    Trial,
+)
 
-Question = Accept | Refuse | Report | Cancel | Late | Status | Sync | Trial | Refresh  # what the store must answer
+# what the store must answer
+Question = Accept | Refuse | Counter | Report | Cancel | Late | Status | Sync | Trial | Settings | FollowUp | Refresh
 
 
 class Say(Struct, frozen=True):

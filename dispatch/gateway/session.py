@@ -31,8 +31,10 @@ from dispatch.wire import (
     Cancel,
     CloseCode,
     Codec,
+    Counter,
     Drain,
     Error,
+    FollowUp,
     Heartbeat,
     Hello,
     Late,
@@ -45,6 +47,7 @@ from dispatch.wire import (
     Refuse,
     Report,
     Result,
+    Settings,
     Snapshot,
     Status,
     Sync,
@@ -176,11 +179,21 @@ class Session:
                 return [Say(Pong(seq=self._written, now=self._engine(now)))]
             case Hello():
                 return [Say(Error(id=None, code="bad_request", message="`hello` comes once, as the first frame"))]
-            case Accept() | Refuse() | Report() | Cancel() | Late() | Status() | Sync() | Trial() | Refresh():
+            case (
+                Accept()
+                | Refuse()
+                | Counter()
+                | Report()
+                | Cancel()
+                | Late()
+                | Status()
+                | Sync()
+                | Trial()
+                | Settings()
+                | FollowUp()
+                | Refresh()
+            ):
                 return self._within(message.id, now, lambda: self._question(message))
-            case _:
-                text = f"`{message.__struct_config__.tag}` is not offered by this server yet"
-                return self._within(message.id, now, lambda: [Say(Error(id=message.id, code="bad_request", message=text))])
 
     def _question(self, question: Question) -> list[Effect]:
         self._asking = True

@@ -16,7 +16,9 @@ from dispatch.store.acquaintances import Acquaintances
 from dispatch.store.bookings import Bookings, Found, Proposal, Record, Turn, closing, deciding, sending
 from dispatch.store.calls import Calls, make_redis, text, wall_ms
 from dispatch.store.claims import Claims, Marks, mark
+from dispatch.store.counteroffers import Counteroffer, Counteroffers
 from dispatch.store.deliveries import Deliveries, Delivery
+from dispatch.store.follow_ups import FollowUps, Listed
 from dispatch.store.footprint import SHELVES
 from dispatch.store.functions import Clock
 from dispatch.store.gauges import Gauges
@@ -39,9 +41,9 @@ from dispatch.store.visits import Visits
 from dispatch.store.wakeups import Listening, Wake, Wakeups, gateway_wakeups
 
 __all__ = [
-    "Alarm", "ApiKey", "Audited", "Changes", "Clock", "Delivery", "Fault", "Found", "Hand", "Items", "Kept", "Linked", "Listening",
-    "Market", "Marks", "Named", "Proposal", "Push", "Record", "Resumed", "Standing", "Store", "Trial", "Turn", "Wake", "Wakeups",
-    "closing", "deciding", "mark", "refusal_of", "sending",
+    "Alarm", "ApiKey", "Audited", "Changes", "Clock", "Counteroffer", "Delivery", "Fault", "Found", "Hand", "Items", "Kept", "Linked",
+    "Listed", "Listening", "Market", "Marks", "Named", "Proposal", "Push", "Record", "Resumed", "Standing", "Store", "Trial", "Turn",
+    "Wake", "Wakeups", "closing", "deciding", "mark", "refusal_of", "sending",
 ]  # fmt: skip
 
 CLOCK_KEY = "dispatch:clock"  # hash speed, base: a demo's clock, agreed on by the first process that starts
@@ -73,6 +75,8 @@ class Store:
         self.pushes = Pushes(calls, self.markets)
         self.trials = Trials(calls)
         self.meetings = Meetings(calls)
+        self.counteroffers = Counteroffers(calls)
+        self.follow_ups = FollowUps(calls)
 
     @classmethod
     async def connect(cls, settings: Settings, *, install: bool = True) -> Self:

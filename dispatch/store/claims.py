@@ -37,27 +37,27 @@ class Claims:
     ) -> dict[str, Any]:
         """The one claim; ``took``: ms by R22, in the first answer. Outcomes: won, lost, expired, cancelled, already_yours, overlap,
         version_conflict, not_asked, pending (with ``decides_at``, R16); of a test: done, expired, not_asked."""
-        bno, round_ = _parse(proposal, pno)
+        bno, round_ = parsed(proposal, pno)
         reply = await self._calls.verb(
             "accept", market, p=pno, id=command, proposal=proposal, bno=bno, round=round_, version=version, window=window, cause=cause
         )
         if reply["word"] == "BAD_WINDOW":
             raise BadRequest(f"window {window} is not one of those shown with the proposal; send the index of one that is, from 0")
-        return _result(command, proposal, reply)
+        return result_of(command, proposal, reply)
 
     async def refuse(self, market: str, pno: int, command: str, proposal: str, version: int, reason: str | None = None) -> dict[str, Any]:
         """A no, which costs nothing (R20). Outcomes: done, not_asked, version_conflict."""
-        bno, round_ = _parse(proposal, pno)
+        bno, round_ = parsed(proposal, pno)
         reply = await self._calls.verb(
             "refuse", market, p=pno, id=command, proposal=proposal, bno=bno, round=round_, version=version, reason=reason
         )
-        return _result(command, proposal, reply)
+        return result_of(command, proposal, reply)
 
     async def report(self, market: str, pno: int, command: str, proposal: str, reason: str) -> dict[str, Any]:
         """Something is wrong with a proposal of his, or its client (R25). Outcomes: done, not_asked."""
-        bno, round_ = _parse(proposal, pno)
+        bno, round_ = parsed(proposal, pno)
         reply = await self._calls.verb("report", market, p=pno, id=command, proposal=proposal, bno=bno, round=round_, reason=reason)
-        return _result(command, proposal, reply)
+        return result_of(command, proposal, reply)
 
     async def receipts(self, market: str, receipts: Iterable[Receipt]) -> Marks:
         """Proposals that reached devices, or their screens."""
@@ -68,10 +68,10 @@ class Claims:
 
 def _marked(one: str, pno: int) -> tuple[int, int, str]:
     proposal, _, device = one.partition(" ")
-    return *_parse(proposal, pno), device
+    return *parsed(proposal, pno), device
 
 
-def _parse(proposal: str, pno: int) -> tuple[int, int]:
+def parsed(proposal: str, pno: int) -> tuple[int, int]:
     """Booking and round of a proposal id; one that is another's, or none at all, names no booking."""
     parts = proposal.split(".")
     if len(parts) != 3 or not all(part.isascii() and part.isdigit() and len(part) < 12 for part in parts) or int(parts[2]) != pno:
@@ -79,7 +79,8 @@ def _parse(proposal: str, pno: int) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
-def _result(command: str, proposal: str, reply: Any) -> dict[str, Any]:
+def result_of(command: str, proposal: str, reply: Any) -> dict[str, Any]:
+    """The body of a `result`. Raises BadRequest for an id that came before with other content."""
     if reply["word"] == "MISMATCH":
         raise BadRequest("this id came before with other content; make a new id for a new command")
     body = {"type": "result", "id": command, "outcome": text(reply["word"]).lower(), "proposal": proposal}

@@ -68,6 +68,10 @@ def _delivery(
             data["provider_id"] = provider_id or f"gone-{value}"
         elif name == "window":
             data["window"] = {"start": _iso(value[0]), "end": _iso(value[1])}
+        elif name == "windows":
+            data["windows"] = [{"start": _iso(start), "end": _iso(end)} for start, end in value]
+        elif name == "expires_at":
+            data["expires_at"] = _iso(value)
         else:
             data[name] = value
     body = {"type": event["type"], "timestamp": _iso(event["at"]), "data": data}

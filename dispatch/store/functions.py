@@ -29,7 +29,7 @@ HOUSES = "K, S, MOVES, CLOCK, AGES, SHELVES, verbs, clock, read, ledger, event, 
 CALLS = "woken, counted, told, learned, market, instant, hand"  # of one call: see lib/news.lua
 ROOMS = (
     "net, fits, find, tally, habits, seats, propose, trial, visits, booking, index, pushes, rights, "
-    "silence, alarm, hold, hands, vacancy, fair, served"
+    "silence, alarm, hold, hands, vacancy, fair, served, offers"
 )
 
 

@@ -31,6 +31,12 @@ TEMPLATES: Mapping[str, str] = {
     "booking": "{%s}:b:%s",  # hash: state of a booking (codes and numbers)
     "who": "{%s}:bw:%s",  # hash: ids, note, exact place of a booking (erasable)
     "proposals": "{%s}:pr:%s",  # hash pno -> proposal; booking 0: the last test of each
+    "counteroffers": "{%s}:co:%s",  # hash number -> other times that a provider proposed for a booking
+    "counter_due": "{%s}:codue",  # sorted set bno.number -> ms at which an open counteroffer expires
+    "follow_ups": "{%s}:fu",  # hash number -> what a provider asked of ops, and who saw to it when
+    "follow_up_words": "{%s}:fu:words",  # hash number -> his words (erasable)
+    "follow_ups_open": "{%s}:fu:open",  # sorted set number -> ms at which it was asked
+    "follow_ups_done": "{%s}:fu:done",  # sorted set number -> ms at which it was done
     "timeline": "{%s}:t:%s",  # list: events of a booking
     "events": "{%s}:events",  # stream: all events of the market
     "due": "{%s}:due",  # sorted set bno -> ms at which its plan wants attention

@@ -2,7 +2,7 @@
 
 import struct
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -107,6 +107,21 @@ class Providers:
             reply = await self._put(market, provider_id, settings, footprint, seen, hand)
             if reply["word"] != "STALE":
                 return bool(reply["word"] == "CREATED")
+        raise Unavailable("this provider is being changed by others all the time; retry")
+
+    async def change(self, market: Market, provider_id: str, act: Callable[[ProviderSettings], ProviderSettings]) -> bool:
+        """Replaces his settings by what ``act`` makes of them, whatever others put meanwhile; whether that is a change. Raises NotFound."""
+        for _ in range(TRIES):
+            seen = await self._seen(market.id, provider_id)
+            if seen is None or seen.settings is None:
+                raise NotFound("no such provider")
+            if seen.rest:
+                await self._write_rest(market.id, seen.no)
+                continue
+            kept = msgspec.structs.replace(seen.settings, initial_rank=UNSET)
+            wanted = act(kept)
+            if wanted == kept or (await self._put(market, provider_id, wanted, _footprint(market, wanted), seen))["word"] != "STALE":
+                return wanted != kept
         raise Unavailable("this provider is being changed by others all the time; retry")
 
     async def _put(

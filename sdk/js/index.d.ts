@@ -91,12 +91,17 @@ export interface Booking extends Visit {
   seq: number;
 }
 
-/** What became of a counteroffer. */
+/** How a counteroffer of his stands: `held` until the others have answered, `shown` to the client, or over. */
 export interface CounterState {
   type: "counter";
   seq: number;
   proposal: string;
   state: Word<"held" | "shown" | "accepted" | "declined" | "expired" | "withdrawn">;
+  counteroffer?: string;
+  booking_id?: string | null;
+  services?: string[];
+  windows?: Window[];
+  expires_at?: number;
 }
 
 /** Something to tell the provider. */
@@ -128,6 +133,26 @@ export interface TrialState {
   receipts: TrialReceipt[];
 }
 
+/** A daily range of the market's local clock, "HH:MM"; it may pass midnight. */
+export interface QuietHours {
+  from: string;
+  to: string;
+}
+
+/** A change of his settings that follows from why he refused `proposal`; hand it to `settings` as it is to confirm it. */
+export interface Suggestion {
+  proposal: string;
+  kind: Word<"zone" | "hours" | "catalogue">;
+  /** The zone's radius from then on. */
+  radius_m?: number;
+  /** Areas to leave. */
+  areas?: string[];
+  /** His hours from then on. */
+  hours?: string;
+  /** Services to drop. */
+  services?: string[];
+}
+
 /** The answer to a command. A won accept carries the full `booking`. */
 export interface Result {
   type: "result";
@@ -142,6 +167,8 @@ export interface Result {
   decides_at?: number;
   /** With what follows `pending` only: its place in the stream. */
   seq?: number;
+  /** With `done` of a refusal whose reason has one. */
+  suggestion?: Suggestion;
 }
 
 /** A command that could not be judged, or (`id` null) a message nobody understood. */
@@ -187,7 +214,7 @@ export interface StateChange {
 /** A command without a final answer. `sent`: it was said on some connection, so it may have been heard. */
 export interface PendingCommand {
   id: string;
-  type: "accept" | "refuse" | "counter" | "report" | "cancel" | "late" | "status" | "test";
+  type: "accept" | "refuse" | "counter" | "report" | "cancel" | "late" | "status" | "test" | "settings" | "follow_up";
   proposal: string | null;
   sent: boolean;
 }
@@ -321,6 +348,10 @@ export class DeviceClient {
   status(change: { available?: boolean; background?: boolean }, options?: CommandOptions): Promise<Result>;
   /** Test the notifications: a test proposal is `sent`, and `test` events tell what came back by which way. */
   test(options?: CommandOptions): Promise<Result>;
+  /** Set his do-not-disturb hours (null: none), or confirm a suggestion; `expired`: it does not follow from anything any more. */
+  settings(change: { doNotDisturb?: QuietHours | null; suggestion?: Suggestion | null }, options?: CommandOptions): Promise<Result>;
+  /** Suggest a service, or ask for a talk about the score. */
+  followUp(wish: { kind: "service" | "talk"; text?: string }, options?: CommandOptions): Promise<Result>;
   /** Take a queued command back, if it was never sent; whether that came in time. Its promise rejects with `TakenBack`. */
   takeBack(id: string): boolean;
 

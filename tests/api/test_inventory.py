@@ -47,8 +47,12 @@ POST /v1/markets/{market}/providers/{provider_id}/links
 GET /v1/markets/{market}/providers/{provider_id}/links
 DELETE /v1/markets/{market}/links/{code}
 GET /v1/markets/{market}/clients/{client_id}/providers
+POST /v1/markets/{market}/bookings/{booking_id}/counteroffers/{counteroffer_id}/accept
+POST /v1/markets/{market}/bookings/{booking_id}/counteroffers/{counteroffer_id}/decline
 PUT /v1/markets/{market}/blocks/{client_id}
 DELETE /v1/markets/{market}/blocks/{client_id}
+GET /v1/markets/{market}/ops/follow-ups
+POST /v1/markets/{market}/ops/follow-ups/{follow_up_id}/done
 GET /v1/push-key
 GET /livez
 GET /readyz
@@ -63,9 +67,11 @@ GUARDED = [route for route in CALLS if route.roles]
 OF_A_MARKET = [route for route in GUARDED if "market" in route.parameters]
 OF_A_BOOKING = ("cancel", "move", "complete", "no-show", "late", "search-again", "bonus/approve")
 BY_HAND = ("take-over", "hand-back", "assign", "reopen", "extend")
-TAKES_A_KEY = {
-    f"/v1/markets/{{market}}/{path}" for path in ("bookings", "providers/{provider_id}/links", "providers/{provider_id}/test")
-} | {f"/v1/markets/{{market}}/bookings/{{booking_id}}/{path}" for path in (*OF_A_BOOKING, *BY_HAND)}
+OFFER = "counteroffers/{counteroffer_id}"
+OTHERS = ("bookings", "providers/{provider_id}/links", "providers/{provider_id}/test", "ops/follow-ups/{follow_up_id}/done")
+TAKES_A_KEY = {f"/v1/markets/{{market}}/{path}" for path in OTHERS} | {
+    f"/v1/markets/{{market}}/bookings/{{booking_id}}/{path}" for path in (*OF_A_BOOKING, *BY_HAND, f"{OFFER}/accept", f"{OFFER}/decline")
+}
 
 
 def named(route: Route) -> str:

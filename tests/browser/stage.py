@@ -16,7 +16,7 @@ from playwright.async_api import Browser, Locator, Page
 from playwright.async_api import expect as within_five_seconds
 
 from dispatch.api import make_app
-from dispatch.engine.requests import CancelRequest
+from dispatch.engine.requests import CancelRequest, CounterofferAccept
 from dispatch.model import BookingRequest, Catalogue, ProviderSettings
 from dispatch.settings import free_port, read
 from dispatch.store import Record, Store
@@ -119,6 +119,18 @@ class Stage:
         pno = self.numbers[provider]
         result = await self.store.claims.accept(self.market, pno, f"rival-{self.rids}", f"{bno}.1.{pno}", 1)
         return str(result["outcome"])
+
+    async def refuses(self, provider: str, bno: int) -> None:
+        """Another provider says no."""
+        self.rids += 1
+        pno = self.numbers[provider]
+        await self.store.claims.refuse(self.market, pno, f"rival-{self.rids}", f"{bno}.1.{pno}", 1, None)
+
+    async def client_takes(self, bno: int, *, window: int) -> None:
+        """The client accepts the counteroffer that is shown."""
+        (shown,) = [one for one in (await self.gate.desk.booking(self.market, f"b-{bno}"))["counteroffers"] if one["state"] == "shown"]
+        request = CounterofferAccept(window=window)
+        await self.gate.desk.counteroffers.accept(self.market, f"b-{bno}", shown["counteroffer_id"], request, f"take {bno}")
 
     async def record(self, bno: int) -> Record:
         [record] = await self.store.bookings.records(self.market, [bno])

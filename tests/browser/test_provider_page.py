@@ -8,7 +8,8 @@ import anyio
 import pytest
 from playwright.async_api import Browser, Page, Route
 
-from tests.browser.stage import ADDRESS, Stage, booking, card, expect, phone, shot, sign_in
+from tests.browser.stage import ADDRESS, Stage, barriers, booking, card, expect, phone, shot, sign_in
+from tests.gateway.gate import PLACE
 
 BOTH = pytest.mark.parametrize("language", ["fr", "en"])
 
@@ -20,7 +21,7 @@ TAKEN = {"fr": "Un autre professionnel l’a prise.", "en": "Another professiona
 CANCELLED = {"fr": "Le client a annulé.", "en": "The client cancelled."}
 QUEUED = {"fr": "Partira dès que vous serez connecté.", "en": "Will be sent when you are connected."}
 ANSWER_WITHIN = {"fr": r"^Réponse attendue sous (10:00|9:\d\d)$", "en": r"^Answer within (10:00|9:\d\d)$"}
-NOT_OFFERED = {"fr": "Le serveur ne permet pas encore de proposer d’autres horaires", "en": "The server does not offer other times yet"}
+HELD = {"fr": "Vos horaires attendent que les autres aient répondu.", "en": "Your other times wait until the others have answered."}
 
 
 async def accept(page: Page, stage: Stage, bno: int) -> None:
@@ -127,8 +128,8 @@ async def test_he_loses_a_race(browser: Browser, stage: Stage, language: str) ->
 
 
 @BOTH
-async def test_he_proposes_another_time_and_is_told_what_the_server_says(browser: Browser, stage: Stage, language: str) -> None:
-    """R24 is a later call of the engine: until then its honest answer is an error, in words, and the proposal is still his to accept."""
+async def test_he_proposes_other_times_and_the_client_takes_one(browser: Browser, stage: Stage, language: str) -> None:
+    """R24: what he proposes stands in his list with how it is; the original stays his to accept; an agreed time becomes a booking."""
     async with phone(browser, language, timezone_id="Pacific/Auckland") as page:
         said: list[str] = []
         page.on("websocket", lambda socket: socket.on("framesent", lambda frame: said.append(repr(frame))))
@@ -146,15 +147,85 @@ async def test_he_proposes_another_time_and_is_told_what_the_server_says(browser
         await page.locator("#countering textarea").fill("Avec plaisir")
         await shot(page, f"counter-{language}")
         await page.locator("#countering .primary").click()
-        problem = card(page, stage, bno).locator(".problem")
-        await expect(problem).to_contain_text(NOT_OFFERED[language])
-        await expect(problem).to_contain_text("`counter` is not offered by this server yet")
-        await shot(page, f"countered-{language}")
+        mine = page.locator("#counters li.card")
+        await expect(mine).to_have_attribute("data-state", "held")  # Béa has yet to answer
+        await expect(mine.locator("h4")).to_have_text(CUT[language])
+        await expect(mine.locator("li.when")).to_have_count(2)
+        await expect(mine.locator(".state")).to_have_text(HELD[language])
+        await expect(card(page, stage, bno).locator(".state")).to_have_text(HELD[language])
+        await expect(card(page, stage, bno).locator("button.primary")).to_be_enabled()
         [sent] = [frame for frame in said if "counter" in frame]
         assert "Avec plaisir" in sent
-        await accept(page, stage, bno)
+        await stage.refuses("bea", bno)
+        await expect(mine).to_have_attribute("data-state", "shown")
+        assert await barriers(page) == []
+        await shot(page, f"countered-{language}")
+        await stage.client_takes(bno, window=1)
         await expect(page.locator('[data-tab="bookings"] .count')).to_have_text("1")
+        await expect(mine).to_have_attribute("data-state", "accepted")
+        await expect(card(page, stage, bno)).to_have_count(0)
+        await mine.locator("button").click()
+        await expect(page.locator("#counters")).to_be_hidden()
+        await page.locator("[data-tab=bookings]").click()
+        await expect(booking(page, bno)).to_contain_text("18:30")
     assert await stage.winner(bno) == "awa"
+
+
+@BOTH
+async def test_a_refusal_suggests_a_change_that_he_confirms(browser: Browser, stage: Stage, language: str) -> None:
+    """R20: what follows from his reason is said; nothing changes before his word, and then just that."""
+    away = {"lat": PLACE["lat"] + 0.0405, "lng": PLACE["lng"]}  # four and a half kilometres
+    async with phone(browser, language) as page:
+        await sign_in(page, stage)
+        for press, radius in ((1, 6.0), (0, 4.5)):
+            bno = await stage.book(place=away)
+            await card(page, stage, bno).locator(".actions button").nth(1).click()
+            await page.locator("#refusing input[value=too_far]").check()
+            await page.locator("#refusing .primary").click()
+            offered = page.locator("#suggested li")
+            await expect(offered).to_contain_text({"fr": "4,5 km au lieu de 6 km", "en": "4.5 km instead of 6 km"}[language])
+            assert await barriers(page) == []
+            await shot(page, f"suggested-{language}")
+            await offered.locator("button").nth(press).click()
+            await expect(page.locator("#suggested")).to_be_hidden()
+            zone = (await stage.gate.desk.provider(stage.market, "awa"))["zone"]
+            assert zone["radius_km"] == radius
+            await stage.cancel(bno)
+
+
+@BOTH
+async def test_he_sets_his_hours_and_asks_the_marketplace(browser: Browser, stage: Stage, language: str) -> None:
+    async with phone(browser, language) as page:
+        await sign_in(page, stage)
+        await page.locator("[data-tab=settings]").click()
+        await page.locator("#row-quiet button").click()
+        await page.locator("#quieting [name=from]").fill("03:15")
+        await page.locator("#quieting [name=to]").fill("03:15")
+        await page.locator("#quieting .primary").click()
+        await expect(page.locator("#quieting-problem")).not_to_be_empty()
+        await page.locator("#quieting [name=to]").fill("04:45")
+        assert await barriers(page) == []
+        await shot(page, f"quiet-{language}")
+        await page.locator("#quieting .primary").click()
+        await expect(page.locator("#row-quiet-text")).to_contain_text("03:15")
+        assert (await stage.gate.desk.provider(stage.market, "awa"))["do_not_disturb"] == {"from": "03:15", "to": "04:45"}
+        await page.locator("#row-quiet button").click()
+        await page.locator("#quieting [value=none]").click()
+        await expect(page.locator("#row-quiet-text")).not_to_contain_text("03:15")
+        await page.locator("#row-wish button").first.click()
+        await page.locator("#wishing .primary").click()
+        await expect(page.locator("#wishing-problem")).not_to_be_empty()
+        await page.locator("#wishing textarea").fill("Lissage")
+        assert await barriers(page) == []
+        await page.locator("#wishing .primary").click()
+        await expect(page.locator("#said")).to_contain_text({"fr": "Quelqu’un s’en occupera", "en": "Somebody will see to it"}[language])
+        await page.locator("#row-wish button").nth(1).click()
+        await page.locator("#wishing .primary").click()
+        await expect(page.locator("#wishing")).not_to_be_visible()
+        await expect(page.locator("#said")).to_contain_text({"fr": "Quelqu’un s’en occupera", "en": "Somebody will see to it"}[language])
+    asked = (await stage.gate.desk.follow_ups.listed(stage.market))["open"]
+    assert [(one["kind"], one["text"], one["provider_id"]) for one in asked] == [("service", "Lissage", "awa"), ("talk", "", "awa")]
+    assert (await stage.gate.desk.provider(stage.market, "awa"))["do_not_disturb"] is None
 
 
 @BOTH

@@ -61,6 +61,6 @@ def test_the_server_functions_are_rendered_with_this_table() -> None:
 
 
 def test_names_are_those_of_the_interface() -> None:
-    assert {state.value for state in ProposalState} == {"open", "accepted", "refused", "withdrawn", "expired"}
+    assert {state.value for state in ProposalState} == {"open", "accepted", "refused", "countered", "withdrawn", "expired"}
     states = {"searching", "accepted", "unfilled", "cancelled", "taken_over", "completed", "no_show"}
     assert {state.value for state in BookingState} == states

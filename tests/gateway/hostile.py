@@ -33,6 +33,11 @@ GOOD: Mapping[str, Mapping[str, Any]] = {
     "sync": {"id": "y"},
     "refresh": {"id": "f", "token": "t"},
     "test": {"id": "n"},
+    "settings": {
+        "id": "e", "do_not_disturb": {"from": "21:00", "to": "08:00"},
+        "suggestion": {"proposal": "1.1.1", "kind": "zone", "radius_m": 1, "areas": ["75001"], "hours": "24/7", "services": ["cut"]},
+    },
+    "follow_up": {"id": "u", "kind": "talk", "text": "t"},
 }  # fmt: skip
 KINDS = sorted(COMMANDS)
 WITH_ID = sorted(kind for kind in KINDS if "id" in COMMANDS[kind].__struct_fields__)

@@ -11,7 +11,7 @@ import msgspec
 from dispatch.client import DeviceClient, Stopped
 from dispatch.client.protocol import State
 from dispatch.errors import DispatchError
-from dispatch.messages import PushAddress, Window
+from dispatch.messages import PushAddress, QuietHours, Suggestion, Window
 
 HEARD = {"proposal", "withdrawn", "booking", "counter", "notice", "result", "error", "live", "drain"}
 
@@ -48,7 +48,8 @@ class Phone:
     def deeds(self) -> dict[str, Callable[..., Awaitable[Any]]]:
         client = self.client
         return {name: getattr(client, name) for name in ("live", "status", "sync", "drop")} | {
-            name: getattr(self, name) for name in ("accept", "refuse", "counter", "report", "cancel", "late", "seen", "set_push", "look")
+            name: getattr(self, name)
+            for name in ("accept", "refuse", "counter", "report", "cancel", "late", "settings", "follow_up", "seen", "set_push", "look")
         }
 
     async def accept(self, *, timeout_ms: int | None = None, **what: Any) -> Any:
@@ -68,6 +69,16 @@ class Phone:
 
     async def late(self, **what: Any) -> Any:
         return await self.client.late(**what, timeout=None)
+
+    async def settings(self, **what: Any) -> Any:
+        if "suggestion" in what:
+            what["suggestion"] = msgspec.convert(what["suggestion"], Suggestion)
+        if what.get("do_not_disturb"):
+            what["do_not_disturb"] = msgspec.convert(what["do_not_disturb"], QuietHours)
+        return await self.client.settings(**what, timeout=None)
+
+    async def follow_up(self, **what: Any) -> Any:
+        return await self.client.follow_up(**what, timeout=None)
 
     async def seen(self, proposals: list[str]) -> None:
         for proposal in proposals:

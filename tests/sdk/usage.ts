@@ -31,7 +31,7 @@ client.on("change", (open) => open.forEach((item) => draw(item)));
 client.on("withdrawn", ({ proposal, reason }) => (reason === "taken" ? proposal : reason));
 client.on("pending", (commands) => commands.map(({ id, type, proposal, sent }) => [id, type, proposal, sent]));
 client.on("booking", ({ place }) => place?.lat_e6);
-client.on("counter", ({ state }) => state);
+client.on("counter", ({ state, windows, expires_at }) => [state, windows?.map(({ start }) => start), expires_at]);
 client.on("notice", ({ kind, text }) => [kind, text]);
 client.on("test", ({ state, receipts }) => receipts.map(({ way, device, received_at, seen_at, outcome }) => [state, way, device, received_at, seen_at, outcome]));
 client.on("result", ({ outcome, booking, decides_at }) => [outcome, booking?.place, decides_at]);
@@ -55,6 +55,12 @@ export async function provider(proposal: Proposal): Promise<Result> {
   await client.late({ booking_id: "b-1" }, { minutes: 10 });
   await client.status({ available: true });
   await client.test({ id: "t", timeoutMs: 5_000 });
+  const { suggestion } = await client.refuse(proposal, { reason: "too_far" });
+  await client.settings({ doNotDisturb: { from: "21:00", to: "08:00" }, suggestion: suggestion ?? null });
+  await client.settings({ doNotDisturb: null });
+  await client.followUp({ kind: "service", text: "hair extensions" });
+  // @ts-expect-error: nobody follows that up
+  await client.followUp({ kind: "horoscope" });
   // @ts-expect-error: other windows are what it is about
   await client.counter(proposal, {});
   client.takeBack("r");

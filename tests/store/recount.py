@@ -35,6 +35,8 @@ BY_TYPE = {
     events.AskedAgain: "count.asked_again",
     events.Extended: "count.extended",
     events.Overdue: "count.overdue",
+    events.Countered: "count.countered",
+    events.CounterofferAccepted: "count.counteroffers_accepted",
 }
 SENT = {
     "wave": "count.waves",
@@ -55,6 +57,7 @@ async def recount(store: Store, market: str, redis_url: str) -> dict[str, int]:
         found = of_events(happened(client, market)) + of_bookings(records) + of_providers(client, market, numbers.get("provider", 0))
         found += of_webhooks(client, market, records) + of_alarms(client, market)
         found["count.alarms"] += rung(client, market)
+        found["follow_ups.open"] = client.zcard(key("follow_ups_open", market))
     return {name: count for name, count in found.items() if count}
 
 

@@ -18,6 +18,7 @@ import msgspec
 from redis import Redis
 
 from dispatch.conduct import AnyFact, facts_of
+from dispatch.counteroffers import rules_of
 from dispatch.engine.desk import Desk
 from dispatch.engine.rematch import Rematch
 from dispatch.engine.requests import CancelRequest, LateRequest, MatchRequest, MoveRequest, NoShowRequest, SearchAgainRequest
@@ -27,7 +28,7 @@ from dispatch.events import decode
 from dispatch.gazetteer import Gazetteer
 from dispatch.identity import DeviceKeys
 from dispatch.messages import Cancel, Late
-from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderSettings, Service, Trade
+from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderSettings, Service, Span, Trade
 from dispatch.store import Record, Store, Turn, Wake, Wakeups, functions
 from dispatch.store.calls import Calls, answering, make_redis
 from dispatch.store.functions import Clock
@@ -183,6 +184,24 @@ class Scene:
         )
         return str(answer["outcome"])
 
+    async def counter(
+        self,
+        name: str,
+        leads: tuple[float, ...],
+        booking_id: str = "b-1",
+        *,
+        id: str | None = None,
+        version: int | None = None,
+        note: str = "",
+    ) -> str:
+        """He proposes visits of one hour that start in so many hours; what he is told."""
+        record = await self.record(booking_id)
+        windows = [Span(self.now + round(lead * HOUR), self.now + round((lead + 1) * HOUR)) for lead in leads]
+        rules = rules_of((await self.desk.market(self.market)).settings)
+        what = self.proposal(name, record), version or record.version, windows, note, rules
+        answer = await self.store.counteroffers.make(self.market, self.numbers[name], id or self.fresh("c"), *what)
+        return str(answer["outcome"])
+
     async def receive(self, name: str, booking_id: str = "b-1", *, seen: bool = False) -> None:
         """A device of his confirms the proposal."""
         which = [self.proposal(name, await self.record(booking_id))]
@@ -309,10 +328,11 @@ class Scene:
         return [" ".join(filter(None, (m["type"], m.get("reason"), m.get("state")))) for m in await self.told(name)]
 
     async def items(self, name: str) -> list[str]:
-        """What is open for him: a proposal id, or the id of a booking he holds."""
+        """What is open for him: a proposal id, the id of a booking he holds, or a counteroffer."""
         found = await self.store.inbox.open_items(self.market, self.numbers[name])
         messages = [msgspec.msgpack.decode(item) for item in found.items]
-        return sorted(m["proposal"] if m["type"] == "proposal" else m["booking_id"] for m in messages)
+        names = {"proposal": "proposal", "booking": "booking_id", "counter": "counteroffer"}
+        return sorted(f"counter {m[names['counter']]}" if m["type"] == "counter" else m[names[m["type"]]] for m in messages)
 
     async def story(self, booking_id: str = "b-1") -> list[str]:
         """The types of its events."""

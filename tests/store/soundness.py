@@ -14,7 +14,7 @@ from dispatch import events
 from dispatch.engine.desk import Desk
 from dispatch.engine.requests import MatchRequest
 from dispatch.model import BookingRequest, Span
-from dispatch.store import Record, Store
+from dispatch.store import Counteroffer, Record, Store
 from dispatch.store.footprint import shelf_of
 from dispatch.store.keys import key
 from tests.store.recount import askable, recount, said
@@ -39,12 +39,18 @@ async def faults(store: Store, market: str, redis_url: str) -> list[str]:
             *_of_alarms(client, market, records),
             *_of_hands(client, market, records),
             *_of_vacancies(client, market, records),
+            *_of_counteroffers(client, market, records),
             *_of_queues(client, market, people),
             *_of_pushes(client, market, people, records),
         ]
         streamed = _streamed(client, market)
         for record in records:
-            found += _of_history(record, await store.bookings.timeline(market, record.no), streamed[record.no])
+            found += _of_history(
+                record,
+                await store.bookings.timeline(market, record.no),
+                streamed[record.no],
+                await store.counteroffers.of(market, record.no),
+            )
     return found
 
 
@@ -62,8 +68,8 @@ def _of_booking(client: "Redis", market: str, record: Record) -> Iterator[str]:
     live = int(client.hget(key("booking", market, record.no), "live") or 0)
     if live != seated:
         yield f"{name}: says {live} live, {seated} hold a seat"
-    if record.state != "searching" and states["open"]:
-        yield f"{name}: {states['open']} open proposals"
+    if record.state != "searching" and states["open"] + states["countered"]:
+        yield f"{name}: {states['open']} open proposals, {states['countered']} countered"
     if states["accepted"] != (record.winner is not None):
         yield f"{name}: {states['accepted']} accepted, winner {record.winner}"
     if (record.state == "taken_over") != (record.owner is not None):
@@ -126,6 +132,40 @@ def _of_vacancies(client: "Redis", market: str, records: list[Record]) -> Iterat
             yield f"booking {record.no}: the brief of its vacancies has other windows"
 
 
+OPEN = ("held", "shown")  # a counteroffer that can still come to something
+
+
+def counteroffers(client: "Redis", market: str, bno: int) -> list[Counteroffer]:
+    """Those of a booking."""
+    return [msgspec.msgpack.decode(raw, type=Counteroffer) for raw in client.hvals(key("counteroffers", market, bno))]
+
+
+def offered_by(client: "Redis", market: str, pno: int, records: Iterable[Record]) -> set[str]:
+    """The counteroffers that are open for a provider, as his list names them."""
+    return {
+        f"c{record.no}" for record in records for one in counteroffers(client, market, record.no) if one.pno == pno and one.state in OPEN
+    }
+
+
+def _of_counteroffers(client: "Redis", market: str, records: Iterable[Record]) -> Iterator[str]:
+    """One of a provider at most is open, of a booking that nobody has; it is counted, and ended in time."""
+    timers = {member.decode(): score for member, score in client.zrange(key("counter_due", market), 0, -1, withscores=True)}
+    right: dict[str, int] = {}
+    for record in records:
+        offered = [one for one in counteroffers(client, market, record.no) if one.state in OPEN]
+        right |= {f"{record.no}.{one.number}": one.expires_at for one in offered}
+        if len({one.pno for one in offered}) < len(offered):
+            yield f"booking {record.no}: somebody has two open counteroffers"
+        if offered and record.state not in ("searching", "unfilled"):
+            yield f"booking {record.no} ({record.state}): {len(offered)} open counteroffers"
+        said = [int(client.hget(key("booking", market, record.no), name) or 0) for name in ("offers", "held")]
+        if said != [len(offered), sum(one.state == "held" for one in offered)]:
+            yield f"booking {record.no}: says {said} counteroffers open and held, has {offered}"
+        if any(one.state == "held" for one in offered) and not any(p.live for p in record.proposals.values()):
+            yield f"booking {record.no}: a counteroffer is held back for nobody"
+    yield from _differences("end of the counteroffer", timers, right)
+
+
 def _of_provider(client: "Redis", market: str, pno: int, records: list[Record]) -> Iterator[str]:
     """His cap, his diary, what he sees, and his bit in the index."""
     facts = client.hgetall(key("provider", market, pno))
@@ -142,7 +182,11 @@ def _of_provider(client: "Redis", market: str, pno: int, records: list[Record]) 
     held = {record.no: kept[record.no] for record in mine_to_keep if record.state in ("accepted", "taken_over")}
     yield from (f"provider {pno}: visits {one} and {two}" for one, two in combinations(held.values(), 2) if one.overlaps(two, gap))
     shown = {name.decode() for name in client.hkeys(key("open", market, pno))}
-    right = {f"p{record.no}" for record, p in mine if p.state == "open"} | {f"b{bno}" for bno in held}
+    right = (
+        {f"p{record.no}" for record, p in mine if p.state in ("open", "countered")}
+        | offered_by(client, market, pno, records)
+        | {f"b{bno}" for bno in held}
+    )
     right |= {"t"} if client.zscore(key("trials", market), pno) is not None else set()
     if shown != right:
         yield f"provider {pno}: sees {sorted(shown)}, should see {sorted(right)}"
@@ -186,7 +230,7 @@ def _of_pushes(client: "Redis", market: str, people: Sequence[int], records: lis
         for bno, raw in client.hgetall(key("pushes", market, pno)).items():
             kept = msgspec.msgpack.decode(raw)
             state = records[int(bno) - 1].proposals[pno].state if int(bno) else _state_of_test(client, market, pno)
-            if (state == "open") != (not kept.get("gone")):
+            if (state in ("open", "countered")) != (not kept.get("gone")):
                 yield f"provider {pno}: a push of a proposal that is {state}: {kept}"
             if waiting := [one["due"] for one in kept["to"].values() if one["state"] != "sent"]:
                 owed[f"{pno}.{int(bno)}"] = min(waiting)
@@ -211,12 +255,14 @@ def _streamed(client: "Redis", market: str) -> dict[int | None, list[events.AnyE
     return found
 
 
-def _of_history(record: Record, timeline: list[dict[str, Any]], streamed: list[events.AnyEvent]) -> Iterator[str]:
+def _of_history(
+    record: Record, timeline: list[dict[str, Any]], streamed: list[events.AnyEvent], offered: Sequence[Counteroffer]
+) -> Iterator[str]:
     """The events of a booking fold into its state (P9), and are those of the market's stream."""
     story = [events.decode(msgspec.msgpack.encode(event)) for event in timeline]
     if story != streamed:
         yield f"booking {record.no}: its timeline is not what the stream says"
-    told, stored = events.state_of(story), view_of(record)
+    told, stored = events.state_of(story), view_of(record, offered)
     for name in told.__struct_fields__:
         if getattr(told, name) != getattr(stored, name):
             yield f"booking {record.no}: {name} is {getattr(stored, name)}, its history says {getattr(told, name)}"
@@ -231,7 +277,7 @@ async def strangers(desk: Desk, market: str, ids: Iterable[str], request: Bookin
     return sorted(set(ids) ^ fitting ^ left_out)
 
 
-def view_of(record: Record) -> events.BookingView:
+def view_of(record: Record, offered: Sequence[Counteroffer] = ()) -> events.BookingView:
     """A stored booking, as far as a history tells it. The winner of a cancelled one is remembered, as in its history."""
     return events.BookingView(
         state=record.state,
@@ -241,6 +287,7 @@ def view_of(record: Record) -> events.BookingView:
         wave=record.wave,
         winner=record.winner,
         window=record.window,
+        counteroffers={one.number: one.state for one in offered},
         proposals={
             pno: events.ProposalView(
                 state=p.state, wave=p.wave, live=p.live == 1, seated=p.live == 1 and not p.replaced,

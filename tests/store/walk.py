@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from dispatch.engine.requests import CounterofferAccept
 from dispatch.errors import Refused
 from dispatch.store import closing, sending
 from dispatch.waves import next_step
@@ -14,8 +15,9 @@ from tests.store.scene import Scene
 NAMES = ("ada", "ben", "cleo", "dan", "eve", "finn")
 DEEDS = {
     "open": 6, "accept": 5, "refuse": 5, "receive": 6, "cancel": 3, "time": 6, "turn": 6, "link": 3, "status": 2, "put": 2, "block": 1,
-    "again": 2, "dawdle": 3, "move": 2, "fact": 3, "instead": 1, "bar": 1, "report": 1, "meet": 4,
+    "again": 2, "dawdle": 3, "move": 2, "fact": 3, "instead": 1, "bar": 1, "report": 1, "meet": 4, "counter": 4, "client": 3,
 }  # fmt: skip
+HELD = ("open", "countered")
 WAITS_S = (1, 5, 19, 20, 21, 60, 120, 180, 600, 1_800, 3_600, 4 * 3_600)
 
 
@@ -37,7 +39,10 @@ class Walk:
     async def step(self) -> str:
         """One deed; what it was and what came of it."""
         (deed,) = self.random.choices(list(DEEDS), list(DEEDS.values()))
-        if deed in ("accept", "refuse", "receive", "cancel", "move", "fact", "instead", "report") and not self.bookings:
+        if (
+            deed in ("accept", "refuse", "receive", "cancel", "move", "fact", "instead", "report", "counter", "client")
+            and not self.bookings
+        ):
             deed = "open"
         try:
             came = f"{deed} {await getattr(self, f'_{deed}')()}"
@@ -71,7 +76,7 @@ class Walk:
         """Somebody who holds an open proposal, when there is one, and mostly."""
         name, booking_id = self._somebody()
         record = await self.scene.record(booking_id)
-        holders = [who for who, pno in self.scene.numbers.items() if pno in record.proposals and record.proposals[pno].state == "open"]
+        holders = [who for who, pno in self.scene.numbers.items() if pno in record.proposals and record.proposals[pno].state in HELD]
         return (self.random.choice(holders) if holders and self.random.random() < 0.85 else name), booking_id
 
     async def _again(self) -> str:
@@ -80,6 +85,26 @@ class Walk:
             return "nothing"
         _, name, booking_id, id_, version = self.random.choice(self.said)
         return await self.scene.accept(name, booking_id, id=id_, version=version)
+
+    async def _counter(self) -> str:
+        """Somebody proposes other times; now and then those over are ended."""
+        name, booking_id = await self._holder()
+        await self.scene.store.counteroffers.end(self.scene.market)
+        leads = tuple(self.random.sample((0.5, 2, 2.75, 4.25, 6, 9), self.random.choice((1, 2, 3))))
+        return await self.scene.counter(name, leads, booking_id)
+
+    async def _client(self) -> str:
+        """A client answers one of the counteroffers of a booking."""
+        booking_id = self._somebody()[1]
+        offered = await self.scene.store.counteroffers.of(self.scene.market, (await self.scene.record(booking_id)).no)
+        if not offered:
+            return "nothing"
+        at_desk, one = self.scene.desk.counteroffers, self.random.choice(offered)
+        chosen = f"{(await self.scene.record(booking_id)).no}.{one.number}"
+        if self.random.random() < 0.3:
+            return str((await at_desk.decline(self.scene.market, booking_id, chosen, self.scene.fresh("d")))["state"])
+        request = CounterofferAccept(window=self.random.randrange(len(one.windows)))
+        return str((await at_desk.accept(self.scene.market, booking_id, chosen, request, self.scene.fresh("t")))["state"])
 
     async def _receive(self) -> str:
         await self.scene.receive(*await self._holder(), seen=self.random.random() < 0.5)
@@ -145,7 +170,11 @@ class Walk:
         return f"{meanwhile} {(await self.scene.take(turn))['word']}"
 
     async def _meanwhile(self) -> str:
-        deed = self.random.choice(("accept", "refuse", "receive", "cancel", "turn", "put", "nothing")) if self.bookings else "nothing"
+        deed = (
+            self.random.choice(("accept", "refuse", "counter", "client", "receive", "cancel", "turn", "put", "nothing"))
+            if self.bookings
+            else "nothing"
+        )
         with suppress(Refused):
             await getattr(self, f"_{deed}")() if deed != "nothing" else None
         return deed

@@ -10,12 +10,12 @@ const LATER_MS = 3_600_000; // how much after the asked time the first other one
 const byId = (id) => document.getElementById(id);
 
 /** Opens a dialog; the answer is what `read` makes of it when it is submitted (it stays open while `read` answers null), else null. */
-function ask(dialog, read) {
+export function ask(dialog, read) {
   return new Promise((tell) => {
     const form = dialog.querySelector("form");
     let told = null;
     form.onsubmit = (event) => {
-      told = read(form);
+      told = read(form, event.submitter);
       if (told === null) event.preventDefault();
     };
     dialog.onclose = () => tell(told);
@@ -110,7 +110,8 @@ export function outcomeOf(type, outcome, what) {
   if (outcome === "done" && type === "refuse") return { said: words.refused, gone: "done" };
   if (outcome === "done" && type === "accept") return { said: words.tested, gone: "done" }; // of a test: it stands for no booking
   if (outcome === "done" || outcome === "pending") return {};
-  if (["version_conflict", "sent", "limit", "too_late"].includes(outcome)) return { note: words[outcome] };
+  if (outcome === "sent") return { said: words.sent };
+  if (["version_conflict", "limit", "too_late"].includes(outcome)) return { note: words[outcome] };
   return { gone: outcome, said: reasonOf(outcome) };
 }
 
@@ -118,9 +119,8 @@ export function outcomeOf(type, outcome, what) {
 export const reasonOf = (reason) => speech.words[`gone_${reason}`] ?? speech.words.gone_other(reason);
 
 /** What the server's `error` means. */
-export function errorOf(type, { code, message }) {
+export function errorOf({ code, message }) {
   const { words } = speech;
-  if (type === "counter" && /not offered/.test(message)) return `${words.counter_not_offered} ${words.server_says(message)}`;
   if (code === "rate_limited") return words.limited;
   return code === "unavailable" ? words.unavailable : words.server_says(message);
 }

@@ -1,5 +1,7 @@
 // What this provider has before him: open proposals, those that are gone and why, and the bookings he holds. Nothing is drawn here.
 
+import { Over } from "./counters.js";
+
 const KEPT = "dispatch.inbox";
 const GONE_KEPT = 10;
 const OWN = new Set(["won", "done"]); // after these a proposal that leaves was answered here, and is no loss
@@ -20,7 +22,8 @@ export class Inbox {
     const { proposals = [], bookings = [] } = read();
     this.proposals = new Map(proposals.map((proposal) => [proposal.proposal, proposal])); // as known last, in the order to be shown
     this.bookings = new Map(bookings.map((booking) => [booking.booking_id, booking]));
-    this.counters = new Map(); // proposal -> state of my other times
+    this.counters = new Map(); // proposal -> my other times, while they are held or shown
+    this.over = new Over(); // and those that are no more
     this.gone = new Map(); // proposal -> { proposal, reason }, the latest in front
     this.lost = new Map(); // bookings that he held until just now, as the server said it last
     this.reasons = new Map(); // why a proposal leaves, when that is told before it leaves
@@ -33,7 +36,7 @@ export class Inbox {
     const before = this.proposals;
     this.proposals = new Map(client.proposals.map((proposal) => [proposal.proposal, proposal]));
     this.bookings = new Map(client.bookings.map((booking) => [booking.booking_id, booking]));
-    this.counters = new Map(client.counters.map((counter) => [counter.proposal, counter.state]));
+    this.counters = new Map(client.counters.map((counter) => [counter.proposal, counter]));
     for (const id of this.proposals.keys()) this.gone.delete(id); // it came back, in a new version
     const fresh = client.proposals.filter(({ proposal }) => !before.has(proposal));
     const gone = [...before.values()].filter(({ proposal }) => !this.proposals.has(proposal)).map((proposal) => this.#leave(proposal));

@@ -29,3 +29,11 @@ async function told(last) {
 export function deviceUrl({ device_url: named, device_port: port }) {
   return named ?? `${location.protocol === "https:" ? "wss" : "ws"}://${location.hostname}:${port}/v1/device`;
 }
+
+/** Has the browser keep the page, where it can; `told`: whether this page is older than the one that it keeps from now on. */
+export async function work(told) {
+  if (!("serviceWorker" in navigator)) return;
+  const controlled = Boolean(navigator.serviceWorker.controller);
+  navigator.serviceWorker.addEventListener("controllerchange", () => told(controlled));
+  await navigator.serviceWorker.register("sw.js");
+}

@@ -6,6 +6,7 @@ import { Account, brought, NoToken } from "./account.js";
 import { askReason, askTimes, errorOf, outcomeOf } from "./answers.js";
 import { Areas } from "./areas.js";
 import { ServerClock } from "./clock.js";
+import { drawCounters, heardOfTimes } from "./counters.js";
 import { Inbox } from "./inbox.js";
 import * as installation from "./installation.js";
 import { nameOf, placeOf, Proposals } from "./proposals.js";
@@ -13,10 +14,12 @@ import * as push from "./push.js";
 import { drawLink, drawNotices, tell } from "./status.js";
 import { drawSwitches } from "./switches.js";
 import * as visits from "./visits.js";
+import { Wishes } from "./wishes.js";
 import { preferred, speak, speech } from "./words.js";
 
 const TICK_MS = 250;
 const TABS = ["proposals", "bookings", "settings"];
+const OF_NO_CARD = new Set(["status", "settings", "follow_up"]);
 const byId = (id) => document.getElementById(id);
 
 let settings; // of this installation
@@ -49,7 +52,7 @@ function connect() {
   on("result", (result) => answered(result));
   on("error", (error) => refused(error));
   on("booking", (booking) => heardOf(booking));
-  on("counter", () => take());
+  on("counter", (counter) => take(heardOfTimes(counter, inbox)));
   on("notice", ({ text }) => text && tell(text));
   on("pending", (commands) => {
     for (const { id, type, proposal } of commands) asked.set(id, { type, proposal });
@@ -111,11 +114,12 @@ function announce(proposal) {
   navigator.vibrate?.([120, 60, 120]);
 }
 
-function answered({ id, outcome, proposal, booking }) {
+function answered({ id, outcome, proposal, booking, suggestion }) {
   const { type } = asked.get(id) ?? {};
   inbox.deciding[outcome === "pending" ? "add" : "delete"](proposal);
   if (outcome !== "pending") asked.delete(id);
-  if (!type || type === "status") return;
+  if (!type || OF_NO_CARD.has(type)) return;
+  if (suggestion) wishes.suggest(suggestion);
   const known = inbox.proposals.get(proposal) ?? inbox.gone.get(proposal)?.proposal;
   const what = known ? nameOf(known, account) : "";
   const { said, note, gone } = outcomeOf(type, outcome, what);
@@ -128,9 +132,9 @@ function answered({ id, outcome, proposal, booking }) {
 
 function refused(error) {
   const { type, proposal } = asked.get(error.id) ?? {};
-  if (!type || error.retry) return; // the SDK says it again by itself
+  if (!type || error.retry || OF_NO_CARD.has(type)) return; // the SDK says it again by itself
   asked.delete(error.id);
-  const text = errorOf(type, error);
+  const text = errorOf(error);
   if (proposal) cards.notes.set(proposal, text);
   else tell(text, true);
   draw();
@@ -153,7 +157,7 @@ function command({ proposal }, say_) {
   cards.notes.delete(proposal);
   say_().catch((problem) => {
     if (problem instanceof TakenBack || problem instanceof Stopped || cards.notes.has(proposal)) return;
-    cards.notes.set(proposal, errorOf("", problem));
+    cards.notes.set(proposal, errorOf(problem));
     draw();
   });
   draw();
@@ -191,15 +195,11 @@ const does = {
     draw();
   },
   setPush: async (on) => {
+    const { address } = pushing;
     pushing = { ...pushing, busy: true, problem: "" };
     draw();
-    try {
-      pushing.address = on ? await push.subscribe(settings) : (await push.unsubscribe(), null);
-      client?.setPush(pushing.address);
-    } catch (problem) {
-      pushing.problem = speech.words.push_failed(problem.message);
-    }
-    pushing.busy = false;
+    pushing = await push.switched(on, settings, pushing, speech.words.push_failed);
+    if (pushing.address !== address) client?.setPush(pushing.address);
     draw();
   },
   install: async () => {
@@ -223,6 +223,7 @@ const areas = new Areas((id) => {
   card?.scrollIntoView({ block: "center" });
   card?.querySelector("h3").focus({ preventScroll: true });
 });
+const wishes = new Wishes({ client: () => client, account: () => account, draw });
 const cards = new Proposals(byId("cards"), does, shown, (id) => areas.choose(id));
 
 /** A proposal is before his eyes: the clock of his answer starts (R22). */
@@ -230,6 +231,11 @@ function shown(id) {
   if (inbox.seen.has(id) || !inbox.proposals.has(id) || !client) return;
   inbox.seen.add(id);
   client.seen(id);
+}
+
+function outdated(isOld) {
+  newer = isOld;
+  draw();
 }
 
 let due = 0;
@@ -250,12 +256,14 @@ function drawNow() {
   drawLink(link, account.known);
   drawNotices({ link, account, changing, newer, connect, turnOn: () => does.setAvailable(true) });
   cards.draw({ inbox, account, pending: client?.pending ?? [], live, now });
+  wishes.draw(byId("suggested"));
+  drawCounters(byId("counters"), { inbox, account, now, draw });
   const none = inbox.proposals.size + inbox.gone.size === 0;
   byId("proposals-none").hidden = !none;
   say(byId("proposals-none"), account.facts?.available === false ? speech.words.none_off : speech.words.none_on);
   visits.drawVisits(byId("visits"), { inbox, account, dismiss: forgetBooking });
   byId("bookings-none").hidden = inbox.bookings.size + inbox.lost.size > 0;
-  drawSwitches(byId("switches"), { account, settings, changing, push: pushing, installer, does });
+  drawSwitches(byId("switches"), { account, settings, changing, push: pushing, installer, does, wishes });
   areas.draw(inbox, account.facts?.zone ?? null);
   drawCounts();
 }
@@ -371,16 +379,6 @@ addEventListener("beforeinstallprompt", (event) => {
 
 // -- the beginning ------------------------------------------------------------------------------------------------------
 
-async function work() {
-  if (!("serviceWorker" in navigator)) return;
-  const controlled = Boolean(navigator.serviceWorker.controller);
-  navigator.serviceWorker.addEventListener("controllerchange", () => {
-    newer = controlled;
-    draw();
-  });
-  await navigator.serviceWorker.register("sw.js");
-}
-
 async function begin() {
   setLanguage(localStorage.language ?? preferred(navigator.languages));
   settings = await installation.read();
@@ -388,7 +386,7 @@ async function begin() {
   account = new Account(settings);
   for (const id of ["proposals-title", "bookings-title"]) byId(id).tabIndex = -1;
   setInterval(tick, TICK_MS);
-  work().catch(() => {}); // a browser may forbid it: the page works without
+  installation.work(outdated).catch(() => {}); // a browser may forbid it: the page works without
   pushing.address = await push.address(settings).catch(() => null);
   if (enter(location.hash)) return;
   if (!account.known) return knock("");

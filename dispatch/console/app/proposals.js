@@ -102,7 +102,7 @@ export class Proposals {
   #update(card, { proposal }, { waiting, live, deciding, counter }) {
     const { words } = speech;
     const sent = deciding ? words.deciding : live || waiting?.sent ? words.sending : words.queued;
-    say(card.querySelector(".state"), waiting ? sent : (words.counter_state[counter] ?? ""));
+    say(card.querySelector(".state"), waiting ? sent : (words.counter_state[counter?.state] ?? ""));
     say(card.querySelector(".problem"), this.notes.get(proposal) ?? "");
     card.querySelector(".actions").hidden = Boolean(waiting);
     card.querySelector(".undo").hidden = !waiting || waiting.sent || live;

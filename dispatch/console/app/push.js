@@ -34,6 +34,15 @@ export async function subscribe(settings) {
   return told(subscription);
 }
 
+/** Switches it; how it stands then: { address, busy, problem }. `explain`: says what went wrong. */
+export async function switched(on, settings, { address: former }, explain) {
+  try {
+    return { address: on ? await subscribe(settings) : (await unsubscribe(), null), busy: false, problem: "" };
+  } catch (problem) {
+    return { address: former, busy: false, problem: explain(problem.message) };
+  }
+}
+
 export async function unsubscribe() {
   localStorage.removeItem(kept);
   const registration = await navigator.serviceWorker?.getRegistration();

@@ -17,7 +17,7 @@ function toggle(id, on, busy, act) {
   return button;
 }
 
-/** Draws the settings. `it`: { account, settings, changing, push, installer, does } */
+/** Draws the settings. `it`: { account, settings, changing, push, installer, does, wishes } */
 export function drawSwitches(parent, it) {
   const held = document.activeElement?.closest?.("#switches li")?.id;
   const { words } = speech;
@@ -26,8 +26,9 @@ export function drawSwitches(parent, it) {
   parent.replaceChildren(
     ...[
       row("available", words.available, words.available_text, toggle("available", available, it.changing !== null, it.does.setAvailable)),
-      row("quiet", words.quiet, quietText(facts)),
+      row("quiet", words.quiet, quietText(facts), make("button.plain", { type: "button", textContent: words.quiet_change, "aria-label": `${words.quiet_change}: ${words.quiet}`, onclick: () => it.wishes.quiet() })),
       offered(it.settings) ? pushRow(it) : null,
+      row("wish", words.wish, words.wish_text, ...["service", "talk"].map((kind) => make("button.plain", { type: "button", textContent: words[`wish_${kind}`], onclick: () => it.wishes.wish(kind) }))),
       it.installer ? row("install", words.install, words.install_text, make("button.plain", { type: "button", textContent: words.install_do, onclick: it.does.install })) : null,
       row("leave", words.leave, words.leave_text, make("button.plain", { type: "button", textContent: words.leave, onclick: it.does.leave })),
     ].filter(Boolean),
@@ -38,8 +39,7 @@ export function drawSwitches(parent, it) {
 function quietText(facts) {
   const { words } = speech;
   const hours = facts?.do_not_disturb;
-  const said = hours ? words.quiet_hours(hours.from, hours.to) : words.quiet_none;
-  return `${said} ${words.quiet_text}`;
+  return hours ? words.quiet_hours(hours.from, hours.to) : words.quiet_none;
 }
 
 function pushRow({ push, does }) {

@@ -1,5 +1,7 @@
 // Everything the page says, in French and in English.
 
+import { WISHES } from "./wishes_words.js";
+
 const WORDS = {
   en: {
     skip: "Skip to the page",
@@ -89,7 +91,6 @@ const WORDS = {
     limit: "You have proposed other times too often for now.",
     too_late: "It is too late to propose another time.",
     server_says: (message) => `The server did not take it. Its answer: “${message}”`,
-    counter_not_offered: "The server does not offer other times yet: nothing was proposed. You can still accept or refuse.",
     unavailable: "The server could not answer. Try again in a moment.",
     limited: "Too much at once. Try again in a moment.",
     counter_state: {
@@ -140,7 +141,6 @@ const WORDS = {
     quiet: "Do not disturb",
     quiet_none: "No hours set.",
     quiet_hours: (from, to) => `Every day from ${from} to ${to} nothing new is sent to you.`,
-    quiet_text: "Your marketplace changes these hours for you.",
     push: "Notifications",
     push_text: "Be told of a proposal when this page is closed.",
     push_denied: "Blocked in the browser. Allow notifications for this page there.",
@@ -238,7 +238,6 @@ const WORDS = {
     limit: "Vous avez déjà proposé trop d’autres horaires pour l’instant.",
     too_late: "Il est trop tard pour proposer un autre horaire.",
     server_says: (message) => `Le serveur ne l’a pas pris. Sa réponse : « ${message} »`,
-    counter_not_offered: "Le serveur ne permet pas encore de proposer d’autres horaires : rien n’a été proposé. Vous pouvez toujours accepter ou refuser.",
     unavailable: "Le serveur n’a pas pu répondre. Réessayez dans un instant.",
     limited: "Trop de demandes à la fois. Réessayez dans un instant.",
     counter_state: {
@@ -285,7 +284,6 @@ const WORDS = {
     quiet: "Ne pas déranger",
     quiet_none: "Aucune plage définie.",
     quiet_hours: (from, to) => `Chaque jour de ${from} à ${to}, rien de nouveau ne vous est envoyé.`,
-    quiet_text: "Votre plateforme modifie ces heures pour vous.",
     push: "Notifications",
     push_text: "Être prévenu d’une proposition quand cette page est fermée.",
     push_denied: "Bloquées dans le navigateur. Autorisez-y les notifications de cette page.",
@@ -301,6 +299,8 @@ const WORDS = {
     reload: "Recharger",
   },
 };
+
+for (const [language, words] of Object.entries(WISHES)) Object.assign(WORDS[language], words);
 
 export const LANGUAGES = Object.keys(WORDS);
 

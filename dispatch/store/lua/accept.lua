@@ -1,36 +1,13 @@
 -- accept: the one claim. Every win goes through here, whatever its cause.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, p, id, proposal, bno, round, version, window, cause (ops: `given`, the proposal that assign.lua has made; fair: `at`,
---       when he claimed it)}
+-- ARGV: 1 msgpack {m, p, id, proposal, bno, round, version, window, cause (wave, or: ops: `given`, the proposal that assign.lua has made;
+--       fair: `at`, when he claimed it; counteroffer: `offer`, number of that which the client accepts, and `cutoff`, ms before its
+--       start, see lib/offering.lua)}
 -- Replies: WON {booking, took (ms by R22) or nil: not in a repeat}, PENDING {decides_at, took} (lib/fair.lua), LOST, EXPIRED, CANCELLED,
 --          ALREADY_YOURS, OVERLAP, VERSION_CONFLICT, NOT_ASKED, BAD_WINDOW, MISMATCH; each but the last two is kept under the request id
 --          and returned to a repeat. Tests: trial.lua
--- Source: SPEC.md R11, R15, R16, R22, R23, R25b; P1, P3, P4, P5, P7.
-local AFTER = { taken = 'LOST', cancelled = 'CANCELLED', expired = 'EXPIRED', overlap = 'OVERLAP', changed = 'VERSION_CONFLICT',
-  taken_over = 'LOST', handed_back = 'LOST', extended = 'EXPIRED' }
+-- Source: SPEC.md R11, R15, R16, R22-R24, R25b; P1, P3, P4, P5, P7.
 local LATE = { LOST = true, CANCELLED = true, EXPIRED = true }
-
--- Whether he may not be sent to this client any more: his account has been closed, or one of them has blocked the other.
-local function barred(m, a, b)
-  local status = call('HGET', K.provider(m, a.p), 'status') -- `loading`: his settings are just being replaced
-  return status == 'inactive' or status == 'pending' or call('SISMEMBER', K.blocks(m, b.client), a.p) == 1
-end
-
-local function refusal(m, a, b, p)
-  if p and p[S.round] > a.round then return 'VERSION_CONFLICT' end -- he was asked again for other windows
-  if not p or p[S.round] ~= a.round or p[S.state] == 'refused' then return 'NOT_ASKED' end
-  if p[S.state] == 'accepted' then return b.state == 'accepted' and 'ALREADY_YOURS' or 'CANCELLED' end
-  if p[S.state] ~= 'open' then return AFTER[p[S.reason]] or 'NOT_ASKED' end
-  if b.state ~= (a.given and 'taken_over' or 'searching') then return 'LOST' end -- cannot be: what ends a search takes its proposals back
-  if b.version ~= a.version then return 'VERSION_CONFLICT' end
-  local index = p[S.windows][a.window + 1]
-  if not index then return 'BAD_WINDOW' end
-  if not a.given and (a.at or clock.now()) >= b.ends[index + 1] then return 'EXPIRED' end
-  if barred(m, a, b) then return 'NOT_ASKED' end
-  local window = b.spans[index + 1]
-  if fits.overlap(m, a.p, window, read.market(m).gap) then return 'OVERLAP' end
-  return nil, index, window
-end
 
 -- His other proposals that no longer fit beside the visit he won.
 local function drop_overlapping(m, a, gap)
@@ -38,16 +15,17 @@ local function drop_overlapping(m, a, gap)
     local fit = false
     for _, index in ipairs(p[S.windows]) do fit = fit or not fits.overlap(m, a.p, other.spans[index + 1], gap) end
     return not fit
-  end)
+  end, gap)
 end
 
 local function win(m, a, b, p, index, window)
-  local now, gap = clock.now(), read.market(m).gap
+  local now, gap, first = clock.now(), read.market(m).gap, p[S.answered] == 0 -- a claim or counteroffer of his was an answer too
+  if a.offer then index = offers.agree(m, b, a.offer, p, window) end
   booking.move(m, b, a.given and 'assign' or 'accept', { 'winner', a.p, 'window', index, 'accepted_at', now })
   local took = not a.given and seats.answered(m, b.no, a.p, p) or nil
   seats.close(m, b.no, a.p, p, 'accepted')
   visits.hold(m, a.p, b.no, window, gap)
-  local cause = p[S.kind] == 'direct' and 'direct' or a.cause
+  local cause = a.cause == 'wave' and p[S.kind] == 'direct' and 'direct' or a.cause
   event.add(m, b.no, 'Accepted', { p = a.p, cause = cause, window = index, wave = p[S.wave], took = took })
   seats.withdraw_all(m, b, 'withdrawn', 'taken')
   if not a.given then seats.tell_gone(m, b, a.p, p, 'answered_elsewhere') end
@@ -56,8 +34,15 @@ local function win(m, a, b, p, index, window)
   outbox.add(m, b.no, 'booking.accepted', { p = a.p, window = window })
   gauge.add(m, 'count.accepted', 1)
   gauge.add(m, 'sum.accept_ms', now - tonumber(b.opened_at))
-  if not a.given then call('HINCRBY', K.provider(m, a.p), 'answered', 1) end
+  if not a.given and (first or a.cause == 'fair') then call('HINCRBY', K.provider(m, a.p), 'answered', 1) end
   return { booking = booking.as_map(face) }, took
+end
+
+-- Of those who answered too late; a claim that waited was in time, and a client is no provider.
+local function note_late(m, a, b, no)
+  if a.cause == 'fair' or a.offer then return end
+  event.add(m, b.no, 'AcceptedTooLate', { p = a.p, outcome = no })
+  gauge.add(m, 'count.accepts_late', 1)
 end
 
 function verbs.accept(m, a)
@@ -70,12 +55,9 @@ function verbs.accept(m, a)
   local b = fair.current(m, a.bno)
   if before then return ledger.recall(kept, print) end
   local p = a.given or b and seats.get(m, a.bno, a.p)
-  local no, index, window = refusal(m, a, b, p)
+  local no, index, window = (a.offer and offers.refusal or seats.refusal)(m, a, b, p)
   if no == 'BAD_WINDOW' then return reply(no) end
-  if LATE[no] and a.cause ~= 'fair' then
-    event.add(m, b.no, 'AcceptedTooLate', { p = a.p, outcome = no })
-    gauge.add(m, 'count.accepts_late', 1)
-  end
+  if LATE[no] then note_late(m, a, b, no) end
   local fields, took, ends = {}, nil, not no and fair.ends(m, a, b)
   if ends then no, fields, took = 'PENDING', { decides_at = ends }, fair.claim(m, a, b, p, index, ends)
   elseif not no then fields, took = win(m, a, b, p, index, window) end

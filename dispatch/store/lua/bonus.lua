@@ -31,7 +31,8 @@ function verbs.bonus(m, a)
   return reply('DONE', { asked = #asked })
 end
 
--- approve: ARGV {m, rid, print, bno, list {pno..}, by (a key), hand or nil, reason}: ops confirm who gets a bonus proposal. Replies: APPROVED {list},
+-- approve: ARGV {m, rid, print, bno, list {pno..}, by (a key), hand or nil, reason}: ops confirm who gets a bonus proposal.
+--          Replies: APPROVED {list},
 --          WRONG_STATE {state}, HELD {owner}, MISMATCH; kept under rid for 24 h of wall time.
 local function approved(m, a, b)
   local all, known = b.approved and cmsgpack.unpack(b.approved) or {}, {}

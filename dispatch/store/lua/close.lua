@@ -48,7 +48,7 @@ local function drop_windows(m, a, b, kept, place)
   event.add(m, b.no, 'WindowsDropped', { windows = b.spans, deadline = b.deadline })
   vacancy.renew(m, b)
   for pno, p in pairs(seats.all(m, b.no)) do
-    if p[S.state] == 'open' then narrow(m, b, pno, p, place, lives[pno]) end
+    if seats.stands(p) then narrow(m, b, pno, p, place, lives[pno]) end
   end
   booking.attend(m, b.no)
   return reply('NARROWED')

@@ -7,11 +7,12 @@
 local function refusal(a, b, p)
   if not p or p[S.round] ~= a.round then return 'NOT_ASKED' end
   if b.version ~= a.version then return 'VERSION_CONFLICT' end
-  if p[S.state] ~= 'open' then return p[S.state] == 'accepted' and 'NOT_ASKED' or 'DONE' end
+  if not seats.stands(p) then return p[S.state] == 'accepted' and 'NOT_ASKED' or 'DONE' end
   return nil
 end
 
 local function record_no(m, a, b, p)
+  local first = p[S.answered] == 0 -- else a counteroffer of his was the answer
   local took = seats.answered(m, b.no, a.p, p)
   seats.close(m, b.no, a.p, p, 'refused')
   if a.reason then call('HSET', K.who(m, b.no), 'no:' .. a.p, a.reason) end
@@ -19,7 +20,8 @@ local function record_no(m, a, b, p)
   event.add(m, b.no, 'Refused', { p = a.p, wave = p[S.wave], took = took })
   seats.tell_gone(m, b, a.p, p, 'answered_elsewhere')
   gauge.add(m, 'count.refused', 1)
-  if p[S.kind] ~= 'bonus' then call('HINCRBY', K.provider(m, a.p), 'answered', 1) end
+  if first and p[S.kind] ~= 'bonus' then call('HINCRBY', K.provider(m, a.p), 'answered', 1) end
+  offers.close_his(m, b, a.p)
   if tonumber(call('HGET', K.booking(m, b.no), 'live')) <= 0 then booking.attend(m, b.no) end
   return took
 end

@@ -161,6 +161,15 @@ export class DeviceClient {
     return this.#ask({ type: "test", id: idOf(options) }, options);
   }
 
+  settings({ doNotDisturb, suggestion = null }, options = {}) {
+    const quiet = doNotDisturb === undefined ? {} : { do_not_disturb: doNotDisturb };
+    return this.#ask({ type: "settings", id: idOf(options), ...quiet, suggestion }, options);
+  }
+
+  followUp({ kind, text = "" }, options = {}) {
+    return this.#ask({ type: "follow_up", id: idOf(options), kind, text }, options);
+  }
+
   takeBack(id) {
     const inTime = this.#queue.takeBack(id);
     if (inTime) this.#answers.reject(id, new TakenBack(id));

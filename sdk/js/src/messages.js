@@ -46,6 +46,16 @@ const VISIT = {
   note: or(text, empty),
 };
 
+const missing = () => undefined;
+const SUGGESTION = {
+  proposal: text,
+  kind: text,
+  radius_m: or(integer, missing),
+  areas: or(list(text), missing),
+  hours: or(text, missing),
+  services: or(list(text), missing),
+};
+
 const RECEIPT = {
   way: text,
   device: or(orNull(text), nothing),
@@ -71,7 +81,7 @@ export const MESSAGES = {
     seq: or(integer, zero),
     proposal: text,
     version: integer,
-    at: or(integer, () => undefined),
+    at: or(integer, missing),
     expires_at: integer,
     answer_by: integer,
     wave: or(integer, () => 1),
@@ -80,15 +90,25 @@ export const MESSAGES = {
     booking: map(OUTLINE),
   },
   withdrawn: { seq: or(integer, zero), proposal: text, version: or(integer, zero), reason: text },
-  counter: { seq: or(integer, zero), proposal: text, state: text },
+  counter: {
+    seq: or(integer, zero),
+    proposal: text,
+    state: text,
+    counteroffer: or(text, missing),
+    booking_id: or(orNull(text), missing),
+    services: or(list(text), missing),
+    windows: or(list(map(WINDOW)), missing),
+    expires_at: or(integer, missing),
+  },
   booking: { seq: or(integer, zero), ...VISIT },
   result: {
     id: text,
     outcome: text,
     proposal: or(orNull(text), nothing),
     booking: or(orNull(map(VISIT)), nothing),
-    decides_at: or(integer, () => undefined),
-    seq: or(integer, () => undefined),
+    decides_at: or(integer, missing),
+    suggestion: or(map(SUGGESTION), missing),
+    seq: or(integer, missing),
   },
   ping: { seq: or(integer, zero), now: or(integer, zero) },
   pong: { seq: or(integer, zero), now: or(integer, zero) },

@@ -5,7 +5,8 @@ import { Refused } from "./errors.js";
 
 export const LIMIT = 256; // commands without an answer
 const KEPT_MS = 3_600_000;
-const KEPT = new Set(["accept", "refuse", "counter", "report", "cancel"]); // answers; a status, or being late, speaks of the moment
+// answers; a status, or being late, speaks of the moment
+const KEPT = new Set(["accept", "refuse", "counter", "report", "cancel", "follow_up"]);
 
 export class Queue {
   #entries = new Map(); // id -> { command, sent, at }

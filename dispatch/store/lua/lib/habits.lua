@@ -4,9 +4,10 @@ local function add(name, by)
   learned[name] = (learned[name] or 0) + by
 end
 
--- An open proposal ends as `state`. It was open in every part of its age, and accepted, if it was, in the last of them.
+-- An open proposal (or one answered with other times) ends as `state`. It was open in every part of its age, and accepted, if it was, in
+-- the last of them.
 function habits.ended(p, state)
-  if p[S.state] ~= 'open' or not p[S.urgency] then return end -- one sent by an older version has no class
+  if not seats.stands(p) or not p[S.urgency] then return end -- one sent by an older version has no class
   local age, begin = math.max(0, clock.now() - p[S.sent]), 0
   for part = 0, #AGES do
     local stop, name = AGES[part + 1] or age, p[S.urgency] .. '.' .. part

@@ -11,6 +11,7 @@ local function unseat(m, pno, p)
 end
 
 local function free(m, bno, n)
+  offers.eased(bno)
   if n > 0 then call('HINCRBY', K.booking(m, bno), 'live', -n) end
 end
 
@@ -57,7 +58,7 @@ end
 function seats.withdraw_all(m, b, state, reason, told)
   local flat, freed = {}, 0
   for pno, p in pairs(seats.all(m, b.no)) do
-    if p[S.state] == 'open' then
+    if seats.stands(p) then
       freed = freed + ended(m, b.no, pno, p, state, reason)
       flat[#flat + 1], flat[#flat + 2] = pno, cmsgpack.pack(p)
       taken_back(m, b, pno, p, told or reason)
@@ -65,16 +66,5 @@ function seats.withdraw_all(m, b, state, reason, told)
   end
   for i = 1, #flat, PIECE do call('HSET', K.proposals(m, b.no), unpack(flat, i, math.min(#flat, i + PIECE - 1))) end
   if #flat > 0 then left(m, b.no, state, #flat / 2, freed) end
-end
-
--- Takes back those open proposals of a provider of which `go(booking, proposal)` is true; others get his seats.
-function seats.recall(m, pno, reason, go)
-  for _, item in ipairs(call('HKEYS', K.open(m, pno))) do
-    local bno = tonumber(string.match(item, '^p(%d+)$'))
-    local b, p = bno and booking.get(m, bno), bno and seats.get(m, bno, pno)
-    if bno and go(b, p) then
-      seats.withdraw(m, b, pno, p, 'withdrawn', reason)
-      booking.attend(m, bno)
-    end
-  end
+  if b.offers and reason ~= 'expired' then offers.close_all(m, b) end -- an expired search leaves what was offered instead
 end

@@ -41,6 +41,7 @@ end
 
 function news.flush(m)
   fair.flush(m)
+  offers.settle(m)
   event.write(m)
   gauge.write(K.gauges(m), counted)
   gauge.write(K.habits(m), learned)

@@ -16,8 +16,9 @@ function seats.received(m, bno, pno, p)
 end
 
 -- He answers: whoever does has received. How long he took by R22 (ms): since it was seen, else since it was received; nil when nothing
--- was confirmed before, for then no clock ran.
+-- was confirmed before, for then no clock ran, or when he had answered already (with a counteroffer).
 function seats.answered(m, bno, pno, p)
+  if p[S.answered] ~= 0 then return nil end
   local since = p[S.seen] ~= 0 and p[S.seen] or p[S.received]
   if p[S.answered] == 0 then p[S.answered] = clock.now() end -- else he has answered before: his claim waited (R16)
   seats.received(m, bno, pno, p)

@@ -31,3 +31,9 @@ function rights.changed(m, pno)
     woken_already[gateway] = true
   end
 end
+
+-- Whether he may not be sent to this client any more: his account has been closed, or one of them has blocked the other.
+function rights.barred(m, pno, cno)
+  local status = call('HGET', K.provider(m, pno), 'status') -- `loading`: his settings are just being replaced
+  return status == 'inactive' or status == 'pending' or call('SISMEMBER', K.blocks(m, cno), pno) == 1
+end

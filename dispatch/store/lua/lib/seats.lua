@@ -20,6 +20,9 @@ function seats.all(m, bno)
   return out
 end
 
+-- Whether he may still accept it: it is open, or he has proposed other times beside it (R24).
+function seats.stands(p) return p[S.state] == 'open' or p[S.state] == 'countered' end
+
 function seats.id(bno, round, pno) return bno .. '.' .. round .. '.' .. pno end
 
 function seats.tell_gone(m, b, pno, p, reason)
