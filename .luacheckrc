@@ -12,7 +12,7 @@ read_globals = {
 globals = {
   "booking", "clock", "event", "find", "fits", "gauge", "geometry", "habits", "inbox", "index", "ledger", "net", "news", "outbox", "propose",
   "pushes", "read", "record", "rights", "seats", "shelf", "slots", "tally", "trial", "verbs", "visits", "woken", "counted", "told", "learned",
-  "market", "instant",
+  "market", "instant", "newcomers", "decisions", "past",
 }
 
 -- They are defined where the library is put together, or in a file of their own.

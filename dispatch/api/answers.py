@@ -9,6 +9,7 @@ from dispatch.client.answers import DeviceToken, Imported, PlannedWave
 from dispatch.model import Id, Place, ProviderSettings, Tier, Urgency, Window
 
 __all__ = [
+    "BookingExplained",
     "BookingState",
     "Cancelled",
     "Created",
@@ -27,6 +28,9 @@ __all__ = [
 ]
 
 State = Literal["searching", "accepted", "unfilled", "cancelled", "taken_over", "completed", "no_show"]
+
+
+Judgement = Literal["asked", "left_out", "outranked", "held_back", "not_there"]
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -138,6 +142,7 @@ class BookingState(Answer, frozen=True):
     window: int | None
     wave: int
     next_wave_at: datetime | None
+    seed: int
     proposals: tuple[ProposalState, ...]
     counteroffers: tuple[CounterofferState, ...]
 
@@ -172,14 +177,68 @@ class Asked(Answer, frozen=True):
     reason: str | None
 
 
+class Decided(Answer, frozen=True):
+    """A decision: who gets the seats of a wave, or (``fill``) those of the undelivered."""
+
+    wave: int
+    kind: Literal["wave", "fill"]
+    round: int
+    at: datetime
+
+
+class DecisionFor(Decided, frozen=True):
+    """What a decision was for one provider, as things were then. ``held_back``: no under-performer is in a first wave (R7)."""
+
+    verdict: Judgement
+    reasons: tuple[str, ...]
+    text: tuple[str, ...]
+
+
+class DecisionOf(Decided, frozen=True):
+    """A decision and who was asked; ``drawn``: those of them who were drawn as newcomers (R6), with the booking's seed."""
+
+    seats: int
+    asked: tuple[str, ...]
+    drawn: tuple[str, ...]
+    first_wave_skipped: bool
+
+
+class Unasked(Answer, frozen=True):
+    """A provider whom a decision did not ask, and why."""
+
+    provider_id: str
+    verdict: Judgement
+    reasons: tuple[str, ...]
+    text: tuple[str, ...]
+
+
+class Unaskeds(Decided, frozen=True):
+    """How many a decision asked, and left out by each filter first; the best-ranked of them, and those asked for. ``complete``: everybody
+    was looked at; in a very large market those who came first are."""
+
+    counts: dict[str, int]
+    providers: tuple[Unasked, ...]
+    complete: bool
+
+
+class BookingExplained(Answer, frozen=True):
+    """What was decided for a booking (R8). ``left_out``: of one decision; null while nothing has been decided."""
+
+    booking_id: str
+    seed: int
+    decisions: tuple[DecisionOf, ...]
+    left_out: Unaskeds | None
+
+
 class Explanation(Answer, frozen=True):
-    """Why a provider was asked, or what leaves him out, as codes and in words he can read (R8)."""
+    """Why a provider was asked, or what left him out, as codes and in words he can read (R8). ``decisions``: wave by wave."""
 
     booking_id: str
     provider_id: str
     asked: Asked | None
     reasons: tuple[str, ...]
     text: tuple[str, ...]
+    decisions: tuple["DecisionFor", ...]
 
 
 class ProviderState(ProviderSettings, frozen=True, kw_only=True):

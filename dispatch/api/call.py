@@ -96,6 +96,7 @@ Handler = Callable[[Call[Any]], Awaitable[Reply]]
 class Route:
     """One line of the table of calls. ``takes`` and ``gives`` are the types of the bodies; ``roles`` empty: no key is asked for.
 
+    ``asks``: the type of what may stand behind the ?, see questions.py.
     ``streams`` instead of ``takes``: the type of one line of a body that the handler itself reads.
     """
 
@@ -105,6 +106,7 @@ class Route:
     roles: frozenset[str]
     summary: str
     takes: Any = None
+    asks: Any = None
     streams: Any = None
     gives: Any = None
     gives_media: str = "application/json"

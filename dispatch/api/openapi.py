@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from dispatch import __version__
+from dispatch.api import questions
 from dispatch.api.answers import Problem
 from dispatch.api.call import Route
 
@@ -56,6 +57,7 @@ def document(table: Sequence[Route]) -> dict[str, Any]:
 
 def _operation(route: Route, takes: Any, streams: Any, gives: Any) -> dict[str, Any]:
     parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in route.parameters]
+    parameters += questions.parameters(route.asks) if route.asks is not None else []
     operation: dict[str, Any] = {
         "operationId": route.handler.__name__,
         "summary": route.summary,

@@ -1,5 +1,6 @@
 """The desk: one coroutine per request of the booking service. It checks, asks the pure parts, and calls one verb."""
 
+import secrets
 from collections.abc import AsyncIterable, Sequence
 from hashlib import sha1
 from typing import Any
@@ -11,18 +12,19 @@ from dispatch import forecast, hours, waves
 from dispatch.engine import checks, faces
 from dispatch.engine.devices import Devices
 from dispatch.engine.enrolment import Enrolment, number_of, provider_face
+from dispatch.engine.explaining import Explaining
+from dispatch.engine.people import person
 from dispatch.engine.places import Places, Spot, packed
 from dispatch.engine.requests import CancelRequest, MatchRequest
 from dispatch.errors import Conflict, Forbidden, NotFound, Unavailable, Unprocessable
 from dispatch.gazetteer import Gazetteer
 from dispatch.identity import DeviceKeys
-from dispatch.matcher import Fit, Person, Query, fits, to_query
+from dispatch.matcher import Fit, Query, fits, to_query
 from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderSettings, Tier
-from dispatch.store import Market, Record, Standing, Store
+from dispatch.store import Market, Record, Store
 from dispatch.store.bookings import plain
 from dispatch.store.calls import wall_ms
 from dispatch.store.footprint import working_quarters
-from dispatch.zones import from_model
 
 TRIES = 8
 AT_ONCE_MS = 10_000  # for a change of settings to reach every provider; workers go on with a larger market
@@ -36,6 +38,7 @@ class Desk:
         self._places = Places(gazetteer)
         self._enrolment = Enrolment(store, self._places)
         self.devices = Devices(store, keys, self.market)
+        self.explaining = Explaining(store)
 
     async def warm(self) -> None:
         """Reads what is slow to read, before the first request."""
@@ -101,7 +104,7 @@ class Desk:
         found = await self._store.bookings.match(name, query, minute=minute, k=request.limit, client_id=request.client_id)
         ids = await self._store.providers.ids(name, [no for no, *_ in found.first])
         search = new_search(market, query)
-        planned = waves.plan(market.settings, search, found.count, market.now)
+        planned = waves.plan(market.settings, search, found.count, market.now, found.behind)
         body: dict[str, Any] = {
             "count": found.count,
             "candidates": [_candidate(provider, entry) for provider, entry in zip(ids, found.first, strict=True)],
@@ -148,10 +151,10 @@ class Desk:
     async def _opened(self, market: Market, request: BookingRequest, query: Query, search: waves.Search, reply: Any) -> dict[str, Any]:
         minute = hours.local_minute(market.settings.time_zone, market.now)
         arguments = {"query": plain(query), "minute": minute, "client_id": request.client_id}
-        count = await self._store.bookings.tally(market.id, arguments, reply["count"], reply.get("from"))
+        count, behind = await self._store.bookings.tally(market.id, arguments, reply)
         at, deadline = reply["at"], reply["deadline"]
         opened = msgspec.structs.replace(search, opened_at=at, paced_at=at, deadline=deadline)
-        planned = waves.plan(market.settings, opened, count, at)
+        planned = waves.plan(market.settings, opened, count, at, behind)
         return {
             "booking_id": request.booking_id,
             "state": "searching",
@@ -239,16 +242,8 @@ class Desk:
         return {"events": [faces.event_face(event, ids, market.settings.time_zone) for event in events]}
 
     async def explain(self, name: str, booking_id: str, provider_id: str) -> dict[str, Any]:
-        """Why a provider was asked for a booking, or why he is not asked now (R8)."""
-        market = await self.market(name)
-        record = await self._store.bookings.get(name, booking_id)
-        standing = await self._store.providers.get(name, provider_id)
-        blocked = await self._store.bookings.blocked(name, record.client)
-        proposal = record.proposals.get(standing.no)
-        query = msgspec.convert({k: v for k, v in record.query.items() if k != "client"}, Query)
-        fit = fits(query, person(standing, blocked=standing.no in blocked), market.settings, market.now)
-        asked = {"wave": proposal.wave, "kind": proposal.kind, "state": proposal.state, "reason": proposal.reason} if proposal else None
-        return {"booking_id": booking_id, "provider_id": provider_id, **faces.explanation(asked, fit, record.state)}
+        """Why a provider was asked for a booking, or what left him out when it was decided (R8)."""
+        return await self.explaining.provider(await self.market(name), booking_id, provider_id)
 
     # -- blocks ---------------------------------------------------------------------------------------------------
 
@@ -263,16 +258,16 @@ class Desk:
         if await self._store.bookings.block(name, client_id, pno=None, on=False) == "ABSENT":
             raise NotFound(f"client {client_id} is not blocked")
 
-    async def put_provider_block(self, name: str, provider_id: str, client_id: str) -> bool:
-        """Keeps a provider and a client apart; whether they were not."""
+    async def put_provider_block(self, name: str, provider_id: str, client_id: str, by: str = "provider") -> bool:
+        """Keeps a provider and a client apart, as one of them wants it; whether he did not before."""
         number = await number_of(self._store, name, provider_id)
-        return await self._store.bookings.block(name, client_id, pno=number, on=True) == "CREATED"
+        return await self._store.bookings.block(name, client_id, pno=number, on=True, by=by) == "CREATED"
 
-    async def delete_provider_block(self, name: str, provider_id: str, client_id: str) -> None:
-        """Lets a provider and a client meet again. Raises NotFound."""
+    async def delete_provider_block(self, name: str, provider_id: str, client_id: str, by: str = "provider") -> None:
+        """Of a provider and a client, one does not block the other any more. Raises NotFound when he did not."""
         number = await number_of(self._store, name, provider_id)
-        if await self._store.bookings.block(name, client_id, pno=number, on=False) == "ABSENT":
-            raise NotFound(f"{provider_id} and {client_id} are not blocked")
+        if await self._store.bookings.block(name, client_id, pno=number, on=False, by=by) == "ABSENT":
+            raise NotFound(f"{provider_id} and {client_id} are not blocked by the {by}")
 
 
 def ends_of(market: Market, query: Query) -> list[int]:
@@ -285,26 +280,6 @@ def new_search(market: Market, query: Query) -> waves.Search:
     start = min(window.start for window in query.windows)
     deadline = min(ends_of(market, query))
     return waves.Search(start=start, opened_at=market.now, deadline=deadline, wave=0, paced_at=market.now, tried=False)
-
-
-def person(standing: Standing, *, blocked: bool, asked: bool = False) -> Person:
-    """A provider as the pure matcher sees him."""
-    return Person(
-        no=standing.no,
-        settings=standing.settings,
-        shape=from_model(standing.settings.zone),
-        visits=standing.visits,
-        blocked=blocked,
-        reachable=standing.reachable,
-        available=standing.available,
-        paused=standing.paused,
-        live=standing.live,
-        asked=asked,
-        tier=standing.tier,
-        score=standing.score,
-        asked_at=standing.asked_at,
-        slot=standing.slot,
-    )
 
 
 def _candidate(provider_id: str, entry: tuple[int, Tier, float, int | None, list[int]]) -> dict[str, Any]:
@@ -350,6 +325,7 @@ def _opening(market: Market, request: BookingRequest, query: Query, spot: Spot, 
         "start": search.start,
         "deadline": search.deadline,
         "override": request.override is not None or None,
+        "seed": secrets.randbits(32),
         "plan": plan,
         "due": step.due,
         "minute": minute,

@@ -5,14 +5,14 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dispatch.matcher import Fit
-from dispatch.model import MarketSettings, Reason, Span
+from dispatch.model import MarketSettings, Span
 from dispatch.responses import Times, response_ms
 from dispatch.store import Proposal, Record, Trial
 from dispatch.waves import PlannedWave
 
 Ids = Mapping[int, str]
 MOMENTS = ("at", "due", "ready", "deadline", "answer_by")  # fields of events that are moments
+LISTS = ("asked", "drawn")  # those that are providers
 
 
 def clock_of(time_zone: str) -> Callable[[int | None], str | None]:
@@ -57,6 +57,7 @@ def booking_face(record: Record, ids: Ids, settings: MarketSettings, next_wave_a
         "window": record.window,
         "wave": record.wave,
         "next_wave_at": at(next_wave_at),
+        "seed": record.seed,
         "proposals": [proposal_face(record, pno, p, ids, at, cap_ms) for pno, p in sorted(record.proposals.items(), key=_sent)],
         "counteroffers": [],
     }
@@ -128,7 +129,7 @@ def trial_face(pno: int, trial: Trial, time_zone: str) -> dict[str, Any]:
 def numbers_in(events: Sequence[Mapping[str, Any]]) -> list[int]:
     """Every provider number that events speak of."""
     found = {event["p"] for event in events if "p" in event}
-    return sorted(found.union(*(event["asked"] for event in events if "asked" in event)))
+    return sorted(found.union(*(event[name] for event in events for name in LISTS if name in event)))
 
 
 def event_face(event: Mapping[str, Any], ids: Ids, time_zone: str) -> dict[str, Any]:
@@ -138,8 +139,8 @@ def event_face(event: Mapping[str, Any], ids: Ids, time_zone: str) -> dict[str, 
     for name, value in event.items():
         if name == "p":
             face["provider_id"] = ids.get(value)
-        elif name == "asked":
-            face["asked"] = [ids.get(pno) for pno in value]
+        elif name in LISTS:
+            face[name] = [ids.get(pno) for pno in value]
         elif name == "windows":
             face["windows"] = [window_face(Span(*window), time_zone) for window in value]
         elif name in MOMENTS:
@@ -147,33 +148,3 @@ def event_face(event: Mapping[str, Any], ids: Ids, time_zone: str) -> dict[str, 
         elif name not in ("b", "client", "seq", "type"):
             face[name] = value
     return face
-
-
-WORDS = {  # why a provider is left out, in words he can read (R8)
-    Reason.STATUS: "your account is not approved or not active",
-    Reason.ZONE: "the place is outside your zone",
-    Reason.CATALOGUE: "a service asked for is not in your catalogue",
-    Reason.HOURS: "the visit is outside your hours, or on a day you are absent",
-    Reason.OVERLAP: "you hold another visit at that time, travel included",
-    Reason.BLOCKED: "you and this client are not matched",
-    Reason.UNREACHABLE: "none of your devices was connected, or you were switched off",
-    Reason.PAUSED: "proposals to you are paused until you open the app",
-    Reason.CAP: "you have as many open proposals as you can have at once",
-    Reason.ASKED: "you were asked already",
-    Reason.DO_NOT_DISTURB: "it is within your do-not-disturb hours",
-}
-
-
-def explanation(asked: Mapping[str, Any] | None, fit: Fit, state: str) -> dict[str, Any]:
-    """Why he was asked, or which filters leave him out now."""
-    if asked:
-        text = f"you were asked in wave {asked['wave']}: you fitted, and it was your turn by tier, score and time since last asked"
-        return {"asked": asked, "reasons": [], "text": [text]}
-    if fit:
-        text = (
-            "you fit; others come first"
-            if state == "searching"
-            else "the search is over; you were not asked, though as things are now you would fit"
-        )
-        return {"asked": None, "reasons": [], "text": [text]}
-    return {"asked": None, "reasons": [reason.value for reason in fit.reasons], "text": [WORDS[reason] for reason in fit.reasons]}

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from dispatch.model import BookingRequest, Id, Strict
+from dispatch.model import BookingRequest, Code, Id, Strict
 
 
 class MatchRequest(BookingRequest, frozen=True, kw_only=True):
@@ -15,6 +15,23 @@ class MatchRequest(BookingRequest, frozen=True, kw_only=True):
     explain: bool = False
     explain_ids: Annotated[tuple[Id, ...], Meta(max_length=100)] = ()
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
+
+
+Ids = Annotated[tuple[Id, ...], Meta(max_length=100)]
+Codes = Annotated[tuple[Code, ...], Meta(max_length=100)]
+
+
+class ExplainQuestion(Strict, frozen=True, kw_only=True):
+    """Which decision of a booking is to be explained (counted from 1; none: the last), and which providers are to be among those named."""
+
+    decision: Annotated[int, Meta(ge=1, le=1_000)] | None = None
+    provider_ids: Ids = ()
+
+
+class BlockQuestion(Strict, frozen=True, kw_only=True):
+    """Which of the two wants them apart."""
+
+    by: Literal["provider", "client"] = "provider"
 
 
 class CancelRequest(Strict, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from dispatch.store.keys import BEATS, key
 from dispatch.store.ledger import Kept, Ledger
 from dispatch.store.links import Linked, Links
 from dispatch.store.markets import Market, Markets
+from dispatch.store.pasts import Pasts
 from dispatch.store.profile import verify
 from dispatch.store.providers import Providers, Standing
 from dispatch.store.pushes import Push, Pushes
@@ -52,6 +53,7 @@ class Store:
         self.renewal = Renewal(calls, self.providers)
         self.bookings = Bookings(calls)
         self.claims = Claims(calls)
+        self.pasts = Pasts(calls)
         self.links = Links(calls)
         self.rights = Rights(calls)
         self.inbox = Inbox(calls)

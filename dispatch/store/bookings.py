@@ -66,6 +66,7 @@ class Record(Struct, frozen=True, kw_only=True):
     query: Mapping[str, Any]
     winner: int | None
     window: int | None
+    seed: int
     due: int | None
     who: Mapping[str, str]
     proposals: Mapping[int, Proposal]
@@ -85,10 +86,12 @@ class Record(Struct, frozen=True, kw_only=True):
 
 
 class Found(Struct, frozen=True, kw_only=True):
-    """The answer to a match: (number, tier, score, distance in m or None, windows) in order, and how many fit."""
+    """The answer to a match: (number, tier, score, distance in m or None, windows) in order, how many fit, and how many of those come
+    behind all others (R7)."""
 
     first: list[tuple[int, Tier, float, int | None, list[int]]]
     count: int
+    behind: int
 
 
 Place = Sequence[int]  # where a count goes on: what the verb said, its own affair
@@ -178,14 +181,16 @@ class Bookings:
         reply = await self._calls.verb("match", market, **arguments, k=k, counting=counting)
         flat = iter(reply["first"] or ())
         first = [_found(*entry) for entry in zip(flat, flat, flat, flat, flat, strict=True)]
-        return Found(first=first, count=await self.tally(market, arguments, reply.get("count", 0), reply.get("from")))
+        count, behind = await self.tally(market, arguments, reply)
+        return Found(first=first, count=count, behind=behind)
 
-    async def tally(self, market: str, arguments: dict[str, Any], count: int, at: Place | None) -> int:
-        """Finishes a count that was too long for one call."""
+    async def tally(self, market: str, arguments: dict[str, Any], begun: Mapping[str, Any]) -> tuple[int, int]:
+        """Finishes a count that was too long for one call: how many fit, and how many of them come behind all others (R7)."""
+        count, behind, at = begun.get("count", 0), begun.get("behind", 0), begun.get("from")
         while at is not None:
             reply = await self._calls.verb("tally", market, **arguments, **{"from": at, "limit": TALLY})
-            count, at = count + reply["count"], reply.get("from")
-        return count
+            count, behind, at = count + reply["count"], behind + reply["behind"], reply.get("from")
+        return count, behind
 
     async def census(self, market: str, query: Query, *, minute: int, client_id: str | None) -> tuple[dict[str, int], list[int]]:
         """How many are left out under which filter first, and the 50 best-ranked of them."""
@@ -214,9 +219,11 @@ class Bookings:
         found = await self._calls.command("HGET", key("client_ids", market), client_id)
         return int(found) if found else None
 
-    async def block(self, market: str, client_id: str, *, pno: int | None, on: bool, reason: str | None = None) -> str:
-        """The verb `block`: CREATED, REPLACED, REMOVED or ABSENT."""
-        return text((await self._calls.verb("block", market, client_id=client_id, p=pno, on=on, reason=reason))["word"])
+    async def block(
+        self, market: str, client_id: str, *, pno: int | None, on: bool, reason: str | None = None, by: str | None = None
+    ) -> str:
+        """The verb `block`: CREATED, REPLACED, REMOVED or ABSENT. ``by``: who of the two wants it (provider, unless told)."""
+        return text((await self._calls.verb("block", market, client_id=client_id, p=pno, on=on, reason=reason, by=by))["word"])
 
     async def in_reach(self, market: str, cells: Sequence[str]) -> bool:
         """Whether some zone comes near one of the coarse cells; True while no zone is known at all.
@@ -274,6 +281,7 @@ def _record(bno: int, raw: Any, who: Any, proposals: Any, due: Any) -> Record:
         query=decode(query) if query else {},
         winner=int(fields["winner"]) if "winner" in fields else None,
         window=int(fields["window"]) if "window" in fields else None,
+        seed=int(fields.get("seed", bno)),
         due=int(float(due)) if due is not None else None,
         who={name: value.decode() for name, value in personal.items()},
         proposals={int(pno): _proposals.decode(value) for pno, value in _pairs(proposals).items()},

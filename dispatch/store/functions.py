@@ -26,7 +26,7 @@ from dispatch.store import keys
 from dispatch.store.passing import passing
 
 HOUSES = "K, S, MOVES, CLOCK, AGES, SHELVES, verbs, clock, read, ledger, event, gauge, outbox, inbox, news, record, shelf, slots, geometry"
-ROOMS = "net, fits, find, tally, habits, seats, propose, trial, visits, booking, index, pushes, rights"
+ROOMS = "net, fits, find, tally, habits, seats, propose, trial, visits, booking, index, pushes, rights, newcomers, decisions, past"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def _body(clock: Clock) -> str:
         f"local call, woken, counted, told, learned, market, instant\nlocal {HOUSES} = {_tables(HOUSES)}\nlocal {ROOMS} = {_tables(ROOMS)}"
     )
     clock_ = f"CLOCK = {{ base = {clock.base_ms * 1_000}, speed = {clock.speed!r} }}"
-    shelves = f"SHELVES = {{ count = {len(TIERS)}, steps = {STEPS} }}"
+    shelves = f"SHELVES = {{ count = {len(TIERS) + 1}, steps = {STEPS} }}"
     constants = f"{clock_}\n{shelves}\nAGES = {{ {', '.join(map(str, AGES_MS))} }}\nlocal null, reply"
     scoped = [f"do\n{text}\nend" for _, text in (*sources("lib"), *sources(""))]
     return "\n".join((locals_, constants, keys.lua(), _moves(), *scoped, _SERVE))

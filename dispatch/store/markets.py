@@ -93,6 +93,8 @@ class Markets:
             "cap": settings.open_proposals_cap,
             "hook": int(settings.webhook is not None),
             "basis": basis_of(settings),
+            "share": round(settings.newcomer_share * 10_000),
+            "newcomer": settings.newcomer_answers,
         }
         return await self._put(market, {"settings": msgspec.json.encode(settings), **numbers})
 

@@ -51,7 +51,6 @@ local function win(m, a, b, p, index, window)
   outbox.add(m, b.no, 'booking.accepted', { p = a.p, window = window })
   gauge.add(m, 'count.accepted', 1)
   gauge.add(m, 'sum.accept_ms', now - tonumber(b.opened_at))
-  call('HINCRBY', K.provider(m, a.p), 'answered', 1)
   return { booking = booking.as_map(face) }, took
 end
 

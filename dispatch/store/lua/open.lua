@@ -2,10 +2,11 @@
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, rid, print (of the request), booking_id, client_id, who {what can be erased}, query {..}, windows, ends (of the
 --       search for each window), services, area, face (msgpack pairs every holder sees), face_pairs, price, currency, urgency, start,
---       deadline, override (ops' word, R10), plan (first wave, or nil when it must wait), due (next time it wants attention), minute}
--- Replies: OPENED {bno, asked, count, from {shelf, slot} (where an unfinished count goes on), at, deadline, urgency}, DUPLICATE, BLOCKED,
---          MISMATCH; the first is kept under rid for 24 h of wall time.
--- Source: SPEC.md R10-R12, P4.
+--       deadline, override (ops' word, R10), seed (of its chances, R6), plan (first wave, or nil when it must wait),
+--       due (next time it wants attention), minute}
+-- Replies: OPENED {bno, asked, count, behind (of them, under-performing), from {shelf, slot} (where an unfinished count goes on), at,
+--          deadline, urgency}, DUPLICATE, BLOCKED, MISMATCH; the first is kept under rid for 24 h of wall time.
+-- Source: SPEC.md R6, R7, R10-R12, P4.
 local function number_of(m, name, index, id)
   local no = call('HGET', index, id)
   if no then return tonumber(no) end
@@ -26,9 +27,9 @@ local function write(m, a, bno, cno)
     'opened_at', clock.now(), 'paced_at', clock.now(), 'deadline', a.deadline, 'start', a.start, 'live', 0, 'wave', 0,
     'tried', a.plan and 1 or 0, 'said_no', 0, 'windows', cmsgpack.pack(a.windows), 'ends', cmsgpack.pack(a.ends),
     'services', cmsgpack.pack(a.services), 'area', cmsgpack.pack(a.area), 'face_pairs', a.face_pairs, 'price', a.price,
-    'currency', a.currency, 'client', cno)
+    'currency', a.currency, 'client', cno, 'seed', a.seed)
   event.add(m, bno, 'Opened', { urgency = a.urgency, deadline = a.deadline, services = a.services, windows = a.windows,
-    client = cno, override = a.override })
+    client = cno, override = a.override, seed = a.seed })
   gauge.booking(m, nil, 'searching', a.urgency)
   gauge.add(m, 'count.opened', 1)
 end
@@ -37,10 +38,10 @@ local function first_wave(m, a, bno)
   local b = booking.get(m, bno)
   local plan = a.plan or { size = 0, minute = a.minute }
   plan.due = clock.now()
-  local asked, count, from = propose.wave(m, b, plan, true)
+  local asked, count = propose.wave(m, b, plan, true)
   if #asked > 0 then call('HSET', K.booking(m, bno), 'wave', plan.wave) end
   call('ZADD', K.due(m), a.due, bno)
-  return asked, count, from
+  return asked, count
 end
 
 function verbs.open(m, a)
@@ -53,7 +54,7 @@ function verbs.open(m, a)
   local bno = call('HINCRBY', K.numbers(m), 'booking', 1)
   call('HSET', K.booking_ids(m), a.booking_id, bno)
   write(m, a, bno, cno)
-  local asked, count, from = first_wave(m, a, bno)
-  return ledger.keep(kept, a.print, reply('OPENED', { bno = bno, asked = #asked, count = count, from = from, at = clock.now(),
-    deadline = a.deadline, urgency = a.urgency }), clock.wall() + 86400000)
+  local asked, count = first_wave(m, a, bno)
+  return ledger.keep(kept, a.print, reply('OPENED', { bno = bno, asked = #asked, count = count.n, behind = count.behind,
+    from = count.from, at = clock.now(), deadline = a.deadline, urgency = a.urgency }), clock.wall() + 86400000)
 end

@@ -18,7 +18,6 @@ local function record_no(m, a, b, p)
   event.add(m, b.no, 'Refused', { p = a.p, wave = p[S.wave], took = took })
   seats.tell_gone(m, b, a.p, p, 'answered_elsewhere')
   gauge.add(m, 'count.refused', 1)
-  call('HINCRBY', K.provider(m, a.p), 'answered', 1)
   if tonumber(call('HGET', K.booking(m, b.no), 'live')) <= 0 then booking.attend(m, b.no) end
   return took
 end

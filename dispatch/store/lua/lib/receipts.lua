@@ -20,6 +20,7 @@ end
 function seats.answered(m, bno, pno, p)
   local since = p[S.seen] ~= 0 and p[S.seen] or p[S.received]
   p[S.answered] = clock.now()
+  newcomers.answered(m, pno)
   seats.received(m, bno, pno, p)
   if since ~= 0 then return p[S.answered] - since end
 end

@@ -44,10 +44,10 @@ function tally.shelf(m, q, from, limit, begun)
   return n, stop, looked
 end
 
--- Counts on from {shelf, slot} until about `limit` in doubt are looked at or the call has had its time. Returns the number, and where to
--- go on (nil: done).
+-- Counts on from {shelf, slot} until about `limit` in doubt are looked at or the call has had its time. Returns the number, where to go on
+-- (nil: done), and how many of them are on the last shelf (R7).
 function tally.count(m, q, from, limit)
-  local n, begun, number, slot = 0, clock.busy(), from[1], from[2]
+  local n, behind, begun, number, slot = 0, 0, clock.busy(), from[1], from[2]
   net.begin(q)
   while number < SHELVES.count and limit > 0 and not (slot == 0 and number > from[1] and index.over(begun)) do
     local some, stop, looked = 0, nil, 0
@@ -56,9 +56,10 @@ function tally.count(m, q, from, limit)
       some, stop, looked = tally.shelf(m, q, slot, limit, begun)
     end
     n, limit, slot = n + some, limit - looked, stop or 0
+    if number == SHELVES.count - 1 then behind = some end
     if stop then break end
     number = number + 1
   end
   net.drop(q)
-  return n, number < SHELVES.count and { number, slot } or nil
+  return n, number < SHELVES.count and { number, slot } or nil, behind
 end
