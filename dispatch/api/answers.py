@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from dispatch.client.answers import DeviceToken, Imported, PlannedWave
 from dispatch.model import Id, Place, ProviderSettings, Tier, Urgency, Window
@@ -12,6 +12,7 @@ __all__ = [
     "BookingExplained",
     "BookingState",
     "Cancelled",
+    "Coverage",
     "Created",
     "DeviceToken",
     "Explanation",
@@ -289,6 +290,46 @@ class TrialState(Answer, frozen=True):
     seen_at: datetime | None
     answered_at: datetime | None
     receipts: tuple[TrialReceipt, ...]
+
+
+class CoveredZone(Answer, frozen=True):
+    """A part of the market: an H3 cell, what it is called, and the place in it for which is counted."""
+
+    zone: str
+    name: str
+    lat: float
+    lng: float
+
+
+class Gap(Answer, frozen=True):
+    """From when to when fewer than the threshold could serve in a zone; ``providers``: the fewest in that time."""
+
+    zone: str
+    name: str
+    from_: datetime = field(name="from")
+    until: datetime
+    providers: int
+
+
+class CoveredService(Answer, frozen=True):
+    """How many could do a service: ``counts`` by zone, and in each by hour; ``short``: how many of them are below the threshold."""
+
+    service: str
+    least: int
+    most: int
+    short: int
+    counts: tuple[tuple[int, ...], ...]
+    gaps: tuple[Gap, ...]
+
+
+class Coverage(Answer, frozen=True):
+    """How many could serve (R9). ``hours``: their beginnings; ``below_threshold``: services with fewer somewhere, the worst first."""
+
+    threshold: int
+    hours: tuple[datetime, ...]
+    zones: tuple[CoveredZone, ...]
+    services: tuple[CoveredService, ...]
+    below_threshold: tuple[str, ...]
 
 
 class Readiness(Answer, frozen=True):

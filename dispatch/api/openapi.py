@@ -32,6 +32,7 @@ HEADINGS = {
     "device-tokens": "providers",
     "match": "bookings",
     "blocks": "clients",
+    "coverage": "market",
     "ops": "operations",
 }
 REF = "#/components/schemas/{name}"

@@ -3,13 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
-from dispatch.api import answers, bookings, markets, operations, providers, push
+from dispatch.api import answers, bookings, coverage, markets, operations, providers, push
 from dispatch.api.call import METRICS, NOBODY, OPS, READ, SET_UP, WORK, Handler, Route
 from dispatch.api.stream import Streams
 from dispatch.engine.requests import (
     BlockQuestion,
     BlockRequest,
     CancelRequest,
+    CoverageQuestion,
     ExplainQuestion,
     MatchRequest,
     TokenRequest,
@@ -19,6 +20,7 @@ from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderLi
 
 MARKET = "/v1/markets/{market}"
 PROVIDER = MARKET + "/providers/{provider_id}"
+COVERAGE = MARKET + "/coverage"
 BLOCK = PROVIDER + "/blocks/{client_id}"
 BOOKING = MARKET + "/bookings/{booking_id}"
 
@@ -98,6 +100,10 @@ CALLS: tuple[Route, ...] = (
     _get(BOOKING, bookings.get_booking, answers.BookingState, "A booking as it stands"),
     _get(f"{BOOKING}/timeline", bookings.timeline, answers.Timeline, "Every event of a booking, oldest first"),
     _get(f"{BOOKING}/explain/{{provider_id}}", bookings.explain, answers.Explanation, "Why a provider was asked, or what left him out"),
+    _asking(_get(COVERAGE, coverage.get_coverage, answers.Coverage, "How many could serve, service by zone by hour"), CoverageQuestion),
+    _asking(
+        _get(f"{COVERAGE}/picture", coverage.get_coverage_picture, str, "The same as a picture", media="image/svg+xml"), CoverageQuestion
+    ),
     _asking(
         _get(f"{BOOKING}/explain", bookings.explain_booking, answers.BookingExplained, "What was decided, and who was left out"),
         ExplainQuestion,

@@ -10,6 +10,7 @@ import msgspec
 
 from dispatch import forecast, hours, waves
 from dispatch.engine import checks, faces
+from dispatch.engine.coverage import Coverage
 from dispatch.engine.devices import Devices
 from dispatch.engine.enrolment import Enrolment, number_of, provider_face
 from dispatch.engine.explaining import Explaining
@@ -39,6 +40,7 @@ class Desk:
         self._enrolment = Enrolment(store, self._places)
         self.devices = Devices(store, keys, self.market)
         self.explaining = Explaining(store)
+        self.coverage = Coverage(store, self._places)
 
     async def warm(self) -> None:
         """Reads what is slow to read, before the first request."""

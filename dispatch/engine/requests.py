@@ -1,8 +1,9 @@
 """Bodies of calls that are about a booking but are not one."""
 
+from datetime import date
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from dispatch.model import BookingRequest, Code, Id, Strict
 
@@ -26,6 +27,18 @@ class ExplainQuestion(Strict, frozen=True, kw_only=True):
 
     decision: Annotated[int, Meta(ge=1, le=1_000)] | None = None
     provider_ids: Ids = ()
+
+
+class CoverageQuestion(Strict, frozen=True, kw_only=True):
+    """What a report of coverage is to be about. Without services: all; without zones (H3 cells of resolution 5 to 7): those that somebody
+    reaches; ``from`` is a local date, today without it; hours of the local day, ``until_hour`` not included."""
+
+    services: Codes = ()
+    zones: Annotated[tuple[Annotated[str, Meta(max_length=40)], ...], Meta(max_length=120)] = ()
+    from_: date | None = field(default=None, name="from")
+    days: Annotated[int, Meta(ge=1, le=7)] = 1
+    from_hour: Annotated[int, Meta(ge=0, le=23)] = 8
+    until_hour: Annotated[int, Meta(ge=1, le=24)] = 20
 
 
 class BlockQuestion(Strict, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from dispatch.store.accounts import ApiKey, ApiKeys
 from dispatch.store.bookings import Bookings, Found, Proposal, Record, Turn, closing, sending
 from dispatch.store.calls import Calls, make_redis, text, wall_ms
 from dispatch.store.claims import Claims, Marks, mark
+from dispatch.store.coverage import Coverage
 from dispatch.store.deliveries import Deliveries, Delivery
 from dispatch.store.footprint import SHELVES
 from dispatch.store.functions import Clock
@@ -54,6 +55,7 @@ class Store:
         self.bookings = Bookings(calls)
         self.claims = Claims(calls)
         self.pasts = Pasts(calls)
+        self.coverage = Coverage(calls)
         self.links = Links(calls)
         self.rights = Rights(calls)
         self.inbox = Inbox(calls)
