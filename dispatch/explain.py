@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from dispatch.matcher import RANKS, STEPS, Fit, Person, Query, fits
 from dispatch.model import MarketSettings, ProviderSettings, Reason, Span
+from dispatch.zones import from_model
 
 ROW = struct.Struct("<IBBBBBBHB")  # lua/lib/decisions.lua
 FILL, WITHOUT_BEHIND, SKIPPED, NOBODY = 1, 2, 4, 255
@@ -96,7 +97,8 @@ def as_of(person: Person, bucket: int, past: Past, moment: int, *, client: int, 
     settings = next((one for until, one in past.settings if until > moment), person.settings)
     bucket = next((entry[2] for entry in later if entry[1] == RANK), bucket)
     blocked = next((entry[3] == 1 for entry in later if entry[1] == BLOCK and entry[2] == client), person.blocked)
-    known = replace(person, settings=settings, visits=_visits(person.visits, later), blocked=blocked, behind=bucket >= RANKS)
+    shape = from_model(settings.zone) if settings is not person.settings else person.shape
+    known = replace(person, settings=settings, shape=shape, visits=_visits(person.visits, later), blocked=blocked, behind=bucket >= RANKS)
     flags = next((entry[2] for entry in later if entry[1] == FLAGS), None)
     return _flagged(known, flags, cap), bucket
 

@@ -32,7 +32,7 @@ TEMPLATES: Mapping[str, str] = {
     "who": "{%s}:bw:%s",  # hash: ids, note, exact place of a booking (erasable)
     "decisions": "{%s}:d:%s",  # string: what was decided for a booking, wave by wave (see lua/lib/decisions.lua)
     "past": "{%s}:h:%s",  # list: what was true of a provider before it changed (see lua/lib/past.lua)
-    "profiles_past": "{%s}:hw:%s",  # list {until when (ms), his settings and outside id} (erasable)
+    "profiles_past": "{%s}:hw:%s",  # list: until when (ms, big-endian double), his settings and outside id (erasable)
     "proposals": "{%s}:pr:%s",  # hash pno -> proposal; booking 0: the last test of each
     "timeline": "{%s}:t:%s",  # list: events of a booking
     "events": "{%s}:events",  # stream: all events of the market

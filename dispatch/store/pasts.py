@@ -1,5 +1,6 @@
 """What was decided for bookings, and what was true of providers when it was: the stored side of explanations (R8)."""
 
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,12 +40,11 @@ def _reads(market: str, pno: int) -> tuple[tuple[Any, ...], ...]:
 
 
 def _past(since: bytes | None, entries: Sequence[bytes], settings: Sequence[bytes]) -> Past:
-    kept = [_packed.decode(raw) for raw in settings]
     return Past(
         since=int(since or 0),
         entries=tuple(tuple(decode(raw)) for raw in entries),
-        settings=tuple((until, _profiles.decode(blob).settings) for until, blob in kept),
+        settings=tuple((int(_until.unpack_from(raw)[0]), _profiles.decode(raw[_until.size :]).settings) for raw in settings),
     )
 
 
-_packed = msgspec.msgpack.Decoder(tuple[int, msgspec.Raw])
+_until = struct.Struct(">d")

@@ -15,7 +15,7 @@ function past.settings(m, pno, new)
   local old = call('GET', K.profile(m, pno))
   if not old or old == new then return end
   local key = K.profiles_past(m, pno)
-  if call('RPUSH', key, cmsgpack.pack({ clock.now(), old })) > SETTINGS then call('LPOP', key) end
+  if call('RPUSH', key, struct.pack('>d', clock.now()) .. old) > SETTINGS then call('LPOP', key) end
 end
 
 -- Why he could not be asked, as flags: 1 not approved, 2 without socket and push address, 4 switched off, 8 paused, 16 at the cap.
