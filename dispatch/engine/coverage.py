@@ -105,15 +105,14 @@ def hours_of(market: Market, question: CoverageQuestion) -> Iterator[int]:
     if question.until_hour <= question.from_hour:
         raise Unprocessable("until_hour must be after from_hour")
     for day in range(question.days):
-        for hour in range(question.from_hour, question.until_hour):
-            at = _moment(first + timedelta(days=day), hour, zone)
-            if at >= market.now:
-                yield at
+        begin, end = (_moment(first + timedelta(days=day), hour, zone) for hour in (question.from_hour, question.until_hour))
+        yield from (at for at in range(begin, end, HOUR_MS) if at >= market.now)
 
 
 def _moment(day: date, hour: int, zone: ZoneInfo) -> int:
-    """When a local hour begins; one that the clocks skip begins with the next."""
-    return round(datetime.combine(day, time(hour), zone).astimezone(UTC).timestamp() * 1_000)
+    """When a local hour (24: the next day) begins."""
+    local = datetime.combine(day + timedelta(days=hour // 24), time(hour % 24), zone)
+    return round(local.astimezone(UTC).timestamp() * 1_000)
 
 
 def service_face(
