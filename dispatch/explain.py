@@ -155,13 +155,19 @@ def _outranked(decision: Decision, bucket: int) -> str:
     """Why one who fitted got no seat."""
     if decision.last is None:
         return "you fitted; the seats of this wave were kept for newcomers, and went to others by lot"
-    if bucket >= RANKS > decision.last:
-        return f"you fitted; {BEHIND}"
-    if bucket // STEPS > decision.last // STEPS:
-        return "you fitted; others come first: providers of a higher tier"
-    if bucket >= decision.last:
-        return "you fitted; others come first: those of your tier with a better score, or who had waited longer"
-    return "you fitted; among the many who did it was not your turn yet"
+    kept = "; a seat of this wave was kept for newcomers, and went to another by lot" if decision.drawn else ""
+    return f"you fitted; {_first(decision.last, bucket)}{kept}"
+
+
+def _first(last: int, bucket: int) -> str:
+    """Who came first, where the last seat by rank went to a bucket."""
+    if bucket >= RANKS > last:
+        return BEHIND
+    if bucket // STEPS > last // STEPS:
+        return "others come first: providers of a higher tier"
+    if bucket >= last:
+        return "others come first: those of your tier with a better score, or who had waited longer"
+    return "among the many who did it was not your turn yet"
 
 
 def windows_at(timeline: Sequence[Mapping[str, Any]], moment: int) -> tuple[Span, ...]:

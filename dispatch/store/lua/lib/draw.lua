@@ -1,20 +1,12 @@
 -- Drawing newcomers evenly among all who fit (R6): by the booking's seed, out of their bits in the nets of all shelves.
-local TRIES, READ = 64, 16
+local TRIES = 64
 
--- The slot of the n-th set bit (from 0) of a bitmap of so many bytes: halved until a few of them are left.
-local function nth(key, bytes, n)
-  local low, high = 0, bytes
-  while high - low > READ do
-    local middle = math.floor((low + high) / 2)
-    local below = call('BITCOUNT', key, low, middle - 1)
-    if n < below then high = middle else low, n = middle, n - below end
+-- Takes those who stay out (asked in this round, blocked) out of a bitmap of the shelf at hand.
+local function without(m, q, key)
+  for _, place in ipairs(tally.places(m, q)) do
+    if place[1] == q.x then call('SETBIT', key, place[2], 0) end
   end
-  for slot = low * 8, high * 8 - 1 do
-    if call('GETBIT', key, slot) == 1 then
-      if n == 0 then return slot end
-      n = n - 1
-    end
-  end
+  return key
 end
 
 -- Those of the net of each shelf who are newcomers: {shelf, bitmap, bytes, number}.. and how many in all.
@@ -24,7 +16,7 @@ local function nets(m, q)
     local new = net.turn(m, q, number) and K.x_newcomer(q.x)
     if new and net.whole(q, new) then net.cast(m, q) end
     if q.size > 0 then
-      local key = net.join('AND', net.scratch(m, q, 'new' .. number), { q.net, new })
+      local key = without(m, q, net.join('AND', net.scratch(m, q, 'new' .. number), { q.net, new }))
       local n = call('BITCOUNT', key)
       if n > 0 then parts[#parts + 1], total = { number, key, q.full, n }, total + n end
     end
@@ -37,7 +29,7 @@ local function take(m, q, parts, n)
   for _, part in ipairs(parts) do
     if n < part[4] then
       if q.x ~= shelf.at(m, part[1]) and net.turn(m, q, part[1]) then net.cast(m, q) end
-      local slot = nth(part[2], part[3], n)
+      local slot = net.nth(part[2], part[3], n)
       call('SETBIT', part[2], slot, 0)
       part[4] = part[4] - 1
       return slot
@@ -57,13 +49,14 @@ local function looked_at(m, q, slot)
   local text = call('GETRANGE', key, from, from + record.SIZE - 1)
   local pno, asked, lat, lng, radius, kind = struct.unpack(record.ZONED, text)
   local fray = q.frayed and call('GETBIT', q.frayed, slot) == 1
-  if q.out[pno] or not find.settle(m, q, slot, pno, lat, lng, radius, kind, fray) then return nil end
+  if not find.settle(m, q, slot, pno, lat, lng, radius, kind, fray) then return nil end
   return { { asked, pno, slot, text, 1 } }
 end
 
 -- `n` of the newcomers who fit, or all of them, in the order in which they were drawn. `b` counts its draws.
 function newcomers.draw(m, q, b, n)
   local chosen, draws = {}, tonumber(b.draws) or 0
+  q.places, q.work = nil, 0 -- more stay out than a count before knew
   net.begin(q)
   local parts, total = nets(m, q)
   for _ = 1, TRIES do

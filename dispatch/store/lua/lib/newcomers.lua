@@ -1,5 +1,6 @@
--- Newcomers, who have answered few proposals: a share of the market's seats is theirs, and who gets one is drawn evenly (R6). What the
--- market owes them is counted in K.numbers, in parts of a seat: so waves of one honour the share too. Under-performers (R7) take no part.
+-- Newcomers, who have answered few proposals: a share of the market's seats is theirs (R6). What the market owes them is counted in
+-- K.numbers, in parts of a seat: so waves of one honour the share too. Where rank gives them less, who gets a seat is drawn (draw.lua).
+-- Under-performers (R7) take no part.
 local SEAT = 10000
 
 -- The bit of a provider who has answered so often.
@@ -14,16 +15,26 @@ function newcomers.answered(m, pno)
   call('SETBIT', K.x_newcomer(x), slot, 0)
 end
 
--- How many of so many seats are theirs, and what was owed before.
-function newcomers.owed(m, size)
-  local share = read.market(m).share
-  if share == 0 then return 0, 0 end
-  local before = tonumber(call('HGET', K.numbers(m), 'newcomers') or 0)
-  return math.max(0, math.min(size, math.floor((before + share * size) / SEAT))), before
+-- Those of a list who are newcomers {pno = true}, and how many.
+function newcomers.among(m, list)
+  local new, n = {}, 0
+  for _, r in ipairs(list) do
+    if shelf.number(r.bucket) < SHELVES.count - 1 and call('GETBIT', K.x_newcomer(shelf.of(m, r.bucket)), r.slot) == 1 then
+      new[r.pno], n = true, n + 1
+    end
+  end
+  return new, n
 end
 
--- So many seats were taken, `drawn` of them by newcomers. What nobody was there for is owed on, up to one seat.
-function newcomers.settle(m, before, taken, drawn)
-  local share = read.market(m).share
-  if share > 0 and taken > 0 then call('HSET', K.numbers(m), 'newcomers', math.min(SEAT, before + share * taken - SEAT * drawn)) end
+-- How many of so many seats are to be theirs, and what was owed before.
+function newcomers.owed(m, size)
+  local before = tonumber(call('HGET', K.numbers(m), 'newcomers') or 0)
+  return math.max(0, math.min(size, math.floor((before + read.market(m).share * size) / SEAT))), before
+end
+
+-- So many seats were taken, `new` of them by newcomers. Neither what nobody was there for, nor what they got beyond their share, is
+-- remembered for more than a seat.
+function newcomers.settle(m, before, taken, new)
+  local owed = before + read.market(m).share * taken - SEAT * new
+  if taken > 0 then call('HSET', K.numbers(m), 'newcomers', math.max(-SEAT, math.min(SEAT, owed))) end
 end

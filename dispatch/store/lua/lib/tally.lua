@@ -1,7 +1,7 @@
 -- Counting exactly who fits, shelf by shelf.
 
 -- Where those stand who stay out: {shelf, slot}..
-local function places(m, q)
+function tally.places(m, q)
   if not q.places then
     q.places = {}
     for pno in pairs(q.out) do
@@ -15,7 +15,7 @@ end
 -- All of the shelf at hand that are beyond doubt, but those blocked or asked.
 local function all_sure(m, q)
   local n = q.size - q.doubts
-  for _, place in ipairs(places(m, q)) do
+  for _, place in ipairs(tally.places(m, q)) do
     local slot = place[2]
     if place[1] == q.x and call('GETBIT', q.net, slot) == 1 and (q.doubts == 0 or call('GETBIT', q.doubt, slot) == 0) then n = n - 1 end
   end
