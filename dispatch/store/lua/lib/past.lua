@@ -19,12 +19,15 @@ function past.settings(m, pno, new)
 end
 
 -- Why he could not be asked, as flags: 1 not approved, 2 without socket and push address, 4 switched off, 8 paused, 16 at the cap.
-function past.flags(approved, reachable, on, unpaused, below)
-  return (approved and 0 or 1) + (reachable and 0 or 2) + (on and 0 or 4) + (unpaused and 0 or 8) + (below and 0 or 16)
+local function flags_of(status, reachable, off, paused, live, cap)
+  return (status == 'approved' and 0 or 1) + (reachable and 0 or 2) + (off == '1' and 4 or 0) + (paused == '1' and 8 or 0)
+    + ((tonumber(live) or 0) < cap and 0 or 16)
 end
 
--- His flags are these from now on; `old` are those until now (nil: he is new).
-function past.flagged(m, pno, old, flags)
-  if old then past.note(m, pno, FLAGS, tonumber(old)) end
+-- Keeps until when other flags were his than those he has now; `f` are his facts as record.refresh reads them (the ninth: his flags so far).
+function past.look(m, pno, f, reachable, cap)
+  local old, flags = tonumber(f[9]), flags_of(f[2], reachable, f[4], f[5], f[6], cap)
+  if old == flags then return end
+  if old then past.note(m, pno, FLAGS, old) end
   call('HSET', K.provider(m, pno), 'flags', flags)
 end

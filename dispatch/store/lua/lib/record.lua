@@ -62,9 +62,8 @@ function record.refresh(m, pno)
   local f = call('HMGET', key, 'slot', 'status', 'push', 'off', 'paused', 'live', 'askable', 'bucket', 'flags')
   local cap = read.market(m).cap
   local reachable = f[3] == '1' or call('EXISTS', K.links(m, pno)) == 1
-  local flags = past.flags(f[2] == 'approved', reachable, f[4] ~= '1', f[5] ~= '1', (tonumber(f[6]) or 0) < cap)
-  local askable = flags == 0
-  if tonumber(f[9]) ~= flags then past.flagged(m, pno, f[9], flags) end
+  local askable = f[2] == 'approved' and reachable and f[4] ~= '1' and f[5] ~= '1' and (tonumber(f[6]) or 0) < cap
+  past.look(m, pno, f, reachable, cap)
   if askable == (f[7] == '1') then return end
   call('HSET', key, 'askable', askable and 1 or 0)
   call('SETBIT', K.x_askable(shelf.of(m, f[8])), f[1], askable and 1 or 0)
