@@ -3,7 +3,7 @@
 --   since the opening u32 (ms), wave u8, what u8 (1: a fill, 2: under-performers stayed out, 4: the first wave was skipped), round u8,
 --   size u8 (asked for), seats u8 (given), drawn u8 (of them, newcomers), travel gap u16 (s), last u8 (bucket of the last one by rank; 255:
 --   none)
-local ROW, WIDTH, MOST, FIRST = '<I4BBBBBBI2B', 13, 48, 8
+local ROW, WIDTH, MOST, FIRST = '<I4BBBBBBI2B', 13, 45, 8
 local FILL, WITHOUT, SKIPPED, NOBODY = 1, 2, 4, 255
 
 -- `did`: first (the plan was one of a first wave), seats, drawn, last, gap. Of many rows the first ones and the newest are kept.
@@ -13,7 +13,7 @@ function decisions.note(m, b, plan, did)
   local row = struct.pack(ROW, clock.now() - tonumber(b.opened_at), math.min(255, plan.wave), what, b.round % 256,
     math.min(255, plan.size), did.seats, did.drawn, did.gap / 1000, did.last or NOBODY)
   local key = K.decisions(m, b.no)
-  local rows = call('GET', key) or ''
-  if #rows >= MOST * WIDTH then rows = string.sub(rows, 1, FIRST * WIDTH) .. string.sub(rows, (FIRST + 1) * WIDTH + 1) end
-  call('SET', key, rows .. row)
+  if call('APPEND', key, row) <= MOST * WIDTH then return end -- up to here it takes under a kilobyte, spare room included
+  local rows = call('GET', key)
+  call('SET', key, string.sub(rows, 1, FIRST * WIDTH) .. string.sub(rows, (FIRST + 1) * WIDTH + 1))
 end

@@ -24,7 +24,7 @@ local function flags_of(status, reachable, off, paused, live, cap)
     + ((tonumber(live) or 0) < cap and 0 or 16)
 end
 
--- Keeps until when other flags were his than those he has now; `f` are his facts as record.refresh reads them (the ninth: his flags so far).
+-- Keeps until when other flags were his than those of now; `f` are his facts as record.refresh reads them (the ninth: his flags so far).
 function past.look(m, pno, f, reachable, cap)
   local old, flags = tonumber(f[9]), flags_of(f[2], reachable, f[4], f[5], f[6], cap)
   if old == flags then return end
