@@ -1,7 +1,8 @@
 """What it costs to be able to explain a wave later: the record of a decision beside the match that it belongs to (R8), and a draw (R6).
 
 Inside the server, in the same run and on the same city: a search for the first K, a row of the record (of one that is not full yet, as
-nearly every booking's, and of a full one), and a draw among the newcomers, each many times in one call, by the server's processor time; and the bytes of a full record.
+nearly every booking's, and of a full one), and a draw among the newcomers, each many times in one call, by the server's processor time;
+and the bytes of a full record.
 """
 
 import argparse
