@@ -13,6 +13,7 @@ globals = {
   "alarm", "booking", "clock", "event", "find", "fits", "gauge", "geometry", "habits", "hold", "inbox", "index", "ledger", "net", "news", "outbox", "propose",
   "pushes", "read", "record", "rights", "seats", "shelf", "silence", "slots", "tally", "trial", "verbs", "visits", "woken", "counted", "told", "learned",
   "market", "instant", "hand", "hands", "vacancy", "fair", "served", "offers",
+  "newcomers", "decisions", "past",
 }
 
 -- They are defined where the library is put together, or in a file of their own.

@@ -36,6 +36,7 @@ class Opened(BookingEvent, frozen=True, kw_only=True, tag=True):
     windows: tuple[Window, ...]
     client: int
     override: bool = False
+    seed: int | None = None  # of its chances: who of the newcomers is asked (R6)
 
 
 class WaveSent(BookingEvent, frozen=True, kw_only=True, tag=True):
@@ -50,6 +51,7 @@ class WaveSent(BookingEvent, frozen=True, kw_only=True, tag=True):
     answer_by: int
     urgency: str
     late: int
+    drawn: tuple[int, ...] = ()  # of those asked, newcomers who were drawn (R6)
 
 
 class Received(BookingEvent, frozen=True, kw_only=True, tag=True):
@@ -382,17 +384,19 @@ class LinkRevoked(Event, frozen=True, kw_only=True, tag=True):
 
 
 class Blocked(Event, frozen=True, kw_only=True, tag=True):
-    """A client may not book any more; with ``p``: not with that provider."""
+    """A client may not book any more; with ``p``: not with that provider, as one of the two wants it (``by``: provider or client)."""
 
     client: int
     p: int | None = None
+    by: str | None = None
 
 
 class Unblocked(Event, frozen=True, kw_only=True, tag=True):
-    """The block of a client is over; with ``p``: the one between them."""
+    """The block of a client is over; with ``p``: the one between them, from one side."""
 
     client: int
     p: int | None = None
+    by: str | None = None
 
 
 OfBooking = (

@@ -1,10 +1,11 @@
 """Matching, pure: from a booking to a query, whether one provider fits it and why not, and in which order those who fit are asked.
 
 The store's bitmaps answer the same questions for a whole market at once; this is the reference they must agree with.
-Source: SPEC.md R1-R5, R8.
+Source: SPEC.md R1-R8.
 """
 
 from collections.abc import Iterable, Sequence
+from hashlib import sha1
 from math import floor
 
 from msgspec import Struct
@@ -14,6 +15,7 @@ from dispatch.model import TIERS, BookingRequest, DailyRange, MarketSettings, Pr
 from dispatch.zones import Shape, cells_of, covers
 
 STEPS = 21  # score steps of 0.5 from 0 to 10
+RANKS = len(TIERS) * STEPS  # buckets of those who perform; as many stand behind them (R7)
 CROWD = 200  # inside a tier x score step the order by last asked is exact among this many (R5)
 
 
@@ -30,7 +32,8 @@ class Query(Struct, frozen=True, kw_only=True):
 
 
 class Person(Struct, frozen=True, kw_only=True):
-    """A provider with everything that decides whether he fits. ``visits``: those he holds; ``slot``: his place in the index."""
+    """A provider with everything that decides whether he fits. ``visits``: those he holds; ``slot``: his place in the index; ``behind``: he
+    is classed as under-performing (R7)."""
 
     no: int
     settings: ProviderSettings
@@ -46,6 +49,7 @@ class Person(Struct, frozen=True, kw_only=True):
     score: float = 5.0
     asked_at: int = 0
     slot: int = 0
+    behind: bool = False
 
 
 class Fit(Struct, frozen=True):
@@ -121,26 +125,40 @@ def minute_of(clock: str) -> int:
     return int(clock[:2]) * 60 + int(clock[3:])
 
 
-def bucket_of(tier: Tier, score: float) -> int:
-    """The place of a tier and score step among the buckets of the index: 0 comes first (premier, 10.0), 83 last (limited, 0.0)."""
+def bucket_of(tier: Tier, score: float, *, behind: bool = False) -> int:
+    """The place of a tier and score step among the buckets of the index: 0 comes first (premier, 10.0), 83 last (limited, 0.0).
+
+    Those who come ``behind`` all others (R7) follow in the same order, from 84 on.
+    """
     step = min(STEPS - 1, max(0, floor(score * 2)))
-    return (len(TIERS) - 1 - TIERS.index(tier)) * STEPS + (STEPS - 1 - step)
+    return (len(TIERS) - 1 - TIERS.index(tier)) * STEPS + (STEPS - 1 - step) + (RANKS if behind else 0)
 
 
 def tier_of(bucket: int) -> Tier:
     """The tier of a bucket."""
-    return TIERS[len(TIERS) - 1 - bucket // STEPS]
+    return TIERS[len(TIERS) - 1 - bucket % RANKS // STEPS]
+
+
+def under_performing(settings: MarketSettings, score: float, orders: int) -> bool:
+    """Whether a trade's score is too low after enough orders: he comes after all others, and in no first wave (R7)."""
+    return orders >= settings.under_performing_orders and score < settings.under_performing_score
+
+
+def drawn(seed: int, number: int, among: int) -> int:
+    """Which of ``among`` newcomers the ``number``-th draw (from 1) of a booking with this seed takes, counted in rank order from 0 (R6)."""
+    return int(sha1(f"{seed}:{number}".encode()).hexdigest()[:8], 16) * among >> 32
 
 
 def order(people: Sequence[Person], turns: dict[int, int] | None = None) -> list[Person]:
     """Those who fit, in the order in which they are asked (R5): tier, score step, longest since last asked, number.
+    The under-performing come after all others (R7).
 
     Where a crowd is spread too thin over its step to be taken exactly, the order is exact among the first 200 from the step's turning
     start, and by rotation beyond (``turns``: bucket -> slot, of such steps alone).
     """
     buckets: dict[int, list[Person]] = {}
     for person in people:
-        buckets.setdefault(bucket_of(person.tier, person.score), []).append(person)
+        buckets.setdefault(bucket_of(person.tier, person.score, behind=person.behind), []).append(person)
     return [person for bucket in sorted(buckets) for person in _in_bucket(buckets[bucket], (turns or {}).get(bucket))]
 
 

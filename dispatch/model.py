@@ -173,6 +173,10 @@ class MarketSettings(Strict, frozen=True, kw_only=True):
     travel_gap_s: Annotated[int, Meta(ge=0, le=14_400)] = 1_800
     open_proposals_cap: Annotated[int, Meta(ge=1, le=100)] = 5
     newcomer_share: Annotated[float, Meta(ge=0, le=1)] = 0.1
+    newcomer_answers: Annotated[int, Meta(ge=0, le=1_000)] = 10
+    under_performing_score: Annotated[float, Meta(ge=0, le=10)] = 3.0
+    under_performing_orders: Annotated[int, Meta(ge=1, le=10_000)] = 10
+    coverage_threshold: Annotated[int, Meta(ge=1, le=1_000)] = 3
     cadence: Annotated[tuple[CadenceRow, ...], Meta(min_length=1, max_length=4)] = field(default_factory=_cadence)
     answer_s: ByClass = ByClass(last_minute=600, same_day=1_800, advance=14_400, far=43_200)
     response_cap_s: Positive = 3_600
@@ -250,10 +254,15 @@ class ExtraOpening(Strict, frozen=True, kw_only=True):
 
 
 class InitialRank(Strict, frozen=True, kw_only=True):
-    """Seeds the cached rank of an imported provider until the first computation (ops key only)."""
+    """Seeds the cached rank of an imported provider until the first computation (ops key only).
+
+    ``orders`` and ``answered``: what he has done elsewhere; so he may count as under-performing (R7), and not as a newcomer (R6).
+    """
 
     tier: Tier = Tier.LIMITED
     score: Annotated[float, Meta(ge=0, le=10)] = 5.0
+    orders: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    answered: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
 
 
 class ProviderSettings(Strict, frozen=True, kw_only=True):

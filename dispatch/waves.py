@@ -305,13 +305,17 @@ def _moments(settings: MarketSettings, search: Search, live: Iterable[Holder], r
         yield next_wave_at(settings, search, now)
 
 
-def plan(settings: MarketSettings, search: Search, candidates: int, now: int) -> tuple[PlannedWave, ...]:
-    """The waves still to come if nobody answers, until candidates or time run out; at most 20 rows (R19)."""
+def plan(settings: MarketSettings, search: Search, candidates: int, now: int, behind: int = 0) -> tuple[PlannedWave, ...]:
+    """The waves still to come if nobody answers, until candidates or time run out; at most 20 rows (R19).
+
+    ``behind`` of the candidates are under-performing: they are in no first wave, and one of nobody else is skipped (R7).
+    """
     rows: list[PlannedWave] = []
     at, wave, left = max(now, next_wave_at(settings, search, now)), search.wave, candidates
     while left > 0 and at < search.deadline and len(rows) < PLAN_ROWS:
         row = row_of(settings, search.start - at)
-        wave, size = wave + 1, min(row.size, left)
+        first = wave == 0 and candidates > behind
+        wave, size = wave + (1 if wave or first else 2), min(row.size, candidates - behind if first else left)
         rows.append(PlannedWave(wave, size, at))
         left -= size
         at = allowed_from(settings, search, at + row.pause_s * 1_000)

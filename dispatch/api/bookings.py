@@ -1,9 +1,11 @@
 """Calls about bookings: match, open, cancel, and what became of them."""
 
+from dispatch.api import questions
 from dispatch.api.call import OVERRIDE, Call, Reply
 from dispatch.engine.requests import (
     CancelRequest,
     CompleteRequest,
+    ExplainQuestion,
     LateRequest,
     MatchRequest,
     MoveRequest,
@@ -67,3 +69,10 @@ async def timeline(call: Call[None]) -> Reply:
 async def explain(call: Call[None]) -> Reply:
     """Why a provider was asked, or which filter left him out (R8)."""
     return Reply(200, await call.desk.explain(call.market, call.path("booking_id"), call.path("provider_id")))
+
+
+async def explain_booking(call: Call[None]) -> Reply:
+    """What was decided for a booking, and who was left out of one decision (R8)."""
+    question = questions.read(call.request, ExplainQuestion)
+    market = await call.desk.market(call.market)
+    return Reply(200, await call.desk.explaining.booking(market, call.path("booking_id"), question))

@@ -102,8 +102,8 @@ Handler = Callable[[Call[Any]], Awaitable[Reply]]
 class Route:
     """One line of the table of calls. ``takes`` and ``gives`` are the types of the bodies; ``roles`` empty: no key is asked for.
 
-    ``streams`` instead of ``takes``: the type of one line of a body that the handler itself reads; ``asks``: the type of what may follow
-    the path's question mark.
+    ``asks``: the type of what may stand behind the ?, see questions.py.
+    ``streams`` instead of ``takes``: the type of one line of a body that the handler itself reads.
     """
 
     method: str

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from dispatch import __version__
+from dispatch.api import questions
 from dispatch.api.answers import Problem
 from dispatch.api.call import Route
 
@@ -32,6 +33,7 @@ HEADINGS = {
     "match": "bookings",
     "blocks": "clients",
     "links": "providers",
+    "coverage": "market",
     "ops": "operations",
 }
 REF = "#/components/schemas/{name}"
@@ -58,11 +60,12 @@ def document(table: Sequence[Route]) -> dict[str, Any]:
 def _operation(route: Route, takes: Any, streams: Any, gives: Any) -> dict[str, Any]:
     parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in route.parameters]
     parameters += [{"name": name, "in": "query", "schema": {"type": "array", "items": {"type": "string"}}} for name in route.query]
+    parameters += questions.parameters(route.asks) if route.asks is not None else []
     operation: dict[str, Any] = {
         "operationId": route.handler.__name__,
         "summary": route.summary,
         "tags": [_tag(route)],
-        "parameters": parameters + _asked(route.asks) + ([KEY] if route.idempotent else []),
+        "parameters": parameters + ([KEY] if route.idempotent else []),
         "responses": _responses(route, gives),
         "security": [{"key": []}] if route.roles else [],
         "x-roles": sorted(route.roles),
@@ -72,15 +75,6 @@ def _operation(route: Route, takes: Any, streams: Any, gives: Any) -> dict[str, 
     if streams is not None:
         operation["requestBody"] = {"required": True, "content": {"application/x-ndjson": {"schema": streams}}}
     return operation
-
-
-def _asked(asks: Any) -> list[dict[str, Any]]:
-    """What may follow the question mark, one parameter a field of its type."""
-    if asks is None:
-        return []
-    _, components = msgspec.json.schema_components([asks], ref_template=REF)
-    fields = components[asks.__name__]["properties"]
-    return [{"name": name, "in": "query", "required": False, "schema": schema} for name, schema in fields.items()]
 
 
 def _tag(route: Route) -> str:

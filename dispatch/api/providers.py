@@ -2,10 +2,10 @@
 
 from msgspec import UNSET
 
-from dispatch.api import bodies
+from dispatch.api import bodies, questions
 from dispatch.api.call import OPS, Call, Reply
 from dispatch.api.markets import stored
-from dispatch.engine.requests import BlockRequest, TokenRequest, TrialRequest
+from dispatch.engine.requests import BlockQuestion, BlockRequest, TokenRequest, TrialRequest
 from dispatch.errors import Forbidden
 from dispatch.model import ProviderSettings
 
@@ -79,12 +79,14 @@ async def delete_block(call: Call[None]) -> Reply:
 
 
 async def put_provider_block(call: Call[None]) -> Reply:
-    """A provider and a client shall not meet."""
+    """A provider and a client shall not meet, as one of them wants it."""
     client_id = bodies.id_from_path(call.path("client_id"), "client_id")
-    return stored(await call.desk.put_provider_block(call.market, call.path("provider_id"), client_id, call.hand))
+    by = questions.read(call.request, BlockQuestion).by
+    return stored(await call.desk.put_provider_block(call.market, call.path("provider_id"), client_id, by, call.hand))
 
 
 async def delete_provider_block(call: Call[None]) -> Reply:
-    """They may meet again."""
-    await call.desk.delete_provider_block(call.market, call.path("provider_id"), call.path("client_id"), call.hand)
+    """One of the two does not block the other any more."""
+    by = questions.read(call.request, BlockQuestion).by
+    await call.desk.delete_provider_block(call.market, call.path("provider_id"), call.path("client_id"), by, call.hand)
     return Reply(204)

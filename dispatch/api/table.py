@@ -3,18 +3,21 @@
 from dataclasses import replace
 from typing import Any
 
-from dispatch.api import answers, bookings, counteroffers, direct, follow_ups, hands, markets, operations, providers, push
+from dispatch.api import answers, bookings, counteroffers, coverage, direct, follow_ups, hands, markets, operations, providers, push
 from dispatch.api.call import METRICS, NOBODY, OPS, OVERRIDE, READ, SET_UP, WORK, Handler, Route
 from dispatch.api.stream import Streams
 from dispatch.engine.requests import (
     AssignRequest,
     AuditPage,
+    BlockQuestion,
     BlockRequest,
     BonusRequest,
     CancelRequest,
     CompleteRequest,
     CounterofferAccept,
     CounterofferDecline,
+    CoverageQuestion,
+    ExplainQuestion,
     ExtendRequest,
     FollowUpDone,
     HandBackRequest,
@@ -33,12 +36,19 @@ from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderLi
 
 MARKET = "/v1/markets/{market}"
 PROVIDER = MARKET + "/providers/{provider_id}"
+COVERAGE = MARKET + "/coverage"
+BLOCK = PROVIDER + "/blocks/{client_id}"
 BOOKING = MARKET + "/bookings/{booking_id}"
 COUNTEROFFER = BOOKING + "/counteroffers/{counteroffer_id}"
 
 
 def _get(path: str, handler: Handler, gives: Any, summary: str, roles: frozenset[str] = READ, media: str = "application/json") -> Route:
     return Route(method="GET", path=path, handler=handler, roles=roles, summary=summary, gives=gives, gives_media=media)
+
+
+def _asking(route: Route, asks: Any) -> Route:
+    """With what may stand behind the ? of its path."""
+    return replace(route, asks=asks)
 
 
 def _put(path: str, handler: Handler, takes: Any, summary: str, roles: frozenset[str] = SET_UP, *, creates_market: bool = False) -> Route:
@@ -79,7 +89,7 @@ def _free(route: Route) -> Route:
     return replace(route, idempotent=False)
 
 
-def _asking(route: Route, query: tuple[str, ...]) -> Route:
+def _listing(route: Route, query: tuple[str, ...]) -> Route:
     """A GET that is asked something in its query; each name may stand several times."""
     return replace(route, query=query)
 
@@ -102,8 +112,8 @@ CALLS: tuple[Route, ...] = (
     _get(f"{PROVIDER}/inbox", providers.get_inbox, answers.Inbox, "Everything open for him, as his devices have it"),
     _post(f"{PROVIDER}/test", providers.test_provider, TrialRequest, answers.TrialState, "Send him a test proposal", status=201),
     _get(f"{PROVIDER}/test", providers.get_test, answers.TrialState, "His last test proposal, and what came back of it"),
-    _put(f"{PROVIDER}/blocks/{{client_id}}", providers.put_provider_block, None, "This provider and this client shall not meet", WORK),
-    _delete(f"{PROVIDER}/blocks/{{client_id}}", providers.delete_provider_block, "They may meet again"),
+    _asking(_put(BLOCK, providers.put_provider_block, None, "This provider and this client shall not meet", WORK), BlockQuestion),
+    _asking(_delete(BLOCK, providers.delete_provider_block, "They may meet again, as far as this side is concerned"), BlockQuestion),
     _free(_post(f"{MARKET}/device-tokens", providers.make_token, TokenRequest, answers.DeviceToken, "A token for one device", SET_UP, 201)),
     _delete(f"{PROVIDER}/devices/{{device_id}}", providers.delete_device, "Revoke the tokens of one device; its socket ends", SET_UP),
     _delete(f"{PROVIDER}/devices", providers.delete_devices, "Revoke the tokens of all his devices; their sockets end", SET_UP),
@@ -112,6 +122,14 @@ CALLS: tuple[Route, ...] = (
     _get(BOOKING, bookings.get_booking, answers.BookingState, "A booking as it stands"),
     _get(f"{BOOKING}/timeline", bookings.timeline, answers.Timeline, "Every event of a booking, oldest first"),
     _get(f"{BOOKING}/explain/{{provider_id}}", bookings.explain, answers.Explanation, "Why a provider was asked, or what left him out"),
+    _asking(_get(COVERAGE, coverage.get_coverage, answers.Coverage, "How many could serve, service by zone by hour"), CoverageQuestion),
+    _asking(
+        _get(f"{COVERAGE}/picture", coverage.get_coverage_picture, str, "The same as a picture", media="image/svg+xml"), CoverageQuestion
+    ),
+    _asking(
+        _get(f"{BOOKING}/explain", bookings.explain_booking, answers.BookingExplained, "What was decided, and who was left out"),
+        ExplainQuestion,
+    ),
     _post(f"{BOOKING}/cancel", bookings.cancel, CancelRequest, answers.Cancelled, "Cancel a booking"),
     _post(f"{BOOKING}/move", bookings.move, MoveRequest, answers.Searching, "Other windows for a booking"),
     _post(f"{BOOKING}/complete", bookings.complete, CompleteRequest, answers.Cancelled, "The visit took place"),
@@ -130,7 +148,7 @@ CALLS: tuple[Route, ...] = (
     _post(f"{PROVIDER}/links", direct.make_link, LinkRequest, answers.PersonalLink, "A personal link of his", status=201),
     _get(f"{PROVIDER}/links", direct.get_links, answers.PersonalLinks, "His personal links"),
     _delete(f"{MARKET}/links/{{code}}", direct.delete_link, "Revoke a personal link"),
-    _asking(
+    _listing(
         _get(
             f"{MARKET}/clients/{{client_id}}/providers",
             direct.known_providers,

@@ -1,5 +1,6 @@
 """The desk: one coroutine per request of the booking service. It checks, asks the pure parts, and calls one verb."""
 
+import secrets
 from collections.abc import AsyncIterable, Sequence
 from hashlib import sha1
 from typing import Any
@@ -11,11 +12,13 @@ from dispatch import forecast, hours, waves
 from dispatch.engine import checks, direct, faces
 from dispatch.engine.aftermath import Aftermath
 from dispatch.engine.counteroffers import Counteroffers
+from dispatch.engine.coverage import Coverage
 from dispatch.engine.devices import Devices
 from dispatch.engine.enrolment import Enrolment, number_of, provider_face
+from dispatch.engine.explaining import Explaining
 from dispatch.engine.follow_ups import FollowUps
 from dispatch.engine.hands import OpsDesk
-from dispatch.engine.people import person, query_of
+from dispatch.engine.people import person
 from dispatch.engine.places import Places, Spot, packed
 from dispatch.engine.requests import CancelRequest, MatchRequest
 from dispatch.errors import Conflict, Forbidden, NotFound, Unprocessable
@@ -43,6 +46,8 @@ class Desk:
         self.ops = OpsDesk(store, self.market, self.aftermath.working)
         self.counteroffers = Counteroffers(store, self.market)
         self.follow_ups = FollowUps(store, self.market)
+        self.explaining = Explaining(store)
+        self.coverage = Coverage(store, self._places)
 
     async def warm(self) -> None:
         """Reads what is slow to read, before the first request."""
@@ -111,7 +116,7 @@ class Desk:
         found = await self._store.bookings.match(name, query, minute=minute, k=request.limit, client_id=request.client_id)
         ids = await self._store.providers.ids(name, [no for no, *_ in found.first])
         search = direct.held(market, new_search(market, query), await direct.choose(self._store, market, request, query))
-        planned = waves.plan(market.settings, search, found.count, market.now)
+        planned = waves.plan(market.settings, search, found.count, market.now, found.behind)
         body: dict[str, Any] = {
             "count": found.count,
             "candidates": [_candidate(provider, entry) for provider, entry in zip(ids, found.first, strict=True)],
@@ -165,10 +170,10 @@ class Desk:
     ) -> dict[str, Any]:
         minute = hours.local_minute(market.settings.time_zone, market.now)
         arguments = {"query": plain(query), "minute": minute, "client_id": request.client_id}
-        count = await self._store.bookings.tally(market.id, arguments, reply["count"], reply.get("from"))
+        count, behind = await self._store.bookings.tally(market.id, arguments, reply)
         at, deadline = reply["at"], reply["deadline"]
         opened = msgspec.structs.replace(search, opened_at=at, paced_at=at, deadline=deadline)
-        planned = waves.plan(market.settings, opened, count - (fits_chosen and opened.hold != 0), at)
+        planned = waves.plan(market.settings, opened, count - (fits_chosen and opened.hold != 0), at, behind)
         return {
             "booking_id": request.booking_id,
             "state": "searching",
@@ -228,18 +233,8 @@ class Desk:
         return {"events": [faces.event_face(event, ids, market.settings.time_zone) for event in events]}
 
     async def explain(self, name: str, booking_id: str, provider_id: str) -> dict[str, Any]:
-        """Why a provider was asked for a booking, or why he is not asked now (R8)."""
-        market = await self.market(name)
-        record = await self._store.bookings.get(name, booking_id)
-        standing = await self._store.providers.get(name, provider_id)
-        blocked = await self._store.bookings.blocked(name, record.client)
-        proposal = record.proposals.get(standing.no)
-        fit = fits(query_of(record.query), person(standing, blocked=standing.no in blocked), market.settings, market.now)
-        asked = {"wave": proposal.wave, "kind": proposal.kind, "state": proposal.state, "reason": proposal.reason} if proposal else None
-        if asked:
-            asked["appeared"] = faces.took_seat(await self._store.bookings.timeline(name, record.no), standing.no)
-        marks = record.reasons.get(standing.no, ())
-        return {"booking_id": booking_id, "provider_id": provider_id, **faces.explanation(asked, fit, record.state, marks)}
+        """Why a provider was asked for a booking, or what left him out when it was decided (R8)."""
+        return await self.explaining.provider(await self.market(name), booking_id, provider_id)
 
     # -- blocks ---------------------------------------------------------------------------------------------------
 
@@ -256,16 +251,18 @@ class Desk:
         if await self._store.bookings.block(name, client_id, pno=None, on=False, hand=hand) == "ABSENT":
             raise NotFound(f"client {client_id} is not blocked")
 
-    async def put_provider_block(self, name: str, provider_id: str, client_id: str, hand: Hand | None = None) -> bool:
-        """Keeps a provider and a client apart; whether they were not."""
+    async def put_provider_block(self, name: str, provider_id: str, client_id: str, by: str = "provider", hand: Hand | None = None) -> bool:
+        """Keeps a provider and a client apart, as one of them wants it; whether he did not before."""
         number = await number_of(self._store, name, provider_id)
-        return await self._store.bookings.block(name, client_id, pno=number, on=True, hand=hand) == "CREATED"
+        return await self._store.bookings.block(name, client_id, pno=number, on=True, by=by, hand=hand) == "CREATED"
 
-    async def delete_provider_block(self, name: str, provider_id: str, client_id: str, hand: Hand | None = None) -> None:
-        """Lets a provider and a client meet again. Raises NotFound."""
+    async def delete_provider_block(
+        self, name: str, provider_id: str, client_id: str, by: str = "provider", hand: Hand | None = None
+    ) -> None:
+        """Of a provider and a client, one does not block the other any more. Raises NotFound when he did not."""
         number = await number_of(self._store, name, provider_id)
-        if await self._store.bookings.block(name, client_id, pno=number, on=False, hand=hand) == "ABSENT":
-            raise NotFound(f"{provider_id} and {client_id} are not blocked")
+        if await self._store.bookings.block(name, client_id, pno=number, on=False, by=by, hand=hand) == "ABSENT":
+            raise NotFound(f"{provider_id} and {client_id} are not blocked by the {by}")
 
 
 def ends_of(market: Market, query: Query) -> list[int]:
@@ -330,6 +327,7 @@ def _opening(
         "deadline": search.deadline,
         "override": request.override is not None or None,
         "reason": request.override.reason if request.override else None,
+        "seed": secrets.randbits(32),
         "plan": plan,
         "due": step.due,
         "minute": minute,

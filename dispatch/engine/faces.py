@@ -6,14 +6,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from dispatch import waves
-from dispatch.matcher import Fit
-from dispatch.model import Reason, Span
+from dispatch.model import Span
 from dispatch.responses import Times, response_ms
 from dispatch.store import Counteroffer, Listed, Market, Proposal, Record, Trial
 
 Ids = Mapping[int, str]
 REPORT = "report:"  # what the store puts before the number of a provider who reported something
-OF_PROVIDERS = ("asked", "approved")  # fields of events that are numbers of providers
+OF_PROVIDERS = ("asked", "approved", "drawn")  # fields of events that are numbers of providers
 MOMENTS = ("at", "due", "ready", "deadline", "answer_by", "decides_at", "expires")  # fields of events that are moments
 
 
@@ -61,6 +60,7 @@ def booking_face(
         "window": record.window,
         "wave": record.wave,
         "next_wave_at": at(next_wave_at),
+        "seed": record.seed,
         "proposals": [proposal_face(record, pno, p, ids, at, cap_ms) for pno, p in sorted(record.proposals.items(), key=_sent)],
         "counteroffers": [counteroffer_face(record, one, ids, market) for one in offered],
         "alarm": record.alarm,
@@ -204,48 +204,3 @@ def event_face(event: Mapping[str, Any], ids: Ids, time_zone: str) -> dict[str, 
         elif name not in ("b", "client", "seq", "type"):
             face[name] = value
     return face
-
-
-WORDS = {  # why a provider is left out, in words he can read (R8)
-    Reason.STATUS: "your account is not approved or not active",
-    Reason.ZONE: "the place is outside your zone",
-    Reason.CATALOGUE: "a service asked for is not in your catalogue",
-    Reason.HOURS: "the visit is outside your hours, or on a day you are absent",
-    Reason.OVERLAP: "you hold another visit at that time, travel included",
-    Reason.BLOCKED: "you and this client are not matched",
-    Reason.UNREACHABLE: "none of your devices was connected, or you were switched off",
-    Reason.PAUSED: "proposals to you are paused, as several stayed without an answer; opening the app, or any answer, ends that",
-    Reason.CAP: "you have as many open proposals as you can have at once",
-    Reason.ASKED: "you were asked already",
-    Reason.DO_NOT_DISTURB: "it is within your do-not-disturb hours",
-}
-
-
-def took_seat(events: Sequence[Mapping[str, Any]], pno: int) -> bool:
-    """Whether he was asked because he came online, was freed, or widened his settings while a seat was free (R18), and not in his turn."""
-    sent = [event["kind"] for event in events if event["type"] == "WaveSent" and pno in event["asked"]]
-    return bool(sent) and sent[-1] == "seat"
-
-
-ASKED = {  # why he was asked, by the kind of the proposal
-    "ordinary": "you were asked in wave {wave}: you fitted, and it was your turn by tier, score and time since last asked",
-    "direct": "you were asked before all others: the client chose you",
-    "bonus": "you were asked in wave {wave} although you do not quite fit, as nobody else was left; it costs nothing to say no",
-}
-
-
-def explanation(asked: Mapping[str, Any] | None, fit: Fit, state: str, marks: Sequence[str] = ()) -> dict[str, Any]:
-    """Why he was asked, or which filters leave him out now. ``marks``: what marked his proposal."""
-    if asked and asked["appeared"]:
-        text = f"you were asked when you came online, were freed or widened your settings: wave {asked['wave']} had a seat that nobody held"
-        return {"asked": asked, "reasons": [], "text": [text]}
-    if asked:
-        return {"asked": asked, "reasons": [], "text": [ASKED[asked["kind"]].format(wave=asked["wave"]), *marks]}
-    if fit:
-        text = (
-            "you fit; others come first"
-            if state == "searching"
-            else "the search is over; you were not asked, though as things are now you would fit"
-        )
-        return {"asked": None, "reasons": [], "text": [text]}
-    return {"asked": None, "reasons": [reason.value for reason in fit.reasons], "text": [WORDS[reason] for reason in fit.reasons]}

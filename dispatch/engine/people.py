@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from dispatch.matcher import Person, Query
+from dispatch.matcher import RANKS, Person, Query
 from dispatch.store import Standing
 from dispatch.zones import Areas, Circle, Shape, distance_m, from_model
 
@@ -27,6 +27,7 @@ def person(standing: Standing, *, blocked: bool, asked: bool = False) -> Person:
         score=standing.score,
         asked_at=standing.asked_at,
         slot=standing.slot,
+        behind=standing.bucket >= RANKS,
     )
 
 

@@ -1,11 +1,11 @@
 """Bodies of calls that are about a booking but are not one."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
-from dispatch.model import BookingRequest, Id, Override, Strict, Window
+from dispatch.model import BookingRequest, Code, Id, Override, Strict, Window
 
 Words = Annotated[str, Meta(max_length=300)]
 Windows = Annotated[tuple[Window, ...], Meta(min_length=1, max_length=5)]
@@ -20,6 +20,35 @@ class MatchRequest(BookingRequest, frozen=True, kw_only=True):
     explain: bool = False
     explain_ids: Annotated[tuple[Id, ...], Meta(max_length=100)] = ()
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
+
+
+Ids = Annotated[tuple[Id, ...], Meta(max_length=100)]
+Codes = Annotated[tuple[Code, ...], Meta(max_length=100)]
+
+
+class ExplainQuestion(Strict, frozen=True, kw_only=True):
+    """Which decision of a booking is to be explained (counted from 1; none: the last), and which providers are to be among those named."""
+
+    decision: Annotated[int, Meta(ge=1, le=1_000)] | None = None
+    provider_ids: Ids = ()
+
+
+class CoverageQuestion(Strict, frozen=True, kw_only=True):
+    """What a report of coverage is to be about. Without services: all; without zones (H3 cells of resolution 5 to 7): those that somebody
+    reaches; ``from`` is a local date, today without it; hours of the local day, ``until_hour`` not included."""
+
+    services: Codes = ()
+    zones: Annotated[tuple[Annotated[str, Meta(max_length=40)], ...], Meta(max_length=120)] = ()
+    from_: date | None = field(default=None, name="from")
+    days: Annotated[int, Meta(ge=1, le=7)] = 1
+    from_hour: Annotated[int, Meta(ge=0, le=23)] = 8
+    until_hour: Annotated[int, Meta(ge=1, le=24)] = 20
+
+
+class BlockQuestion(Strict, frozen=True, kw_only=True):
+    """Which of the two wants them apart."""
+
+    by: Literal["provider", "client"] = "provider"
 
 
 class CancelRequest(Strict, frozen=True, kw_only=True):

@@ -49,26 +49,32 @@ class Answers:
                 return self._answered(link, question, await self._refused(link, question))
             case Counter():
                 return self._answered(link, question, await self._countered(link, question))
-            case Report():
-                return link.session.answered(question, await claims.report(*where, question.id, question.proposal, question.reason))
-            case Cancel():
-                return link.session.answered(question, {"outcome": await self._aftermath.give_back(*where, question)})
-            case Late():
-                return link.session.answered(question, {"outcome": await self._aftermath.will_be_late(*where, question)})
+            case Report() | Cancel() | Late() | Settings() | FollowUp():
+                return link.session.answered(question, await self._done(link, question))
             case Trial():
                 proposal = await self._store.trials.send(*where, question.id, by_device=True)
                 return link.session.answered(question, {"outcome": "sent", "proposal": proposal})
-            case Settings():
-                return link.session.answered(question, {"outcome": await self._advice.take(*where, question)})
-            case FollowUp():
-                outcome = await self._store.follow_ups.ask(*where, question.id, question.kind, question.text)
-                return link.session.answered(question, {"outcome": outcome})
             case Status():
                 return await self._status(link, question)
             case Sync():
                 return await self._sync(link, question)
             case Refresh():
                 return link.session.refreshed(question, await self._entry.renew(link, question.token), self._moments.now())
+
+    async def _done(self, link: Link, question: Report | Cancel | Late | Settings | FollowUp) -> dict[str, Any]:
+        """What he says of a proposal, of a visit of his, or of himself."""
+        where = link.market, link.pno
+        match question:
+            case Report():
+                return await self._store.claims.report(*where, question.id, question.proposal, question.reason)
+            case Cancel():
+                return {"outcome": await self._aftermath.give_back(*where, question)}
+            case Late():
+                return {"outcome": await self._aftermath.will_be_late(*where, question)}
+            case Settings():
+                return {"outcome": await self._advice.take(*where, question)}
+            case FollowUp():
+                return {"outcome": await self._store.follow_ups.ask(*where, question.id, question.kind, question.text)}
 
     def _answered(self, link: Link, question: Accept | Refuse | Counter, fields: dict[str, Any]) -> list[Effect]:
         self._latency.answered(fields.pop("took", None))

@@ -17,6 +17,7 @@ from dispatch.store.bookings import Bookings, Found, Proposal, Record, Turn, clo
 from dispatch.store.calls import Calls, make_redis, text, wall_ms
 from dispatch.store.claims import Claims, Marks, mark
 from dispatch.store.counteroffers import Counteroffer, Counteroffers
+from dispatch.store.coverage import Coverage
 from dispatch.store.deliveries import Deliveries, Delivery
 from dispatch.store.follow_ups import FollowUps, Listed
 from dispatch.store.footprint import SHELVES
@@ -29,6 +30,7 @@ from dispatch.store.keys import BEATS, key
 from dispatch.store.ledger import Kept, Ledger
 from dispatch.store.links import Linked, Links
 from dispatch.store.markets import Market, Markets
+from dispatch.store.pasts import Pasts
 from dispatch.store.profile import verify
 from dispatch.store.providers import Providers, Standing
 from dispatch.store.pushes import Push, Pushes
@@ -64,6 +66,8 @@ class Store:
         self.starvation = Starvation(calls)
         self.claims = Claims(calls)
         self.hands = Hands(calls)
+        self.pasts = Pasts(calls)
+        self.coverage = Coverage(calls)
         self.links = Links(calls)
         self.rights = Rights(calls)
         self.inbox = Inbox(calls)

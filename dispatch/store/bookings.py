@@ -70,6 +70,7 @@ class Record(Struct, frozen=True, kw_only=True):
     query: Mapping[str, Any]
     winner: int | None
     window: int | None
+    seed: int
     decides_at: int | None = None  # end of its fair window, while claims wait (R16)
     vacant: int = 0  # seats of its current wave that nobody could be asked for (R18)
     due: int | None
@@ -101,10 +102,12 @@ class Record(Struct, frozen=True, kw_only=True):
 
 
 class Found(Struct, frozen=True, kw_only=True):
-    """The answer to a match: (number, tier, score, distance in m or None, windows) in order, and how many fit."""
+    """The answer to a match: (number, tier, score, distance in m or None, windows) in order, how many fit, and how many of those come
+    behind all others (R7)."""
 
     first: list[tuple[int, Tier, float, int | None, list[int]]]
     count: int
+    behind: int
 
 
 Place = Sequence[int]  # where a count goes on: what the verb said, its own affair
@@ -199,14 +202,16 @@ class Bookings:
         reply = await self._calls.verb("match", market, **arguments, k=k, counting=counting)
         flat = iter(reply["first"] or ())
         first = [_found(*entry) for entry in zip(flat, flat, flat, flat, flat, strict=True)]
-        return Found(first=first, count=await self.tally(market, arguments, reply.get("count", 0), reply.get("from")))
+        count, behind = await self.tally(market, arguments, reply)
+        return Found(first=first, count=count, behind=behind)
 
-    async def tally(self, market: str, arguments: dict[str, Any], count: int, at: Place | None) -> int:
-        """Finishes a count that was too long for one call."""
+    async def tally(self, market: str, arguments: dict[str, Any], begun: Mapping[str, Any]) -> tuple[int, int]:
+        """Finishes a count that was too long for one call: how many fit, and how many of them come behind all others (R7)."""
+        count, behind, at = begun.get("count", 0), begun.get("behind", 0), begun.get("from")
         while at is not None:
             reply = await self._calls.verb("tally", market, **arguments, **{"from": at, "limit": TALLY})
-            count, at = count + reply["count"], reply.get("from")
-        return count
+            count, behind, at = count + reply["count"], behind + reply["behind"], reply.get("from")
+        return count, behind
 
     async def census(self, market: str, query: Query, *, minute: int, client_id: str | None) -> tuple[dict[str, int], list[int]]:
         """How many are left out under which filter first, and the 50 best-ranked of them."""
@@ -241,10 +246,18 @@ class Bookings:
         return int(found) if found else None
 
     async def block(
-        self, market: str, client_id: str, *, pno: int | None, on: bool, reason: str | None = None, hand: Hand | None = None
+        self,
+        market: str,
+        client_id: str,
+        *,
+        pno: int | None,
+        on: bool,
+        reason: str | None = None,
+        by: str | None = None,
+        hand: Hand | None = None,
     ) -> str:
-        """The verb `block`: CREATED, REPLACED, REMOVED or ABSENT."""
-        arguments = {"client_id": client_id, "p": pno, "on": on, "reason": reason, "hand": plain_hand(hand)}
+        """The verb `block`: CREATED, REPLACED, REMOVED or ABSENT. ``by``: who of the two wants it (provider, unless told)."""
+        arguments = {"client_id": client_id, "p": pno, "on": on, "reason": reason, "by": by, "hand": plain_hand(hand)}
         return text((await self._calls.verb("block", market, **arguments))["word"])
 
     async def clear(self, market: str, client_id: str) -> None:
@@ -310,6 +323,7 @@ def _record(bno: int, raw: Any, who: Any, proposals: Any, due: Any) -> Record:
         window=int(fields["window"]) if "window" in fields else None,
         decides_at=int(fields["decides_at"]) if "decides_at" in fields else None,
         vacant=int(fields.get("vacant", 0)),
+        seed=int(fields.get("seed", bno)),
         due=int(float(due)) if due is not None else None,
         alarm=fields["alarm"].decode() if "alarm" in fields else None,
         owner=text(fields["owner"]) if "owner" in fields else None,

@@ -11,7 +11,7 @@ from zlib import crc32
 import numpy as np
 
 from dispatch.hours import QUARTER, Spans, quarters, spans
-from dispatch.matcher import STEPS, bucket_of, minute_of
+from dispatch.matcher import STEPS, bucket_of, minute_of, under_performing
 from dispatch.model import TIERS, Absence, DailyRange, ExtraOpening, InitialRank, MarketSettings, ProviderSettings, Tier
 from dispatch.zones import Areas, Circle, Grid, Net, Polygon, Shape, from_model, net_of, pack_ring
 
@@ -20,7 +20,7 @@ REGION = 3  # H3 resolution of the coarse map that tells whether a place can bel
 DIGITS = 3 * (15 - REGION)  # bits of an H3 index below those of the coarse cell
 MARGIN_DAYS = 2  # indexed beyond the horizon, so that time zones and the daily extension have room
 STEP = 480  # quarters by which an index reaches further at once
-SHELVES = range(len(TIERS))
+SHELVES = range(len(TIERS) + 1)  # one a tier, the best first; the last is that of the under-performing (R7)
 
 Write = tuple[str, int, Sequence[Any]]  # template of bitmaps, bit, and in which of them
 NOWHERE: Grid = np.array([], dtype=np.int64)
@@ -58,7 +58,9 @@ def last_quarter(now: int, horizon_days: int) -> int:
 
 def basis_of(settings: MarketSettings) -> int:
     """A number that changes when every provider has to be written anew: what of the market his place in the index depends on."""
-    return crc32(f"{settings.time_zone} {settings.travel_gap_s} {settings.horizon_days} {settings.open_proposals_cap}".encode())
+    of_hours = f"{settings.time_zone} {settings.travel_gap_s} {settings.horizon_days} {settings.open_proposals_cap}"
+    of_rank = f"{settings.newcomer_answers} {settings.under_performing_score} {settings.under_performing_orders}"
+    return crc32(f"{of_hours} {of_rank}".encode())
 
 
 def footprint_of(settings: ProviderSettings, time_zone: str, first: int, until: int) -> Footprint:
@@ -177,13 +179,15 @@ def clearing(old: Footprint, unsure: range) -> list[Write]:
 
 
 def shelf_of(bucket: int) -> int:
-    """The shelf of the index (one a tier, the best first) in which a bucket has its slots."""
-    return bucket // STEPS
+    """The shelf of the index in which a bucket has its slots."""
+    return min(SHELVES[-1], bucket // STEPS)
 
 
-def rank_of(rank: InitialRank) -> dict[str, Any]:
-    """A rank as the verbs want it."""
-    return {"tier": rank.tier.value, "score": rank.score, "bucket": bucket_of(rank.tier, rank.score)}
+def rank_of(rank: InitialRank, settings: MarketSettings) -> dict[str, Any]:
+    """A rank as the verbs want it: the class of R7 is part of it."""
+    behind = under_performing(settings, rank.score, rank.orders)
+    bucket = bucket_of(rank.tier, rank.score, behind=behind)
+    return {"tier": rank.tier.value, "score": rank.score, "bucket": bucket, "orders": rank.orders, "answered": rank.answered}
 
 
 NEWCOMER = InitialRank(tier=Tier.LIMITED, score=5.0)  # R50: everyone starts limited; in the middle of the scale until there are facts

@@ -29,7 +29,7 @@ HOUSES = "K, S, MOVES, CLOCK, AGES, SHELVES, verbs, clock, read, ledger, event, 
 CALLS = "woken, counted, told, learned, market, instant, hand"  # of one call: see lib/news.lua
 ROOMS = (
     "net, fits, find, tally, habits, seats, propose, trial, visits, booking, index, pushes, rights, "
-    "silence, alarm, hold, hands, vacancy, fair, served, offers"
+    "silence, alarm, hold, hands, vacancy, fair, served, offers, newcomers, decisions, past"
 )
 
 
@@ -89,7 +89,7 @@ def sources(folder: str) -> list[tuple[str, str]]:
 def _body(clock: Clock) -> str:
     locals_ = f"local call, {CALLS}\nlocal {HOUSES} = {_tables(HOUSES)}\nlocal {ROOMS} = {_tables(ROOMS)}"
     clock_ = f"CLOCK = {{ base = {clock.base_ms * 1_000}, speed = {clock.speed!r} }}"
-    shelves = f"SHELVES = {{ count = {len(TIERS)}, steps = {STEPS} }}"
+    shelves = f"SHELVES = {{ count = {len(TIERS) + 1}, steps = {STEPS} }}"
     constants = f"{clock_}\n{shelves}\nAGES = {{ {', '.join(map(str, AGES_MS))} }}\nlocal null, reply"
     scoped = [f"do\n{text}\nend" for _, text in (*sources("lib"), *sources(""))]
     return "\n".join((locals_, constants, keys.lua(), _moves(), *scoped, _SERVE))

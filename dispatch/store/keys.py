@@ -30,6 +30,9 @@ TEMPLATES: Mapping[str, str] = {
     "visits": "{%s}:v:%s",  # sorted set start ms -> bno:start:end: the visits he holds
     "booking": "{%s}:b:%s",  # hash: state of a booking (codes and numbers)
     "who": "{%s}:bw:%s",  # hash: ids, note, exact place of a booking (erasable)
+    "decisions": "{%s}:d:%s",  # string: what was decided for a booking, wave by wave (see lua/lib/decisions.lua)
+    "past": "{%s}:h:%s",  # list: what was true of a provider before it changed (see lua/lib/past.lua)
+    "profiles_past": "{%s}:hw:%s",  # list: until when (ms, big-endian double), his settings and outside id (erasable)
     "proposals": "{%s}:pr:%s",  # hash pno -> proposal; booking 0: the last test of each
     "counteroffers": "{%s}:co:%s",  # hash number -> other times that a provider proposed for a booking
     "counter_due": "{%s}:codue",  # sorted set bno.number -> ms at which an open counteroffer expires
@@ -60,6 +63,7 @@ TEMPLATES: Mapping[str, str] = {
     "codes_of": "{%s}:cd:%s",  # set of the codes of a provider's personal links
     "starved": "{%s}:starved",  # sorted set bno -> ms at which bonus proposals are looked for: a wave found nobody left
     "blocks": "{%s}:bk:%s",  # set of pno blocked with a client, either side
+    "block_sides": "{%s}:bks:%s",  # hash pno -> who wants a client and him apart (1 he, 2 the client, 3 both)
     "blacklist": "{%s}:blacklist",  # hash cno -> reason
     "claims": "{%s}:fw:%s",  # hash pno:id -> an accept of that booking that waits for the end of its fair window
     "v_services": "{%s}:vac:s",  # set of services that some vacancy asks for first (lua/lib/vacancy.lua)
@@ -82,6 +86,8 @@ TEMPLATES: Mapping[str, str] = {
     "x_disturb": "{%s}:x:%s:dnd:%s",  # bitmap: not to be disturbed during this quarter of the local day (0 to 95)
     "x_stir": "{%s}:x:%s:stir:%s",  # bitmap: not to be disturbed during a part of it
     "x_askable": "{%s}:x:%s:ask",  # bitmap, as long as the slot space: approved, reachable, available, unpaused, below the cap
+    "x_newcomer": "{%s}:x:%s:new",  # bitmap: has answered few proposals (R6)
+    "x_approved": "{%s}:x:%s:ok",  # bitmap: approved, reachable or not (R9)
     "x_records": "{%s}:x:%s:rec:%s",  # string: 32 bytes a slot, 4096 slots (see lua/lib/record.lua)
     "x_extents": "{%s}:x:%s:ext",  # string: 9 bytes an extent of the shelf, in rank order (bucket, first, end)
     "x_fill": "{%s}:x:fill",  # hash bucket -> next free slot of its newest extent, and its end

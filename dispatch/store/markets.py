@@ -97,6 +97,8 @@ class Markets:
             "basis": basis_of(settings),
             "fair": round(settings.fair_window_s * 1_000),
             "bonus": int(settings.bonus_mode != "manual" and bool(settings.bonus_steps)),
+            "share": round(settings.newcomer_share * 10_000),
+            "newcomer": settings.newcomer_answers,
         }
         return await self._put(market, {"settings": msgspec.json.encode(settings), **numbers}, hand=hand)
 

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from dispatch.errors import NotFound, Unavailable, Unprocessable
-from dispatch.model import Id, InitialRank, ProviderSettings, Span, Tier
+from dispatch.model import Id, InitialRank, MarketSettings, ProviderSettings, Span, Tier
 from dispatch.store.calls import Calls, text
 from dispatch.store.footprint import (
     NEWCOMER,
@@ -36,7 +36,7 @@ from dispatch.store.paint import paint
 TRIES = 8
 ENROLLED = 32  # providers in one call
 EXTENDED = 64  # steps handed over in one call, which does as many as it has time for
-FIELDS = ("slot", "tier", "score", "status", "push", "off", "paused", "live", "version", "bucket", "until", "answered")
+FIELDS = ("slot", "tier", "score", "status", "push", "off", "paused", "live", "version", "bucket", "until", "answered", "since")
 
 
 class Profile(Struct, frozen=True, kw_only=True):
@@ -54,6 +54,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     settings: ProviderSettings
     tier: Tier
     score: float
+    bucket: int
     slot: int
     asked_at: int
     reachable: bool
@@ -63,6 +64,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     visits: tuple[Span, ...]
     devices: int
     version: int  # of his settings, read before them
+    since: int
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -74,6 +76,7 @@ class Seen(Struct, frozen=True, kw_only=True):
     bucket: int
     until: int
     basis: int
+    rank: InitialRank
     loading: bool
     rest: bool
 
@@ -128,8 +131,7 @@ class Providers:
         self, market: Market, provider_id: str, settings: ProviderSettings, new: Footprint, seen: Seen | None, hand: Hand | None = None
     ) -> Mapping[str, Any]:
         first, until, basis = new.work.first, new.work.first + 8 * len(new.work.touched), basis_of(market.settings)
-        rank = settings.initial_rank if settings.initial_rank is not UNSET else None if seen else NEWCOMER
-        written = rank_of(rank) if isinstance(rank, InitialRank) else None
+        written = _rank(settings, seen, market.settings)
         old, unsure = None, None
         if seen is not None and seen.settings is not None:
             old = footprint_of(seen.settings, market.settings.time_zone, first, max(first, seen.until))
@@ -194,7 +196,7 @@ class Providers:
         if pno is None:
             return None
         found, rest, raw = await self._calls.pipeline(
-            ("HMGET", key("provider", market, pno), "version", "bucket", "until", "basis", "status"),
+            ("HMGET", key("provider", market, pno), "version", "bucket", "until", "basis", "status", "tier", "score", "orders", "answered"),
             ("HEXISTS", key("provider", market, pno), "rest"),
             ("GET", key("profile", market, pno)),
             transaction=True,
@@ -207,6 +209,7 @@ class Providers:
             bucket=bucket,
             until=until,
             basis=basis,
+            rank=_ranked(*found[5:]),
             loading=found[4] == b"loading",
             rest=bool(rest),
         )
@@ -219,7 +222,7 @@ class Providers:
         refused: dict[str, Unprocessable] = {}
         for index, (provider_id, settings) in enumerate(batch):
             try:
-                entries.append((_entry(provider_id, settings), _footprint(market, settings)))
+                entries.append((_entry(provider_id, settings, market.settings), _footprint(market, settings)))
             except Unprocessable as error:
                 refused[provider_id] = error
             if index % 8 == 0:
@@ -314,13 +317,14 @@ def _asked(market: str, shelf: int, slot: int) -> tuple[Any, ...]:
 def _standing(pno: int, facts: list[Any], asked: bytes) -> Standing:
     fields, raw, devices, visits = facts
     profile = _decoded(raw)
-    slot, tier, score, _, push, off, paused, live, version, *_ = fields
+    slot, tier, score, _, push, off, paused, live, version, bucket, _, _, since = fields
     return Standing(
         no=pno,
         id=profile.id,
         settings=profile.settings,
         tier=Tier(text(tier or Tier.LIMITED)),
         score=float(score or 0),
+        bucket=int(bucket),
         slot=int(slot),
         asked_at=int(struct.unpack("<d", asked)[0]) if len(asked) == 8 else 0,
         reachable=push == b"1" or devices > 0,
@@ -330,6 +334,7 @@ def _standing(pno: int, facts: list[Any], asked: bytes) -> Standing:
         visits=tuple(_visit(text(visit)) for visit in visits),
         devices=devices,
         version=int(version or 0),
+        since=int(since or 0),
     )
 
 
@@ -338,14 +343,36 @@ def _visit(member: str) -> Span:
     return Span(int(start), int(end))
 
 
-def _entry(provider_id: str, settings: ProviderSettings) -> dict[str, Any]:
+def _rank(settings: ProviderSettings, seen: Seen | None, market: MarketSettings) -> dict[str, Any] | None:
+    """The rank to be written: the one he is given, or the one he has by another measure of R7; None: it stays as it is."""
+    if isinstance(settings.initial_rank, InitialRank):
+        return rank_of(_known(settings.initial_rank, seen), market)
+    if seen is None:
+        return rank_of(NEWCOMER, market)
+    return rank_of(seen.rank, market) if seen.basis != basis_of(market) else None
+
+
+def _known(rank: InitialRank, seen: Seen | None) -> InitialRank:
+    """A rank that is given, with what he has done since."""
+    if seen is None:
+        return rank
+    orders, answered = max(rank.orders, seen.rank.orders), max(rank.answered, seen.rank.answered)
+    return msgspec.structs.replace(rank, orders=orders, answered=answered)
+
+
+def _ranked(tier: Any, score: Any, orders: Any, answered: Any) -> InitialRank:
+    """A rank as it is kept."""
+    return InitialRank(tier=Tier(text(tier or Tier.LIMITED)), score=float(score or 0), orders=int(orders or 0), answered=int(answered or 0))
+
+
+def _entry(provider_id: str, settings: ProviderSettings, market: MarketSettings) -> dict[str, Any]:
     rank = settings.initial_rank if isinstance(settings.initial_rank, InitialRank) else NEWCOMER
     return {
         "id": provider_id,
         "settings": _encoded(provider_id, settings),
         "status": settings.status,
         "trade": settings.trade,
-        "rank": rank_of(rank),
+        "rank": rank_of(rank, market),
     }
 
 

@@ -25,6 +25,8 @@ async def test_answers_are_what_the_description_says(town: Town, subtests: pytes
         (answers.Inbox, (await town.call("GET", "/providers/p-0/inbox")).json()),
         (answers.DeviceToken, (await town.call("POST", "/device-tokens", {"provider_id": "p-0", "device_id": "d"})).json()),
         (answers.Imported, (await town.call("POST", "/providers/import", b"")).json()),
+        (answers.BookingExplained, (await town.call("GET", "/bookings/b-1/explain")).json()),
+        (answers.Coverage, (await town.call("GET", "/coverage")).json()),
         (answers.Cancelled, (await town.post("/bookings/b-1/cancel", {"by": "ops"})).json()),
         (answers.Created, (await town.call("PUT", "", {})).json()),
         (answers.Readiness, (await town.api.call("GET", "/readyz")).json()),

@@ -28,6 +28,9 @@ POST /v1/markets/{market}/bookings
 GET /v1/markets/{market}/bookings/{booking_id}
 GET /v1/markets/{market}/bookings/{booking_id}/timeline
 GET /v1/markets/{market}/bookings/{booking_id}/explain/{provider_id}
+GET /v1/markets/{market}/coverage
+GET /v1/markets/{market}/coverage/picture
+GET /v1/markets/{market}/bookings/{booking_id}/explain
 POST /v1/markets/{market}/bookings/{booking_id}/cancel
 POST /v1/markets/{market}/bookings/{booking_id}/move
 POST /v1/markets/{market}/bookings/{booking_id}/complete

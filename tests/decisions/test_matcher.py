@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dispatch.matcher import CROWD, Person, Query, bucket_of, disturbed, fits, order, tier_of
+from dispatch.matcher import CROWD, Person, Query, bucket_of, disturbed, fits, order, tier_of, under_performing
 from dispatch.model import CircleZone, DailyRange, MarketSettings, ProviderSettings, Reason, Span, Tier
 from dispatch.zones import Circle, cells_of
 
@@ -89,6 +89,21 @@ def test_do_not_disturb_holds_its_first_minute_and_not_its_last(begin: str, end:
 )
 def test_buckets_go_by_tier_and_then_by_steps_of_half_a_point(tier: Tier, score: float, bucket: int) -> None:
     assert (bucket_of(tier, score), tier_of(bucket)) == (bucket, tier)
+
+
+@pytest.mark.parametrize(("tier", "score", "bucket"), [(Tier.PREMIER, 10.0, 84), (Tier.PREMIER, 2.9, 99), (Tier.LIMITED, 0.0, 167)])
+def test_buckets_of_the_under_performing_follow_all_others_in_the_same_order_r7(tier: Tier, score: float, bucket: int) -> None:
+    assert (bucket_of(tier, score, behind=True), tier_of(bucket)) == (bucket, tier)
+
+
+@pytest.mark.parametrize(("score", "orders", "expected"), [(2.99, 10, True), (3.0, 10, False), (2.99, 9, False), (0.0, 0, False)])
+def test_a_low_score_counts_after_enough_orders_r7(score: float, orders: int, expected: bool) -> None:
+    assert under_performing(MARKET, score, orders) is expected
+
+
+def test_the_under_performing_come_after_all_others_r7() -> None:
+    people = [someone(1, tier=Tier.PREMIER, score=2.0, behind=True), someone(2, tier=Tier.LIMITED, score=0.0)]
+    assert [person.no for person in order(people)] == [2, 1]
 
 
 def test_the_order_is_tier_then_score_step_then_longest_since_last_asked_then_number() -> None:

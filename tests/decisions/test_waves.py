@@ -419,6 +419,24 @@ def test_the_plan_tells_every_wave_if_nobody_answers_r19() -> None:
     assert [(row.wave, row.size, (row.at - NOON) // MINUTE) for row in planned] == [(1, 3, 0), (2, 3, 3), (3, 1, 6)]
 
 
+@pytest.mark.parametrize(
+    ("candidates", "behind", "expected"),
+    [
+        (7, 0, [(1, 3), (2, 3), (3, 1)]),
+        (7, 5, [(1, 2), (2, 3), (3, 2)]),  # the first wave has no more than the others
+        (4, 4, [(2, 3), (3, 1)]),  # nobody else: it is skipped
+        (4, 1, [(1, 3), (2, 1)]),
+        (0, 0, []),
+    ],
+)
+def test_the_plan_leaves_the_under_performing_out_of_the_first_wave_r7_r19(
+    candidates: int, behind: int, expected: list[tuple[int, int]]
+) -> None:
+    planned = plan(LOUD, searching(wave=0, tried=False), candidates, NOON, behind)
+    assert [(row.wave, row.size) for row in planned] == expected
+    assert not planned or planned[0].at == NOON
+
+
 def test_the_plan_speeds_up_and_ends_with_the_search_r19() -> None:
     start = NOON + 7 * HOUR
     planned = plan(LOUD, searching(start=start, deadline=NOON + 65 * MINUTE, wave=0, tried=False), 500, NOON)

@@ -12,7 +12,26 @@ from tests.project.tree import ROOT, parsed
 
 MUTANTS = read()
 FEWEST = 30
-RULES = {"R2", "R3", "R4", "R5", "R10", "R11", "R12", "R12b", "R13", "R14", "R15", "R17", "R20", "webhooks"}  # and all promises
+RULES = {
+    "R2",
+    "R3",
+    "R4",
+    "R5",
+    "R6",
+    "R7",
+    "R8",
+    "R9",
+    "R10",
+    "R11",
+    "R12",
+    "R12b",
+    "R13",
+    "R14",
+    "R15",
+    "R17",
+    "R20",
+    "webhooks",
+}  # and all promises
 SUFFIXES = {".py", ".lua"}
 
 each = pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

@@ -18,7 +18,8 @@ EMPTY_WORDS = {"util", "utils", "helper", "helpers", "manager", "managers", "com
 CLIENTS_ONLY = ("dispatch/demo", "bench", "loadtests")  # they talk over real sockets
 # A verb beside a PING, or beside what one would use instead, has no other socket to be measured on.
 OF_THE_STORE = {
-    *("bench/match.py", "bench/near.py", "bench/town.py", "bench/verbs.py", "bench/peers_match.py", "bench/peers_claim.py"),
+    *("bench/match.py", "bench/near.py", "bench/explain.py", "bench/town.py", "bench/verbs.py", "bench/peers_match.py"),
+    "bench/peers_claim.py",
     *("bench/peers/town_sql.py", "bench/peers/ours.py", "bench/peers/pushers.py"),
     *("bench/rematch.py", "bench/rematch_town.py"),  # hundreds come online a second as a gateway enters them: no machine has the sockets
 }

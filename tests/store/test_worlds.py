@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 
 from dispatch import hours
 from dispatch.engine.desk import person
-from dispatch.matcher import Person, Query, bucket_of, fits, order
+from dispatch.matcher import Fit, Person, Query, bucket_of, fits, order
 from dispatch.model import Reason
 from dispatch.store import Clock, Market, Store
 from dispatch.store.bookings import plain
@@ -71,6 +72,17 @@ function verbs.seek(m, a)
   for i, r in ipairs(find.first(m, q, a.k)) do out[i] = { r.pno, r.windows, r.far } end
   return reply('FOUND', { first = out, count = count })
 end
+-- Newcomers drawn for seats of theirs, and the numbers by which they were.
+function verbs.pick(m, a)
+  local q, b, out = a.query, { no = 1, seed = a.seed }, {}
+  q.minute = a.minute
+  if a.client_id then q.client = tonumber(call('HGET', K.client_ids(m), a.client_id)) end
+  local asked = {}
+  for _, pno in ipairs(a.asked) do asked[pno] = true end
+  for i, r in ipairs(newcomers.draw(m, fits.prepare(m, q, asked), b, a.k)) do out[i] = { r.pno, r.windows, r.far } end
+  call('DEL', K.booking(m, 1))
+  return reply('FOUND', { first = out })
+end
 end
 local function serve(verb"""
 THIN = (  # for each night: what makes all crowds count as thin there, so that they are walked
@@ -86,7 +98,7 @@ seen: Counter[str] = Counter()
 
 
 def with_verbs(clock: Clock, *changes: tuple[str, str] | None) -> Library:
-    """The library as it is but for these changes, and two verbs more."""
+    """The library as it is but for these changes, and three verbs more."""
     found = library(clock)
     text = found.text
     for old, new in filter(None, (("\nlocal function serve(verb", BOOST), *changes)):
@@ -94,11 +106,11 @@ def with_verbs(clock: Clock, *changes: tuple[str, str] | None) -> Library:
         text = text.replace(old, new)
     more = "\n".join(
         f"redis.register_function('{name}_worlds{hash_of(clock)}', function(k, args) return serve('{name}', args) end)"
-        for name in ("arrange", "seek")
+        for name in ("arrange", "seek", "pick")
     )
     digest = found.name.rpartition("_")[2]
     text = text.replace(f"_{digest}", f"_worlds{hash_of(clock)}") + more + "\n"
-    return Library(f"dispatch_worlds{hash_of(clock)}", text, found.verbs | {"arrange", "seek"})
+    return Library(f"dispatch_worlds{hash_of(clock)}", text, found.verbs | {"arrange", "seek", "pick"})
 
 
 def hash_of(clock: Clock) -> str:
@@ -203,20 +215,38 @@ async def agree(
 
     found = await store.bookings.match(market.id, query, minute=minute, k=world.k, client_id=client)
     assert [(entry[0], tuple(entry[4])) for entry in found.first] == [(one.no, verdicts[one.no].windows) for one in expected[: world.k]]
-    assert found.count == len(fitting)
+    assert (found.count, found.behind) == (len(fitting), sum(one.behind for one in fitting))
 
     arguments = {"query": plain(query), "minute": minute, "client_id": client, "asked": sorted(asked), "k": world.k}
     wave = await calls.verb("seek", market.id, **arguments)
     left = [one for one in fitting if one.no not in asked]
     assert [entry[0] for entry in wave["first"] or []] == [one.no for one in order(left, turns)[: world.k]]
     assert wave["count"] == len(left)
+    await draws_agree(calls, market, arguments, left, verdicts)
 
     counts, out = await store.bookings.census(market.id, query, minute=minute, client_id=client)
     reasons = {no: verdict.reasons[0] for no, verdict in verdicts.items() if not verdict}
     assert counts == Counter(reason.value for reason in reasons.values())
-    by_rank = sorted((one for one in people if one.no in reasons), key=lambda one: (bucket_of(one.tier, one.score), one.slot))
+    by_rank = sorted((one for one in people if one.no in reasons), key=lambda one: (bucket(one), one.slot))
     assert out == [one.no for one in by_rank][:50]
     note(world, query, people, fitting, reasons, asked)
+
+
+async def draws_agree(calls: Calls, market: Market, arguments: dict[str, Any], left: list[Person], verdicts: dict[int, Fit]) -> None:
+    """Only newcomers who fit are drawn, none twice, and as many as there are when so many seats are theirs (R6)."""
+    names = await calls.pipeline(*(("HGET", key("provider", market.id, one.no), "answered") for one in left))
+    new = {one.no for one, answered in zip(left, names, strict=True) if int(answered) < market.settings.newcomer_answers and not one.behind}
+    found = (await calls.verb("pick", market.id, **{**arguments, "k": 5}, seed=len(left)))["first"] or []
+    picked = [entry[0] for entry in found]
+    assert set(picked) <= new
+    assert len(picked) == len(set(picked))
+    assert len(picked) == min(5, len(new)) or len(new) > 64 - 5
+    assert [tuple(entry[1]) for entry in found] == [verdicts[no].windows for no in picked]
+    seen["drawn"] += bool(picked)
+
+
+def bucket(one: Person) -> int:
+    return bucket_of(one.tier, one.score, behind=one.behind)
 
 
 def note(world: World, query: Query, people: list[Person], fitting: list[Person], reasons: dict[int, Reason], asked: set[int]) -> None:
@@ -226,8 +256,9 @@ def note(world: World, query: Query, people: list[Person], fitting: list[Person]
     seen["several windows"] += len(query.windows) > 1
     seen["some, not all windows fit"] += len(query.windows) > 1 and bool(fitting)
     seen["asked before, and fitting"] += any(one.no in asked for one in fitting)
-    seen["crowded step"] += max(Counter(bucket_of(one.tier, one.score) for one in fitting).values(), default=0) > 200
+    seen["crowded step"] += max(Counter(bucket(one) for one in fitting).values(), default=0) > 200
     seen["ties"] += len({(one.tier, one.score, one.asked_at) for one in fitting}) < len(fitting)
+    seen["under-performers among who fits"] += any(one.behind for one in fitting)
     seen["visits held by who fits"] += any(one.visits for one in fitting)
     for reason in set(reasons.values()):
         seen[f"left out: {reason.value}"] += 1
@@ -260,7 +291,7 @@ def test_the_index_and_the_pure_matcher_agree_on_random_worlds(town: Town, part:
     judge(town, part)
     common = ["more than K fit", "several windows", "ties", "visits held by who fits", "asked before, and fitting"]
     assert {name: n for name in common if (n := seen[name]) < seen["questions"] / 5} == {}
-    rare = ["nobody fits", "crowded step", "zone: Circle", "zone: Polygon", "zone: Areas"]
+    rare = ["nobody fits", "under-performers among who fits", "drawn", "crowded step", "zone: Circle", "zone: Polygon", "zone: Areas"]
     rare += [f"left out: {reason.value}" for reason in Reason if reason is not Reason.ASKED]
     assert [name for name in rare if seen[name] < seen["worlds"] / 50] == []
 

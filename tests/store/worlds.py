@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
 
-from dispatch.matcher import Query, bucket_of
+from dispatch.matcher import Query, bucket_of, under_performing
 from dispatch.model import (
     Absence,
     AreasZone,
@@ -68,7 +68,10 @@ class World:
     def buckets(self) -> set[int]:
         """The tier and score steps of its people."""
         ranks = (one.settings.initial_rank for one in self.people)
-        return {bucket_of(rank.tier, rank.score) for rank in ranks if isinstance(rank, InitialRank)}
+        return {self.bucket(rank) for rank in ranks if isinstance(rank, InitialRank)}
+
+    def bucket(self, rank: InitialRank) -> int:
+        return bucket_of(rank.tier, rank.score, behind=under_performing(self.market, rank.score, rank.orders))
 
 
 class Maker:
@@ -122,9 +125,13 @@ class Maker:
         services = SERVICES if self.easy or rng.random() < 0.5 else tuple(rng.sample(SERVICES, rng.randint(0, 3)))
         return ProviderSettings(
             name=f"P{index}", trade="hair", catalogue=services, zone=self.zone_of(), hours=hours, absences=absences, extra_openings=extras,
-            status=rng.choice(("approved",) * 20 + ("pending", "inactive")), initial_rank=InitialRank(tier=tier, score=score),
+            status=rng.choice(("approved",) * 20 + ("pending", "inactive")), initial_rank=self.rank(tier, score),
             do_not_disturb=DailyRange(from_=quiet[0], to=quiet[1]) if quiet else None,
         )  # fmt: skip
+
+    def rank(self, tier: Tier, score: float) -> InitialRank:
+        """With what he has behind him: enough to perform badly, or not to be new any more."""
+        return InitialRank(tier=tier, score=score, orders=self.rng.choice((0, 9, 10, 40)), answered=self.rng.choice((0, 9, 10, 40)))
 
     def pattern(self) -> tuple[str, tuple[Absence, ...], tuple[ExtraOpening, ...]]:
         rng = self.rng

@@ -19,7 +19,7 @@ local function drop_overlapping(m, a, gap)
 end
 
 local function win(m, a, b, p, index, window)
-  local now, gap, first = clock.now(), read.market(m).gap, p[S.answered] == 0 -- a claim or counteroffer of his was an answer too
+  local now, gap = clock.now(), read.market(m).gap
   if a.offer then index = offers.agree(m, b, a.offer, p, window) end
   booking.move(m, b, a.given and 'assign' or 'accept', { 'winner', a.p, 'window', index, 'accepted_at', now })
   local took = not a.given and seats.answered(m, b.no, a.p, p) or nil
@@ -34,7 +34,6 @@ local function win(m, a, b, p, index, window)
   outbox.add(m, b.no, 'booking.accepted', { p = a.p, window = window })
   gauge.add(m, 'count.accepted', 1)
   gauge.add(m, 'sum.accept_ms', now - tonumber(b.opened_at))
-  if not a.given and (first or a.cause == 'fair') then call('HINCRBY', K.provider(m, a.p), 'answered', 1) end
   return { booking = booking.as_map(face) }, took
 end
 

@@ -10,6 +10,7 @@ function verbs.admit(m, a)
     local key = K.provider(m, one[1])
     if call('HGET', key, 'status') == 'loading' then
       call('HSET', key, 'status', one[2])
+      index.approve(m, one[1], one[2])
       record.refresh(m, one[1])
       event.note(m, 'ProviderPut', { p = one[1], created = true })
       if one[2] == 'inactive' and call('EXISTS', K.links(m, one[1]), K.addresses(m, one[1])) > 0 then rights.block(m, one[1]) end

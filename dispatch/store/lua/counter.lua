@@ -37,7 +37,7 @@ end
 
 -- His proposal is answered: it holds no seat, and counts for no cap.
 local function answer(m, b, pno, p)
-  local first, took = p[S.answered] == 0, seats.answered(m, b.no, pno, p)
+  local took = seats.answered(m, b.no, pno, p)
   seats.release(m, b.no, pno, p)
   if p[S.state] ~= 'countered' then
     gauge.add(m, 'proposals.open', -1)
@@ -45,7 +45,6 @@ local function answer(m, b, pno, p)
     p[S.state], p[S.ended] = 'countered', clock.now()
   end
   seats.put(m, b.no, pno, p)
-  if first then call('HINCRBY', K.provider(m, pno), 'answered', 1) end
   call('HINCRBY', K.booking(m, b.no), 'rev', 1)
   call('HSET', K.booking(m, b.no), 'said_no', 1)
   return took

@@ -1,7 +1,7 @@
 -- enroll: gives numbers and slots to a batch of new providers; they become askable with `admit`, once their bitmaps are painted.
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, until, basis, hints {for each entry, how many of its bucket are still to come}, list {{id, settings, trade,
---       rank {tier, score, bucket}, facts}..}} sorted by bucket
+--       rank {tier, score, bucket, orders, answered}, facts}..}} sorted by bucket
 -- Replies: DONE {slots {slot or false for those already known..}, pnos, spare {{bucket, first, stop}..}}
 -- Source: SPEC.md R5; PROTOCOL.md (import).
 
@@ -19,9 +19,10 @@ local function admit(m, a, e, slot)
   local pno = call('HINCRBY', K.numbers(m), 'provider', 1)
   call('HSET', K.provider_ids(m), e.id, pno)
   call('HSET', K.provider(m, pno), 'slot', slot, 'bucket', e.rank.bucket, 'seq', 0, 'live', 0, 'version', 1, 'askable', 0,
-    'status', 'loading', 'trade', e.trade, 'tier', e.rank.tier, 'score', e.rank.score, 'until', a['until'], 'basis', a.basis)
+    'status', 'loading', 'trade', e.trade, 'tier', e.rank.tier, 'score', e.rank.score, 'until', a['until'], 'basis', a.basis,
+    'since', clock.now(), 'orders', e.rank.orders, 'answered', e.rank.answered)
   call('SET', K.profile(m, pno), e.settings)
-  index.facts(m, slot, pno, e.facts, 0, e.rank, true)
+  index.facts(m, slot, pno, e.facts, 0, e.rank, true, e.rank.answered)
   return pno
 end
 

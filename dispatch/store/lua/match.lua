@@ -2,8 +2,8 @@
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, query, minute, k, counting (whether to), client_id or nil}
 -- Replies: FOUND {first (five numbers of each, flat: pno, bucket, score x 100, distance in m or -1, windows that fit as bits), count,
---          from {shelf, slot} (where to go on counting)}
--- Source: SPEC.md R2, R5.
+--          behind (how many of them are under-performing), from {shelf, slot} (where to go on counting)}
+-- Source: SPEC.md R2, R5, R7.
 
 local function query_of(m, a)
   local q = a.query
@@ -27,13 +27,13 @@ end
 function verbs.match(m, a)
   local count = a.counting and tally.begin()
   local out = { first = flat(find.first(m, query_of(m, a), a.k, count)) }
-  if count then out.count, out.from = count.n, count.from end
+  if count then out.count, out.behind, out.from = count.n, count.behind, count.from end
   return reply('FOUND', out)
 end
 
 -- tally: goes on counting where a count stopped. ARGV {m, query, minute, client_id or nil, from, limit (of doubtful ones to look at)}.
--- Replies: COUNTED {count, from}
+-- Replies: COUNTED {count, behind, from}
 function verbs.tally(m, a)
-  local count, from = tally.count(m, query_of(m, a), a.from, a.limit)
-  return reply('COUNTED', { count = count, from = from })
+  local count, from, behind = tally.count(m, query_of(m, a), a.from, a.limit)
+  return reply('COUNTED', { count = count, behind = behind, from = from })
 end

@@ -2,13 +2,13 @@
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, rid, print (of the request), booking_id, client_id, who {what can be erased}, query {..}, windows, ends (of the
 --       search for each window), services, area, face (msgpack pairs every holder sees), face_pairs, price, currency, urgency, start,
---       deadline, override (ops' word, R10; then hand and reason too), plan (first wave, or nil when it must wait), due (next time it
---       wants attention), minute, chosen (more fields: chosen pno, hold..) or nil, missed {p, reasons} (a chosen one who cannot be
---       asked) or nil}
--- Replies: OPENED {bno, asked, count, from {shelf, slot} (where an unfinished count goes on), at, deadline, urgency,
---          direct {p, hold, reasons} or nil}, DUPLICATE, BLOCKED,
---          MISMATCH; the first is kept under rid for 24 h of wall time.
--- Source: SPEC.md R10-R12, R26-R28, R30, P4.
+--       deadline, override (ops' word, R10; then hand and reason too), seed (of its chances, R6), plan (first wave, or nil when it must
+--       wait), due (next time it wants attention), minute, chosen (more fields: chosen pno, hold..) or nil, missed {p, reasons} (a chosen
+--       one who cannot be asked) or nil}
+-- Replies: OPENED {bno, asked, count, behind (of them, under-performing), from {shelf, slot} (where an unfinished count goes on), at,
+--          deadline, urgency, direct {p, hold, reasons} or nil}, DUPLICATE, BLOCKED, MISMATCH; the first is kept under rid for 24 h of
+--          wall time.
+-- Source: SPEC.md R6, R7, R10-R12, R26-R28, R30, P4.
 local function number_of(m, name, index, id)
   local no = call('HGET', index, id)
   if no then return tonumber(no) end
@@ -29,9 +29,9 @@ local function write(m, a, bno, cno)
     'opened_at', clock.now(), 'paced_at', clock.now(), 'deadline', a.deadline, 'start', a.start, 'live', 0, 'wave', 0,
     'tried', a.plan and a.plan.kind ~= 'direct' and 1 or 0, 'said_no', 0, 'windows', cmsgpack.pack(a.windows),
     'ends', cmsgpack.pack(a.ends), 'services', cmsgpack.pack(a.services), 'area', cmsgpack.pack(a.area),
-    'face_pairs', a.face_pairs, 'price', a.price, 'currency', a.currency, 'client', cno, unpack(a.chosen or {}))
+    'face_pairs', a.face_pairs, 'price', a.price, 'currency', a.currency, 'client', cno, 'seed', a.seed, unpack(a.chosen or {}))
   event.add(m, bno, 'Opened', { urgency = a.urgency, deadline = a.deadline, services = a.services, windows = a.windows,
-    client = cno, override = a.override })
+    client = cno, override = a.override, seed = a.seed })
   if a.missed then event.add(m, bno, 'Missed', { p = a.missed.p, reasons = a.missed.reasons }) end
   gauge.booking(m, nil, 'searching', a.urgency)
   gauge.add(m, 'count.opened', 1)
@@ -43,12 +43,12 @@ local function first_wave(m, a, bno)
   plan.due = clock.now()
   local first, direct = plan, plan.kind == 'direct'
   if direct then first = { size = 0, minute = plan.minute, kind = 'direct' } end
-  local asked, count, from = propose.wave(m, b, first, true)
+  local asked, count = propose.wave(m, b, first, true)
   call('ZADD', K.due(m), a.due, bno)
   if direct then asked = propose.chosen(m, b, plan)
   elseif #asked > 0 then call('HSET', K.booking(m, bno), 'wave', plan.wave)
   elseif a.plan then propose.starve(m, b, plan.kind) end
-  return asked, count, from
+  return asked, count
 end
 
 -- How it stands with the provider whom the client chose.
@@ -70,7 +70,7 @@ function verbs.open(m, a)
   call('SADD', K.bookings_of(m, cno), bno)
   write(m, a, bno, cno)
   if a.override then hands.note(m, a, 'override', { b = bno }) end
-  local asked, count, from = first_wave(m, a, bno)
-  return ledger.keep(kept, a.print, reply('OPENED', { bno = bno, asked = #asked, count = count, from = from, at = clock.now(),
-    deadline = a.deadline, urgency = a.urgency, direct = direct(m, a, bno) }), clock.wall() + 86400000)
+  local asked, count = first_wave(m, a, bno)
+  return ledger.keep(kept, a.print, reply('OPENED', { bno = bno, asked = #asked, count = count.n, behind = count.behind,
+    from = count.from, at = clock.now(), deadline = a.deadline, urgency = a.urgency, direct = direct(m, a, bno) }), clock.wall() + 86400000)
 end

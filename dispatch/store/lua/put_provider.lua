@@ -1,8 +1,9 @@
 -- put_provider: creates or replaces one provider, in the index too. With too much to write for one call he stays out of matching until
 -- `put_rest` has written it. One who may not be asked any more loses his open proposals, and others get his seats (reason: ops).
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, id, seen (his version as the caller saw it, 0: new), settings, status, trade, rank or nil {tier, score, bucket},
---       facts and writes (see lib/index.lua), until (first quarter not indexed), basis (what else his bits depend on), hand or nil}
+-- ARGV: 1 msgpack {m, id, seen (his version as the caller saw it, 0: new), settings, status, trade, rank or nil {tier, score, bucket,
+--       orders, answered}, facts and writes (see lib/index.lua), until (first quarter not indexed), basis (what else his bits depend on),
+--       hand or nil}
 -- Replies: CREATED or REPLACED {p, more (put_rest follows), left {bucket, slot} or nil (to sweep)}, STALE (not as seen, or unwritten)
 -- Source: SPEC.md R2-R5, R15; PROTOCOL.md section 1.
 local SOON = 5000 -- ms after which a worker goes on with what is not written yet
@@ -10,32 +11,19 @@ local SOON = 5000 -- ms after which a worker goes on with what is not written ye
 local function create(m, a)
   local pno, bucket = call('HINCRBY', K.numbers(m), 'provider', 1), a.rank.bucket
   call('HSET', K.provider_ids(m), a.id, pno)
-  call('HSET', K.provider(m, pno), 'slot', slots.take(m, bucket), 'bucket', bucket, 'seq', 0, 'live', 0, 'version', 0, 'askable', 0)
+  call('HSET', K.provider(m, pno), 'slot', slots.take(m, bucket), 'bucket', bucket, 'seq', 0, 'live', 0, 'version', 0, 'askable', 0,
+    'since', clock.now())
   gauge.add(m, 'providers.known', 1)
   return pno
 end
 
--- To another bucket when his rank is another; the old slot is left to be swept.
-local function move(m, pno, a)
-  local slot, bucket = read.numbers(K.provider(m, pno), 'slot', 'bucket')
-  local x = shelf.of(m, bucket)
-  local asked = record.read(x, slot).asked or 0
-  if not a.rank or a.rank.bucket == bucket then return slot, asked end
-  index.leave(m, x, slot)
-  if call('HGET', K.provider(m, pno), 'askable') == '1' then gauge.add(m, 'providers.askable', -1) end
-  local new = slots.take(m, a.rank.bucket)
-  call('HSET', K.provider(m, pno), 'slot', new, 'bucket', a.rank.bucket, 'askable', 0)
-  return new, asked, { bucket, slot }
-end
-
 local function describe(m, a, pno, slot, asked, fresh)
-  local key, rank = K.provider(m, pno), a.rank
-  if rank then call('HSET', key, 'tier', rank.tier, 'score', rank.score)
-  else rank = { bucket = tonumber(call('HGET', key, 'bucket')), score = tonumber(call('HGET', key, 'score')) } end
-  index.facts(m, slot, pno, a.facts, asked, rank, fresh)
+  local key, rank, answered = K.provider(m, pno), shelf.rank(m, pno, a.rank)
+  index.facts(m, slot, pno, a.facts, asked, rank, fresh, answered)
   call('HSET', key, 'trade', a.trade, 'until', a['until'], 'basis', a.basis)
   index.based(m, a.basis)
   call('HINCRBY', key, 'version', 1)
+  past.settings(m, pno, a.settings)
   call('SET', K.profile(m, pno), a.settings)
 end
 
@@ -49,6 +37,7 @@ local function settle(m, pno, todo, at, begun)
   else
     visits.block_all(m, pno, read.market(m).gap)
     call('HSET', key, 'status', todo.status)
+    index.approve(m, pno, todo.status)
     call('HDEL', key, 'rest')
     call('ZREM', K.unwritten(m), pno)
     vacancy.wake(m, pno) -- he may do more than before
@@ -63,7 +52,7 @@ function verbs.put_provider(m, a)
   if pno then version, rest, was = unpack(call('HMGET', K.provider(m, pno), 'version', 'rest', 'status')) end
   if tonumber(version) ~= a.seen or rest then return reply('STALE') end
   pno = pno or create(m, a)
-  local slot, asked, left = move(m, pno, a)
+  local slot, asked, left = shelf.move(m, pno, a.rank)
   describe(m, a, pno, slot, asked, fresh)
   local more = settle(m, pno, a, { 1, 1 }, begun)
   event.note(m, 'ProviderPut', { p = pno, created = fresh })

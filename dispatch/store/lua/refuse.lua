@@ -12,7 +12,6 @@ local function refusal(a, b, p)
 end
 
 local function record_no(m, a, b, p)
-  local first = p[S.answered] == 0 -- else a counteroffer of his was the answer
   local took = seats.answered(m, b.no, a.p, p)
   seats.close(m, b.no, a.p, p, 'refused')
   if a.reason then call('HSET', K.who(m, b.no), 'no:' .. a.p, a.reason) end
@@ -20,7 +19,6 @@ local function record_no(m, a, b, p)
   event.add(m, b.no, 'Refused', { p = a.p, wave = p[S.wave], took = took })
   seats.tell_gone(m, b, a.p, p, 'answered_elsewhere')
   gauge.add(m, 'count.refused', 1)
-  if first and p[S.kind] ~= 'bonus' then call('HINCRBY', K.provider(m, a.p), 'answered', 1) end
   offers.close_his(m, b, a.p)
   if tonumber(call('HGET', K.booking(m, b.no), 'live')) <= 0 then booking.attend(m, b.no) end
   return took

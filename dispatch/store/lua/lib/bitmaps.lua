@@ -1,5 +1,5 @@
 -- Joining bitmaps. Every one that meets others is as long as its shelf's slot space (q.full bytes).
-local TOGETHER, KNOWN = 12, 16384
+local TOGETHER, KNOWN, READ = 12, 16384, 16
 
 -- BITOP is some thirty times slower beyond the end of the shortest bitmap, so those that meet are made as long as the slot space (`full`
 -- bytes). The second step copies the bitmap: one that has grown has much spare room.
@@ -58,4 +58,20 @@ end
 function net.drop(q)
   if #q.scratch > 0 then call('DEL', unpack(q.scratch)) end
   redis.set_repl(redis.REPL_ALL)
+end
+
+-- The slot of the n-th set bit (from 0) of a bitmap of so many bytes: halved until a few of them are left.
+function net.nth(key, bytes, n)
+  local low, high = 0, bytes
+  while high - low > READ do
+    local middle = math.floor((low + high) / 2)
+    local below = call('BITCOUNT', key, low, middle - 1)
+    if n < below then high = middle else low, n = middle, n - below end
+  end
+  for slot = low * 8, high * 8 - 1 do
+    if call('GETBIT', key, slot) == 1 then
+      if n == 0 then return slot end
+      n = n - 1
+    end
+  end
 end

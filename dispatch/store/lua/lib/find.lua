@@ -6,7 +6,7 @@ local function earlier(a, b)
 end
 
 -- The chosen ones of a bucket until there are k: number, slot, bucket, score x 100, distance in m (-1: his zone has no centre), windows.
-local function keep(m, q, list, k, chosen)
+function find.keep(m, q, list, k, chosen)
   for i = 1, math.min(k - #chosen, #list) do
     local pno, slot, text, pos = list[i][2], list[i][3], list[i][4], list[i][5]
     local lat, lng, kind, bucket, score = struct.unpack('<i4i4xxxxBBxxxxH', text, pos + 12)
@@ -31,7 +31,7 @@ local function among_few(m, q, s, k, chosen)
   table.sort(order)
   for i = 1, #order do
     table.sort(buckets[order[i]], earlier)
-    keep(m, q, buckets[order[i]], k, chosen)
+    find.keep(m, q, buckets[order[i]], k, chosen)
   end
 end
 
@@ -59,7 +59,7 @@ local function in_rank_order(m, q, s, k, chosen, crowded)
         end
         list, crowded[bucket] = walked(s, runs, best, want, n >= find.CROWD)
       end
-      keep(m, q, list, k, chosen)
+      find.keep(m, q, list, k, chosen)
       if #chosen >= k then break end
     end
   end

@@ -38,12 +38,15 @@ end
 -- Nobody is at `slot` any more.
 function index.leave(m, x, slot)
   call('SETBIT', K.x_askable(x), slot, 0)
+  call('SETBIT', K.x_newcomer(x), slot, 0)
+  call('SETBIT', K.x_approved(x), slot, 0)
   record.clear(m, x, slot)
 end
 
--- The record of the slot, and what is too long for it.
-function index.facts(m, slot, pno, facts, asked, rank, fresh)
+-- The record of the slot, and what is too long for it. `answered`: how many proposals he has answered.
+function index.facts(m, slot, pno, facts, asked, rank, fresh, answered)
   local z = facts.zone
+  newcomers.mark(m, shelf.of(m, rank.bucket), slot, answered)
   record.write(m, slot, { pno = pno, asked = asked, kind = z.kind, flags = facts.flags, bucket = rank.bucket, dnd_from = facts.dnd_from,
     dnd_to = facts.dnd_to, lat = z.lat, lng = z.lng, radius = z.radius, score = math.floor(rank.score * 100 + 0.5) })
   if facts.ring then call('HSET', K.x_rings(m), pno, facts.ring) elseif not fresh then call('HDEL', K.x_rings(m), pno) end

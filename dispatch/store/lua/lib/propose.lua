@@ -49,12 +49,12 @@ local function turn(m, crowded, chosen)
   end
 end
 
--- `plan`: wave, size, answer_by, minute, due (when this wave was owed), ready (since when the sender could have sent it), kind (wave or
--- fill). Returns the numbers of those asked; with `counting`, also the exact count of candidates and where to go on {shelf, slot}.
+-- `plan`: wave, size, answer_by, minute, due (when this wave was owed), ready (since when the sender could have sent it),
+-- kind (wave or fill). Returns the numbers of those asked; with `counting`, also the exact count of candidates (see tally.begin).
 function propose.wave(m, b, plan, counting)
   local now = clock.now()
   local count = counting and tally.begin()
-  local asked, chosen, crowded = {}, find.first(m, propose.query(m, b, plan.minute, now), plan.size, count)
+  local asked, chosen, crowded = {}, propose.choose(m, b, plan, count)
   turn(m, crowded, chosen)
   for _, r in ipairs(chosen) do
     if #r.windows > 0 then -- else the travel gap has just changed, and his place in the index has not yet
@@ -64,7 +64,7 @@ function propose.wave(m, b, plan, counting)
   end
   if #asked > 0 then propose.record(m, b, plan, asked, now) end
   vacancy.after(m, b, plan, #asked)
-  return asked, count and count.n, count and count.from
+  return asked, count or {}
 end
 
 function propose.record(m, b, plan, asked, now)
@@ -74,5 +74,5 @@ function propose.record(m, b, plan, asked, now)
   gauge.add(m, 'count.proposals', #asked)
   gauge.add(m, propose.COUNTS[plan.kind], 1)
   event.add(m, b.no, 'WaveSent', { wave = plan.wave, kind = plan.kind, asked = asked, due = plan.due, ready = plan.ready,
-    answer_by = plan.answer_by, urgency = plan.urgency, late = math.max(0, now - math.max(plan.due, plan.ready)) })
+    answer_by = plan.answer_by, urgency = plan.urgency, drawn = plan.drawn, late = math.max(0, now - math.max(plan.due, plan.ready)) })
 end

@@ -59,10 +59,11 @@ end
 -- Whether the provider can be asked at all, from his own facts; flips his bit when that changes.
 function record.refresh(m, pno)
   local key = K.provider(m, pno)
-  local f = call('HMGET', key, 'slot', 'status', 'push', 'off', 'paused', 'live', 'askable', 'bucket')
+  local f = call('HMGET', key, 'slot', 'status', 'push', 'off', 'paused', 'live', 'askable', 'bucket', 'flags')
   local cap = read.market(m).cap
   local reachable = f[3] == '1' or call('EXISTS', K.links(m, pno)) == 1
   local askable = f[2] == 'approved' and reachable and f[4] ~= '1' and f[5] ~= '1' and (tonumber(f[6]) or 0) < cap
+  past.look(m, pno, f, reachable, cap)
   if askable == (f[7] == '1') then return end
   call('HSET', key, 'askable', askable and 1 or 0)
   call('SETBIT', K.x_askable(shelf.of(m, f[8])), f[1], askable and 1 or 0)

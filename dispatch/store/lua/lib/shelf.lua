@@ -1,5 +1,6 @@
--- The match index stands in shelves, one a tier, the best tier first (0 .. SHELVES.count - 1): each has slots, bitmaps, records and extents
--- of its own, so that a match joins only those of the tiers it needs. `x` is the beginning of a shelf's keys.
+-- The match index stands in shelves, one a tier, the best tier first, and one more of those who perform badly (R7) and come after all
+-- others (0 .. SHELVES.count - 1): each has slots, bitmaps, records and extents of its own, so that a match joins only those it needs.
+-- `x` is the beginning of a shelf's keys.
 local market, names
 
 function shelf.at(m, number)
@@ -11,7 +12,7 @@ function shelf.at(m, number)
 end
 
 function shelf.number(bucket)
-  return math.floor(bucket / SHELVES.steps)
+  return math.min(SHELVES.count - 1, math.floor(bucket / SHELVES.steps))
 end
 
 -- The shelf of a bucket.

@@ -1,7 +1,7 @@
 -- Counting exactly who fits, shelf by shelf.
 
 -- Where those stand who stay out: {shelf, slot}..
-local function places(m, q)
+function tally.places(m, q)
   if not q.places then
     q.places = {}
     for pno in pairs(q.out) do
@@ -15,7 +15,7 @@ end
 -- All of the shelf at hand that are beyond doubt, but those blocked or asked.
 local function all_sure(m, q)
   local n = q.size - q.doubts
-  for _, place in ipairs(places(m, q)) do
+  for _, place in ipairs(tally.places(m, q)) do
     local slot = place[2]
     if place[1] == q.x and call('GETBIT', q.net, slot) == 1 and (q.doubts == 0 or call('GETBIT', q.doubt, slot) == 0) then n = n - 1 end
   end
@@ -44,10 +44,10 @@ function tally.shelf(m, q, from, limit, begun)
   return n, stop, looked
 end
 
--- Counts on from {shelf, slot} until about `limit` in doubt are looked at or the call has had its time. Returns the number, and where to
--- go on (nil: done).
+-- Counts on from {shelf, slot} until about `limit` in doubt are looked at or the call has had its time. Returns the number, where to go on
+-- (nil: done), and how many of them are on the last shelf (R7).
 function tally.count(m, q, from, limit)
-  local n, begun, number, slot = 0, clock.busy(), from[1], from[2]
+  local n, behind, begun, number, slot = 0, 0, clock.busy(), from[1], from[2]
   net.begin(q)
   while number < SHELVES.count and limit > 0 and not (slot == 0 and number > from[1] and index.over(begun)) do
     local some, stop, looked = 0, nil, 0
@@ -56,9 +56,10 @@ function tally.count(m, q, from, limit)
       some, stop, looked = tally.shelf(m, q, slot, limit, begun)
     end
     n, limit, slot = n + some, limit - looked, stop or 0
+    if number == SHELVES.count - 1 then behind = some end
     if stop then break end
     number = number + 1
   end
   net.drop(q)
-  return n, number < SHELVES.count and { number, slot } or nil
+  return n, number < SHELVES.count and { number, slot } or nil, behind
 end

@@ -1,9 +1,9 @@
 -- A count that is no burden to the call that also searches: of small nets with few in doubt, most of them cast anyway.
 local AT_ONCE, SMALL = 16, 4096 -- doubtful ones, bytes of bitmaps: a count that seems to become longer goes on in a call of its own
 
--- `n` so far, `from` {shelf, slot}: where another call goes on (nil: nowhere).
+-- `n` so far, `behind` of them on the last shelf (R7), `from` {shelf, slot}: where another call goes on (nil: nowhere).
 function tally.begin()
-  return { n = 0, bytes = 0, doubts = 0, begun = clock.busy() }
+  return { n = 0, behind = 0, bytes = 0, doubts = 0, begun = clock.busy() }
 end
 
 -- Whether the count goes on with the shelf at hand: while its net is cast anyway, or is a small one.
@@ -26,4 +26,5 @@ function tally.add(m, q, t, number)
   end
   local n, stop = tally.shelf(m, q, 0, AT_ONCE, t.begun)
   t.n, t.from = t.n + n, stop and { number, stop }
+  if number == SHELVES.count - 1 then t.behind = n end
 end

@@ -14,6 +14,7 @@ end
 
 function visits.hold(m, pno, bno, window, gap)
   call('ZADD', K.visits(m, pno), window[1], bno .. ':' .. window[1] .. ':' .. window[2])
+  past.note(m, pno, past.VISIT, window[1], window[2])
   local x, slot = shelf.place(m, pno)
   block(x, slot, around(window[1], window[2], gap))
 end
@@ -21,6 +22,7 @@ end
 -- Gives the time back: `working` are the quarters of his own hours around it; what other visits take stays taken.
 function visits.free(m, pno, bno, window, gap, working)
   call('ZREM', K.visits(m, pno), bno .. ':' .. window[1] .. ':' .. window[2])
+  past.note(m, pno, past.FREED, window[1], window[2])
   local x, slot = shelf.place(m, pno)
   for _, quarter in ipairs(working) do call('SETBIT', index.quarter(x, quarter), slot, 1) end
   visits.block_all(m, pno, gap)
