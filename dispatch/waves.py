@@ -6,11 +6,15 @@ Source: SPEC.md R10-R14, R17, R19, P6.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from dispatch import pacing
+from dispatch.habits import NONE_YET, Habits, accepting
 from dispatch.hours import end_of_range, in_range
-from dispatch.model import CadenceRow, MarketSettings, Urgency
+from dispatch.model import CadenceRow, DailyRange, MarketSettings, Urgency
 
 SPREAD_MS = 600_000  # those released by the end of quiet hours leave within 10 min (P6)
 QUARTER_MS = 900_000
@@ -24,6 +28,7 @@ class Holder(Struct, frozen=True, kw_only=True):
     """One proposal of this round, as far as pacing is concerned. ``received_at`` is 0 until it is known.
 
     ``left_at``: when it ended without a win (he refused, or it was taken back because he won another visit at that time); 0: it is open.
+    ``keen``: how readily he accepts; 1: as his class does.
     """
 
     no: int
@@ -33,12 +38,13 @@ class Holder(Struct, frozen=True, kw_only=True):
     answer_by: int
     received_at: int = 0
     left_at: int = 0
+    keen: float = 1.0
 
 
 class Search(Struct, frozen=True, kw_only=True):
     """A booking that is looking for its provider. ``paced_at``: when the last wave was tried; until one was ``tried``, the opening.
 
-    ``said_no``: whether a proposal has ended without a win since then.
+    ``said_no``: whether a proposal has ended without a win since then. ``began_at``: when its first wave was tried; 0: at the opening.
     """
 
     start: int
@@ -48,6 +54,7 @@ class Search(Struct, frozen=True, kw_only=True):
     paced_at: int
     tried: bool = True
     said_no: bool = False
+    began_at: int = 0
     holders: tuple[Holder, ...] = ()
 
 
@@ -162,21 +169,24 @@ def lives(settings: MarketSettings, search: Search) -> tuple[tuple[int, int], ..
     )
 
 
-def next_wave_at(settings: MarketSettings, search: Search, now: int) -> int:
-    """When the next wave is owed: after the pause, or at once when every live holder has said no (R12, R13).
+def next_wave_at(settings: MarketSettings, search: Search, now: int, habits: Habits = NONE_YET) -> int:
+    """When the next wave is owed: after the pause or pace, or at once when every live holder has said no (R12, R13).
 
     One that is owed, but was not sent before quiet hours began, waits for their end.
     """
-    due = allowed_from(settings, search, _paced(settings, search, now))
+    due = allowed_from(settings, search, _owed(settings, search, now, habits))
     held = allowed_from(settings, search, now)
     return held if due <= now < held else due
 
 
-def _paced(settings: MarketSettings, search: Search, now: int) -> int:
+def _owed(settings: MarketSettings, search: Search, now: int, habits: Habits) -> int:
     """When the next wave is owed if there are no quiet hours."""
     if not search.tried:
         return search.paced_at
-    due = search.paced_at + row_of(settings, search.start - search.paced_at).pause_s * 1_000
+    if settings.wave_policy == "paced":
+        due = _Pace(settings, search, habits).due(search, now)
+    else:
+        due = search.paced_at + row_of(settings, search.start - search.paced_at).pause_s * 1_000
     ends = [_seat_until(settings, search, holder) for holder in search.holders]
     alone_from = max(ends, default=now + 1)  # from then on nobody keeps a seat
     return min(due, max(search.paced_at, alone_from)) if search.said_no and alone_from <= now else due
@@ -198,7 +208,7 @@ def _grace_end(settings: MarketSettings, search: Search, holder: Holder) -> int:
     return holder.sent_at + grace_ms(settings, urgency_of(settings, search.start, holder.sent_at))
 
 
-def next_step(settings: MarketSettings, search: Search, now: int) -> Step:
+def next_step(settings: MarketSettings, search: Search, now: int, habits: Habits = NONE_YET) -> Step:
     """What to do with a searching booking now, and when to look at it again."""
     urgency = urgency_of(settings, search.start, now)
     if now >= search.deadline:
@@ -206,30 +216,36 @@ def next_step(settings: MarketSettings, search: Search, now: int) -> Step:
     live = [holder for holder in search.holders if holder.live and not holder.left_at]
     seated = [holder for holder in live if holder.answer_by > now and not holder.replaced]
     missing = [holder for holder in seated if _silent(holder) and _grace_end(settings, search, holder) <= now]
-    release = _release(settings, search, missing, now)
+    owed = next_wave_at(settings, search, now, habits)
+    release = _release(settings, search, missing, owed, now, habits)
     return Step(
         fade=tuple(holder.no for holder in live if holder.answer_by <= now),
         replace=tuple(holder.no for holder in missing) if release else (),
         release=release,
         urgency=urgency,
-        due=min(moment for moment in _moments(settings, search, live, release, now) if moment > now),
+        due=min(moment for moment in _moments(settings, search, live, release, owed, now) if moment > now),
     )
 
 
-def _release(settings: MarketSettings, search: Search, missing: Sequence[Holder], now: int) -> Release | None:
+def _release(
+    settings: MarketSettings, search: Search, missing: Sequence[Holder], wave_due: int, now: int, habits: Habits
+) -> Release | None:
     """Who is to be asked now. The next wave ends the claim of earlier ones to the seats of the undelivered."""
-    wave_due, row = next_wave_at(settings, search, now), row_of(settings, search.start - now)
+    row = row_of(settings, search.start - now)
     held = allowed_from(settings, search, now) > now
     until = answer_by(settings, row.class_, now, search.deadline)
     if wave_due <= now:
-        return Release(kind="wave", wave=search.wave + 1, size=row.size, answer_by=until, due=wave_due)
+        size = _Pace(settings, search, habits).size(now) if settings.wave_policy == "paced" else row.size
+        return Release(kind="wave", wave=search.wave + 1, size=size, answer_by=until, due=wave_due)
     fill_due = min((allowed_from(settings, search, _grace_end(settings, search, holder)) for holder in missing), default=now + 1)
     if fill_due <= now and not held:
         return Release(kind="fill", wave=max(1, search.wave), size=len(missing), answer_by=until, due=fill_due)
     return None
 
 
-def _moments(settings: MarketSettings, search: Search, live: Iterable[Holder], release: Release | None, now: int) -> Iterator[int]:
+def _moments(
+    settings: MarketSettings, search: Search, live: Iterable[Holder], release: Release | None, owed: int, now: int
+) -> Iterator[int]:
     """Moments, some of them past, at which the plan can change by time alone."""
     yield search.deadline
     yield allowed_from(settings, search, now)  # the end of quiet hours
@@ -242,14 +258,18 @@ def _moments(settings: MarketSettings, search: Search, live: Iterable[Holder], r
     if release is not None:
         yield release.answer_by
         yield allowed_from(settings, search, now + grace_ms(settings, urgency_of(settings, search.start, now)))
-    if release is not None and release.kind == "wave":
+    if release is not None and settings.wave_policy == "paced":
+        yield allowed_from(settings, search, now + _Pace(settings, search, NONE_YET).tick)  # how keen they are is known then
+    elif release is not None and release.kind == "wave":
         yield allowed_from(settings, search, now + row_of(settings, search.start - now).pause_s * 1_000)
     else:
-        yield next_wave_at(settings, search, now)
+        yield owed
 
 
-def plan(settings: MarketSettings, search: Search, candidates: int, now: int) -> tuple[PlannedWave, ...]:
+def plan(settings: MarketSettings, search: Search, candidates: int, now: int, habits: Habits = NONE_YET) -> tuple[PlannedWave, ...]:
     """The waves still to come if nobody answers, until candidates or time run out; at most 20 rows (R19)."""
+    if settings.wave_policy == "paced":
+        return _paced_plan(settings, search, candidates, now, habits)
     rows: list[PlannedWave] = []
     at, wave, left = max(now, next_wave_at(settings, search, now)), search.wave, candidates
     while left > 0 and at < search.deadline and len(rows) < PLAN_ROWS:
@@ -259,3 +279,81 @@ def plan(settings: MarketSettings, search: Search, candidates: int, now: int) ->
         left -= size
         at = allowed_from(settings, search, at + row.pause_s * 1_000)
     return tuple(rows)
+
+
+# -- the policy `paced`: a search in the words of pacing.py ------------------------------------------------------------
+
+
+class _Pace:
+    """A search as pacing sees it at a moment: its clock, what the market chose for it, and who was asked since it began (again)."""
+
+    def __init__(self, settings: MarketSettings, search: Search, habits: Habits) -> None:
+        began = (search.began_at or search.opened_at) if search.tried else search.paced_at
+        until = min(search.deadline, _last_minute_from(settings, search.start))
+        self.clock = pacing.Loud(began, _quiet(settings.quiet_hours, settings.time_zone, began, until))
+        self.accepts = {row.class_: accepting(row.class_, habits) for row in settings.cadence}
+        urgency = urgency_of(settings, search.start, began)
+        length = min(getattr(settings.pacing.over_s, urgency) * 1_000, self.clock.since(search.deadline))
+        self.course = pacing.Course(max(1.0, length), settings.pacing.speed, self.accepts[urgency])
+        self.tick = max(1, round(self.course.tick))
+        self.asked = [self._asked(settings, search, one) for one in search.holders if not 0 < one.left_at <= began]
+
+    def _asked(self, settings: MarketSettings, search: Search, one: Holder) -> pacing.Asked:
+        return pacing.Asked(
+            sent=self.clock.since(one.sent_at),
+            keen=one.keen,
+            left=self.clock.since(one.left_at) if one.left_at else None,
+            worth=not one.replaced or one.received_at > 0,
+            accepts=self.accepts[urgency_of(settings, search.start, one.sent_at)],
+        )
+
+    def now(self, at: int) -> float:
+        """A moment on the search's clock."""
+        return max(0.0, self.clock.since(at))
+
+    def due(self, search: Search, now: int) -> int:
+        """When the next is owed. Where nobody was found last time, somebody is looked for again after a rest."""
+        if not self.asked or all(one.sent_at < search.paced_at for one in search.holders):
+            rest = self.clock.moment(self.now(search.paced_at) + self.course.length * pacing.REST)
+            return max(search.paced_at + self.tick, rest)
+        due = self.clock.moment(pacing.due(self.course, self.asked, self.now(now)))
+        return max(due, search.paced_at + (0 if search.said_no else self.tick))
+
+    def size(self, now: int) -> int:
+        """How many are owed now."""
+        return pacing.size(self.course, self.asked, self.now(now))
+
+
+@lru_cache(maxsize=4_096)
+def _quiet(quiet: DailyRange | None, time_zone: str, at: int, until: int) -> tuple[tuple[int, int], ...]:
+    """The quiet spans between two moments. Quiet hours that last all day have none: nothing would be left of the search."""
+    if quiet is None or quiet.from_ == quiet.to:
+        return ()
+    loud, found = DailyRange(from_=quiet.to, to=quiet.from_), []
+    while at < until:
+        begin = end_of_range(loud, time_zone, at)
+        at = end_of_range(quiet, time_zone, begin)
+        if begin < until:
+            found.append((begin, min(at, until)))
+    return tuple(found)
+
+
+def _paced_plan(settings: MarketSettings, search: Search, candidates: int, now: int, habits: Habits) -> tuple[PlannedWave, ...]:
+    """The plan by pace: everyone who is asked is an average provider who keeps silent."""
+    at, left = max(now, next_wave_at(settings, search, now, habits)), candidates
+    first = search if search.tried else replace(search, tried=True, began_at=at, paced_at=at)
+    pace, rows = _Pace(settings, first, habits), list[PlannedWave]()
+    while left > 0 and at < search.deadline and len(rows) < PLAN_ROWS:
+        count = min(pace.size(at), left)
+        rows.append(PlannedWave(search.wave + len(rows) + 1, count, at))
+        sent, left = pace.now(at), left - count
+        pace.asked.append(pacing.Asked(sent, 1.0, None, True, pace.course.accepts, count))
+        due = pacing.due(pace.course, pace.asked, sent + pace.course.tick)
+        at = allowed_from(settings, search, pace.clock.moment(due))
+    return tuple(rows)
+
+
+def fill_chance(settings: MarketSettings, search: Search, now: int, habits: Habits = NONE_YET) -> float:
+    """The chance that somebody asked so far accepts before the deadline, if nobody else is asked."""
+    pace = _Pace(settings, search, habits)
+    return 1 - pacing.nobody(pace.asked, pace.now(now), pace.now(search.deadline))

@@ -1,7 +1,7 @@
 """The server functions: one library, put together from lua/, loaded under names that carry a hash of its text.
 
 Names of functions are global in the server, so the hash lets two versions run side by side while processes are replaced.
-Key templates (keys.py), moves (lifecycle.py), ages (forecast.py), steps (matcher.py) and the clock are rendered into the text: none has a
+Key templates (keys.py), moves (lifecycle.py), ages (habits.py), steps (matcher.py) and the clock are rendered into the text: none has a
 second copy.
 Source: https://valkey.io/topics/functions-intro/
 """
@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from dispatch.errors import ConfigError, Unavailable
-from dispatch.forecast import AGES_MS
+from dispatch.habits import AGES_MS
 from dispatch.lifecycle import MOVES
 from dispatch.matcher import STEPS
 from dispatch.model import TIERS

@@ -35,7 +35,7 @@ TEMPLATES: Mapping[str, str] = {
     "events": "{%s}:events",  # stream: all events of the market
     "due": "{%s}:due",  # sorted set bno -> ms at which its plan wants attention
     "gauges": "{%s}:gauges",  # hash name -> number
-    "habits": "{%s}:habits",  # hash class.part.open|yes -> ms or number: what became of proposals by their age (forecast.py)
+    "habits": "{%s}:habits",  # hash class.part.open|yes -> ms or number: what became of proposals by their age (habits.py)
     "trials": "{%s}:trials",  # sorted set pno -> ms at which the test proposal that is open for him ends
     "request": "{%s}:r:%s",  # string: the stored answer of a request id
     "gateway": "{%s}:gl:%s",  # set of pno with a socket at that gateway

@@ -1,0 +1,133 @@
+"""Pacing: the wave policy `paced`. Providers are asked one by one, each when those asked before him have had their chance.
+
+Whoever is asked is worth his *chance*: the probability that he accepts. A search may *spend* chances at a steady rate from its first moment
+on; the next provider is asked when what may be spent reaches what is. A likely accepter thus keeps a long head start, and after an unlikely
+one the search moves on. Two things give back: a refusal returns what was still to come of it, and silence is evidence that the booking is
+one that nobody likes, so that the chances of all who were asked are worth less than they seemed.
+
+Pure: moments are ms since the search began, on a clock that stands still during its quiet hours (see :class:`Loud`).
+Source: WAVES.md 2, 5.1-5.3. The rate is half of 5.2's because silence speeds it up; docs/explanation/pacing.md compares.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from math import ceil
+
+from msgspec import Struct
+
+from dispatch.habits import Accepting, chance
+
+AT_ONCE, RATE = 0.5, 4.0  # chances that may be spent at the beginning, and then over the whole length
+LAST = 0.8  # of the length: then everybody who is left is asked, so that slow answers have the rest
+UNLIKED = 1.0  # accepts that silence must have cost before a booking is believed to be half as liked as others (5.1: kappa)
+TICK_MS, TICKS = 30_000, 90  # between two releases there are at least so many ms, or that part of the length
+REST = 1 / 40  # of the length: until somebody is looked for again when nobody was found
+MOST, EVERYBODY = 5, 50  # asked together at most, but at the end
+NEAR_MS, NEAR = 1_000, 1 / 1_000  # how exactly a moment is found: in ms, or as a part of the length
+
+
+class Course(Struct, frozen=True):
+    """What a market chose for a search: over how many ms everybody is asked, how fast, and how a class answers."""
+
+    length: float
+    speed: float
+    accepts: Accepting
+
+    @property
+    def tick(self) -> float:
+        """How long a release waits for what else is owed then."""
+        return min(TICK_MS, self.length / TICKS)
+
+    def may_spend(self, at: float) -> float:
+        """The chances that may be spent by a moment."""
+        return self.speed * (AT_ONCE + RATE * at / self.length)
+
+    def earliest(self, spent: float) -> float:
+        """When so much may be spent."""
+        return (spent / self.speed - AT_ONCE) * self.length / RATE
+
+
+class Asked(Struct, frozen=True):
+    """Somebody who was asked (or ``count`` alike): when, how readily he accepts (1: as his class does), and when that ended without a win,
+    if it did.
+
+    ``worth``: whether he may still answer, as far as anybody knows: his devices confirm, or have time to.
+    """
+
+    sent: float
+    keen: float
+    left: float | None
+    worth: bool
+    accepts: Accepting
+    count: int = 1
+
+
+class Loud:
+    """The clock of a search: ms since it began, without the spans (begin, end) of its quiet hours, in order and apart."""
+
+    def __init__(self, began: int, quiet: Sequence[tuple[int, int]] = ()) -> None:
+        self._began, self._quiet = began, quiet
+        self._before = list(accumulate((end - begin for begin, end in quiet), initial=0))  # quiet ms before each span, and in all
+
+    def since(self, at: int) -> float:
+        """A moment on this clock."""
+        held = sum(min(at, end) - begin for begin, end in self._quiet if begin < at)
+        return at - self._began - held
+
+    def moment(self, ms: float) -> int:
+        """The first moment at which this clock shows so much."""
+        at = self._began + ms
+        for (begin, _), before in zip(self._quiet, self._before, strict=False):
+            if at + before <= begin:
+                return round(at + before)
+        return round(at + self._before[-1])
+
+
+def mass(course: Course, asked: Iterable[Asked]) -> float:
+    """The chances of those asked so far; of one who has left, what had come of it by then."""
+    ends = ((one, course.length if one.left is None else one.left) for one in asked if one.worth)
+    return sum(one.count * chance(one.accepts.earned(end - one.sent), one.keen) for one, end in ends)
+
+
+def liked(asked: Iterable[Asked], at: float) -> float:
+    """What is left of a chance once nobody has accepted by a moment: the longer likely accepters are silent, the less."""
+    ends = ((one, at if one.left is None else one.left) for one in asked if one.worth)
+    return UNLIKED / (UNLIKED + sum(one.count * one.keen * one.accepts.earned(end - one.sent) for one, end in ends))
+
+
+def due(course: Course, asked: Sequence[Asked], now: float) -> float:
+    """When the next is owed if nobody answers: at once, or the first later moment (about) at which so much may be spent.
+
+    What may be spent only grows, and what is spent only shrinks with silence, so there is one such moment.
+    """
+    spent = mass(course, asked)
+    low, high = now, min(LAST * course.length, course.earliest(spent * liked(asked, now)))
+    missing, over = course.may_spend(low) - spent * liked(asked, low), course.may_spend(high) - spent * liked(asked, high)
+    same = 0
+    while missing < 0 < over and high - low > (near := max(NEAR_MS, course.length * NEAR)):  # false position (Illinois)
+        middle = min(high - near / 2, max(low + near / 2, low + (high - low) * missing / (missing - over)))
+        there = course.may_spend(middle) - spent * liked(asked, middle)
+        if there < 0:
+            low, missing, over, same = middle, there, over / 2 if same < 0 else over, -1
+        else:
+            high, over, missing, same = middle, there, missing / 2 if same > 0 else missing, 1
+    return max(now, high)
+
+
+def size(course: Course, asked: Sequence[Asked], now: float) -> int:
+    """How many are owed now, at least one: all those who would be by the end of a tick."""
+    if now >= LAST * course.length:
+        return EVERYBODY
+    worth = liked(asked, now)
+    owed = course.may_spend(now + course.tick) - mass(course, asked) * worth
+    return max(1, min(MOST, ceil(owed / (worth * chance(course.accepts.earned(course.length - now))))))
+
+
+def nobody(asked: Iterable[Asked], now: float, until: float) -> float:
+    """The chance that nobody of those asked accepts from now ``until`` a moment, if nobody else is asked."""
+    alone = 1.0
+    for one in asked:
+        if one.left is None and one.worth:
+            age = now - one.sent
+            alone *= 1 - chance(one.accepts.earned(age + until - now) - one.accepts.earned(age), one.keen)
+    return alone
