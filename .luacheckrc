@@ -5,12 +5,12 @@ max_cyclomatic_complexity = 20
 
 read_globals = {
   "redis", "server", "cjson", "cmsgpack", "struct", "bit", -- of the server
-  "call", "null", "reply", "K", "S", "CLOCK", "MOVES", "AGES", "SHELVES", -- of the prelude, and rendered from Python
+  "call", "null", "reply", "K", "S", "CLOCK", "MOVES", "AGES", "SHELVES", "HABITS", -- of the prelude, and rendered from Python
 }
 
 -- Tables of the prelude, one a file or paragraph of lua/lib; `verbs` holds the functions that are registered.
 globals = {
-  "booking", "clock", "event", "find", "fits", "gauge", "geometry", "habits", "inbox", "index", "ledger", "net", "news", "outbox", "propose",
+  "booking", "clock", "event", "find", "fits", "gauge", "geometry", "habits", "inbox", "index", "keen", "ledger", "net", "news", "outbox", "propose",
   "pushes", "read", "record", "rights", "seats", "shelf", "slots", "tally", "trial", "verbs", "visits", "woken", "counted", "told", "learned",
   "market", "instant",
 }

@@ -190,6 +190,11 @@ class MarketSettings(Strict, frozen=True, kw_only=True):
     bounds: CircleZone | PolygonZone | None = None
     webhook: WebhookTarget | None = None
 
+    @property
+    def learns(self) -> bool:
+        """Whether the market wants to know how keen and slow its providers are (habits.py)."""
+        return self.wave_policy == "paced" or self.wave_order != "rank"
+
 
 class Names(Strict, frozen=True, kw_only=True):
     """A name in French and English."""

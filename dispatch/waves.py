@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dispatch import pacing
-from dispatch.habits import NONE_YET, Habits, accepting
+from dispatch.habits import NONE_YET, Habits, accepting, yardstick
 from dispatch.hours import end_of_range, in_range
 from dispatch.model import CadenceRow, DailyRange, MarketSettings, Urgency
 
@@ -59,13 +59,21 @@ class Search(Struct, frozen=True, kw_only=True):
 
 
 class Release(Struct, frozen=True, kw_only=True):
-    """Ask ``size`` more. A ``wave`` is the next one and restarts the pause; a ``fill`` gives the seats of the undelivered away."""
+    """Ask ``size`` more. A ``wave`` is the next one and restarts the pause; a ``fill`` gives the seats of the undelivered away.
+
+    ``order``: within what the likely and quick come first (None: the order of R5); ``earned``: what a proposal earns in the time left.
+    ``ease``, ``usual_ms``: by what these proposals are measured (habits.Yardstick); None where the market learns nothing of its providers.
+    """
 
     kind: str
     wave: int
     size: int
     answer_by: int
     due: int
+    order: str | None = None
+    earned: float = 0.0
+    ease: float | None = None
+    usual_ms: float | None = None
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -217,7 +225,7 @@ def next_step(settings: MarketSettings, search: Search, now: int, habits: Habits
     seated = [holder for holder in live if holder.answer_by > now and not holder.replaced]
     missing = [holder for holder in seated if _silent(holder) and _grace_end(settings, search, holder) <= now]
     owed = next_wave_at(settings, search, now, habits)
-    release = _release(settings, search, missing, owed, now, habits)
+    release = _measured(settings, search, _release(settings, search, missing, owed, now, habits), now, habits)
     return Step(
         fade=tuple(holder.no for holder in live if holder.answer_by <= now),
         replace=tuple(holder.no for holder in missing) if release else (),
@@ -241,6 +249,22 @@ def _release(
     if fill_due <= now and not held:
         return Release(kind="fill", wave=max(1, search.wave), size=len(missing), answer_by=until, due=fill_due)
     return None
+
+
+def _measured(settings: MarketSettings, search: Search, release: Release | None, now: int, habits: Habits) -> Release | None:
+    """A release in the order that the market chose, with what it needs to learn from it."""
+    if release is None or not settings.learns:
+        return release
+    by, order = yardstick(urgency_of(settings, search.start, now), habits), by_quickness(settings, search, now, habits)
+    measured = replace(release, ease=by.ease, usual_ms=by.usual_ms)
+    return replace(measured, order=order[0], earned=order[1]) if order else measured
+
+
+def by_quickness(settings: MarketSettings, search: Search, now: int, habits: Habits) -> tuple[str, float] | None:
+    """Within what the likely and quick come first, and what a proposal earns until the deadline; None: the order is that of R5."""
+    if settings.wave_order == "rank":
+        return None
+    return settings.wave_order, accepting(urgency_of(settings, search.start, now), habits).earned(search.deadline - now)
 
 
 def _moments(

@@ -117,7 +117,10 @@ class CounterofferState(Answer, frozen=True):
 
 
 class BookingState(Answer, frozen=True):
-    """A booking as it stands. ``provider_id``: the winner; ``window``: the index of the agreed one; ``place`` is null once erased."""
+    """A booking as it stands. ``provider_id``: the winner; ``window``: the index of the agreed one; ``place`` is null once erased.
+
+    ``fill_chance``: while it searches, the chance that one of those asked so far accepts in time, if nobody else is asked.
+    """
 
     booking_id: str | None
     client_id: str | None
@@ -138,6 +141,7 @@ class BookingState(Answer, frozen=True):
     window: int | None
     wave: int
     next_wave_at: datetime | None
+    fill_chance: float | None
     proposals: tuple[ProposalState, ...]
     counteroffers: tuple[CounterofferState, ...]
 

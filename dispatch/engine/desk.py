@@ -15,6 +15,7 @@ from dispatch.engine.places import Places, Spot, packed
 from dispatch.engine.requests import CancelRequest, MatchRequest
 from dispatch.errors import Conflict, Forbidden, NotFound, Unavailable, Unprocessable
 from dispatch.gazetteer import Gazetteer
+from dispatch.habits import NONE_YET, Habits
 from dispatch.identity import DeviceKeys
 from dispatch.matcher import Fit, Person, Query, fits, to_query
 from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderSettings, Tier
@@ -98,10 +99,11 @@ class Desk:
         query, _ = await self._query(market, request)
         await self._check(market, request, query)
         minute = hours.local_minute(market.settings.time_zone, market.now)
-        found = await self._store.bookings.match(name, query, minute=minute, k=request.limit, client_id=request.client_id)
+        search, seen = new_search(market, query), await self._store.habits.read(name, market.now)
+        by = waves.by_quickness(market.settings, search, market.now, seen)
+        found = await self._store.bookings.match(name, query, minute=minute, k=request.limit, client_id=request.client_id, by=by)
         ids = await self._store.providers.ids(name, [no for no, *_ in found.first])
-        search = new_search(market, query)
-        planned = waves.plan(market.settings, search, found.count, market.now)
+        planned = waves.plan(market.settings, search, found.count, market.now, seen)
         body: dict[str, Any] = {
             "count": found.count,
             "candidates": [_candidate(provider, entry) for provider, entry in zip(ids, found.first, strict=True)],
@@ -136,7 +138,8 @@ class Desk:
                 raise
             # else a repeat, by one who did not hear the answer: what was right then is not judged again
         else:
-            reply = await self._store.bookings.open(name, **_opening(market, request, query, spot, search), rid=rid)
+            seen = await self._store.habits.read(name, market.now) if market.settings.learns else NONE_YET
+            reply = await self._store.bookings.open(name, **_opening(market, request, query, spot, search, seen), rid=rid)
         if reply["word"] == "MISMATCH":
             raise Unprocessable("this Idempotency-Key came with another booking; use a fresh key", code="idempotency_mismatch")
         if reply["word"] == "DUPLICATE":
@@ -151,7 +154,7 @@ class Desk:
         count = await self._store.bookings.tally(market.id, arguments, reply["count"], reply.get("from"))
         at, deadline = reply["at"], reply["deadline"]
         opened = msgspec.structs.replace(search, opened_at=at, paced_at=at, deadline=deadline)
-        planned = waves.plan(market.settings, opened, count, at)
+        planned = waves.plan(market.settings, opened, count, at, await self._store.habits.read(market.id, market.now))
         return {
             "booking_id": request.booking_id,
             "state": "searching",
@@ -224,10 +227,14 @@ class Desk:
         record = await self._store.bookings.get(name, booking_id)
         numbers = sorted(record.proposals)
         ids = dict(zip(numbers, await self._store.providers.ids(name, numbers), strict=True))
-        following = waves.next_wave_at(market.settings, record.search(), market.now) if record.state == "searching" else None
+        following, chance = None, None
+        if record.state == "searching":
+            seen = await self._store.habits.read(name, market.now)
+            following = waves.next_wave_at(market.settings, record.search(), market.now, seen)
+            chance = waves.fill_chance(market.settings, record.search(), market.now, seen)
         if following is not None and following >= record.deadline:
             following = None
-        return faces.booking_face(record, ids, market.settings, following)
+        return {**faces.booking_face(record, ids, market.settings, following), "fill_chance": None if chance is None else round(chance, 3)}
 
     async def timeline(self, name: str, booking_id: str) -> dict[str, Any]:
         """Every event of a booking, in order."""
@@ -313,9 +320,9 @@ def _candidate(provider_id: str, entry: tuple[int, Tier, float, int | None, list
     return {"provider_id": provider_id, "tier": tier.value, "score": score, "distance_m": rounded, "windows": windows}
 
 
-def _opening(market: Market, request: BookingRequest, query: Query, spot: Spot, search: waves.Search) -> dict[str, Any]:
+def _opening(market: Market, request: BookingRequest, query: Query, spot: Spot, search: waves.Search, habits: Habits) -> dict[str, Any]:
     """The arguments of the verb `open`."""
-    step = waves.next_step(market.settings, search, market.now)
+    step = waves.next_step(market.settings, search, market.now, habits)
     area = {"name": spot.name, "h3": spot.h3}
     seen = {
         "booking_id": request.booking_id,

@@ -175,7 +175,7 @@ class Turns:
         records: list[Record] = []
         for at in range(0, min(len(wanted), limit), AT_ONCE):
             records += await self._store.bookings.records(self._name, wanted[at : min(at + AT_ONCE, limit)])
-        self._cockpit.learn(records, market)
+        self._cockpit.learn(records, market, await self._store.habits.read(self._name, market.now))
 
     def _wanted(self, waiting: list[int], moved: set[int]) -> list[int]:
         """Whom to read, in order: those that ended, those new to us, those that moved, and in turn some of the others."""

@@ -93,6 +93,7 @@ class Markets:
             "cap": settings.open_proposals_cap,
             "hook": int(settings.webhook is not None),
             "basis": basis_of(settings),
+            "policy": settings.wave_policy,
         }
         return await self._put(market, {"settings": msgspec.json.encode(settings), **numbers})
 

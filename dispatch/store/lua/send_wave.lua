@@ -2,7 +2,7 @@
 -- away, and `size` more providers are asked.
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, bno, rev, fade {pno..}, replace {pno..}, plan or nil {wave, size, kind, answer_by, minute, due, ready,
---       urgency}, urgency, due (next time it wants attention)}
+--       urgency, order, earned, ease, usual_ms}, urgency, due (next time it wants attention)}
 -- Replies: SENT {asked, wave, late}, RESTED (nobody was to be asked), EMPTY (nobody fits), STALE (the booking has moved since)
 -- Source: SPEC.md R12-R14, P6.
 local function fade(m, b, pnos)
@@ -42,7 +42,10 @@ function verbs.send_wave(m, a)
   if not a.plan then return reply('RESTED') end
   local asked = propose.wave(m, b, a.plan, false)
   local now = clock.now()
-  if a.plan.kind == 'wave' then call('HSET', K.booking(m, b.no), 'paced_at', now, 'tried', 1, 'said_no', 0) end
+  if a.plan.kind == 'wave' then
+    if b.tried ~= '1' then call('HSET', K.booking(m, b.no), 'began_at', now) end
+    call('HSET', K.booking(m, b.no), 'paced_at', now, 'tried', 1, 'said_no', 0)
+  end
   if #asked == 0 then return reply('EMPTY') end
   call('HSET', K.booking(m, b.no), 'wave', a.plan.wave)
   return reply('SENT', { asked = #asked, wave = a.plan.wave, late = math.max(0, now - math.max(a.plan.due, a.plan.ready)) })

@@ -39,11 +39,13 @@ function read.numbers(key, ...)
   return unpack(values)
 end
 
--- What verbs need of the market: gap (ms), cap, hook ('1': it has somewhere to send webhooks), epoch, basis (of its index); read once.
+-- What verbs need of the market: gap (ms), cap, hook ('1': it has somewhere to send webhooks), epoch, basis (of its index), policy (of its
+-- waves); read once.
 function read.market(m)
   if not market then
-    local f = call('HMGET', K.market(m), 'gap', 'cap', 'hook', 'epoch', 'basis')
-    market = { gap = tonumber(f[1]), cap = tonumber(f[2]), hook = f[3], epoch = f[4], basis = tonumber(f[5]) }
+    local f = call('HMGET', K.market(m), 'gap', 'cap', 'hook', 'epoch', 'basis', 'policy')
+    market = { gap = tonumber(f[1]), cap = tonumber(f[2]), hook = f[3], epoch = f[4], basis = tonumber(f[5]),
+      paced = f[6] == 'paced' }
   end
   return market
 end

@@ -21,7 +21,7 @@ end
 -- A proposal leaves its state for good; it and the booking are yet to be written. Returns the seats that frees.
 local function ended(m, bno, pno, p, state, reason)
   local freed = unseat(m, pno, p)
-  habits.ended(p, state)
+  keen.ended(m, pno, p, state)
   gauge.add(m, 'proposals.' .. p[S.state], -1)
   gauge.add(m, 'proposals.' .. state, 1)
   p[S.state], p[S.reason], p[S.ended] = state, reason or null, clock.now()

@@ -1,13 +1,13 @@
 -- Sending the proposals of one wave: finds the first `size` that fit and writes a message into the inbox of each.
 
 -- The query of a booking, ready for fits.check: everyone asked in this round stays out.
-function propose.query(m, b, minute, now)
+function propose.query(m, b, plan, now)
   booking.load(m, b)
   local q, asked = b.query, {}
   for pno, p in pairs(seats.all(m, b.no)) do
     if p[S.round] == b.round then asked[pno] = true end
   end
-  q.minute, q.now, q.gap = minute, now, read.market(m).gap
+  q.minute, q.now, q.gap, q.order, q.earned = plan.minute, now, read.market(m).gap, plan.order, plan.earned
   return fits.prepare(m, q, asked)
 end
 
@@ -38,7 +38,7 @@ end
 
 local function send(m, b, r, plan, now)
   propose.show(m, b, r.pno, { 'open', plan.wave, 'ordinary', b.round, now, plan.answer_by, 0, 0, 0, null, 0, 1, 0, r.far, r.windows, 0,
-    plan.urgency })
+    plan.urgency, keen.asked(m, r, plan) })
   record.asked(m, r, now)
   seats.count(m, r.pno, 1)
   pushes.ask(m, b, r.pno, 'proposal', b.round)
@@ -52,12 +52,12 @@ local function turn(m, crowded, chosen)
 end
 
 -- `plan`: wave, size, answer_by, minute, due (when this wave was owed), ready (since when the sender could have sent it),
--- kind (wave or fill). Returns the numbers of those asked; with `counting`, also the exact count of candidates
--- and where to go on {shelf, slot}.
+-- kind (wave or fill), order, earned (see find.by_quickness), ease, usual_ms (see keen.asked). Returns the numbers of those asked; with
+-- `counting`, also the exact count of candidates and where to go on {shelf, slot}.
 function propose.wave(m, b, plan, counting)
   local now = clock.now()
   local count = counting and tally.begin()
-  local asked, chosen, crowded = {}, find.first(m, propose.query(m, b, plan.minute, now), plan.size, count)
+  local asked, chosen, crowded = {}, find.first(m, propose.query(m, b, plan, now), plan.size, count)
   turn(m, crowded, chosen)
   for _, r in ipairs(chosen) do
     if #r.windows > 0 then -- else the travel gap has just changed, and his place in the index has not yet
