@@ -5,19 +5,24 @@ on; the next provider is asked when what may be spent reaches what is. A likely 
 one the search moves on. Two things give back: a refusal returns what was still to come of it, and silence is evidence that the booking is
 one that nobody likes, so that the chances of all who were asked are worth less than they seemed.
 
-Pure: moments are ms since the search began, on a clock that stands still during its quiet hours (see :class:`Loud`).
-Source: WAVES.md 2, 5.1-5.3. The rate is half of 5.2's because silence speeds it up; docs/explanation/pacing.md compares.
+The functions reckon in ms since the search began, on a clock that stands still during its quiet hours (:class:`Loud`); :class:`Pace` turns a
+search into that and back.
+Source: WAVES.md 2, 5.1-5.3. The rate is under that of 5.2 because silence speeds it up; docs/explanation/pacing.md compares.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from math import ceil
+from typing import Protocol
 
 from msgspec import Struct
 
-from dispatch.habits import Accepting, chance
+from dispatch.habits import Accepting, Habits, accepting, chance
+from dispatch.hours import end_of_range
+from dispatch.model import DailyRange, MarketSettings, Urgency
 
-AT_ONCE, RATE = 0.5, 4.0  # chances that may be spent at the beginning, and then over the whole length
+AT_ONCE, RATE = 0.35, 1.75  # chances that may be spent at the beginning, and then over the whole length
 LAST = 0.8  # of the length: then everybody who is left is asked, so that slow answers have the rest
 UNLIKED = 1.0  # accepts that silence must have cost before a booking is believed to be half as liked as others (5.1: kappa)
 TICK_MS, TICKS = 30_000, 90  # between two releases there are at least so many ms, or that part of the length
@@ -40,11 +45,11 @@ class Course(Struct, frozen=True):
 
     def may_spend(self, at: float) -> float:
         """The chances that may be spent by a moment."""
-        return self.speed * (AT_ONCE + RATE * at / self.length)
+        return AT_ONCE + self.speed * RATE * at / self.length
 
     def earliest(self, spent: float) -> float:
         """When so much may be spent."""
-        return (spent / self.speed - AT_ONCE) * self.length / RATE
+        return (spent - AT_ONCE) * self.length / (self.speed * RATE)
 
 
 class Asked(Struct, frozen=True):
@@ -71,7 +76,7 @@ class Loud:
 
     def since(self, at: int) -> float:
         """A moment on this clock."""
-        held = sum(min(at, end) - begin for begin, end in self._quiet if begin < at)
+        held = sum(min(at, end) - begin for begin, end in self._quiet if begin < at) if self._quiet else 0
         return at - self._began - held
 
     def moment(self, ms: float) -> int:
@@ -131,3 +136,90 @@ def nobody(asked: Iterable[Asked], now: float, until: float) -> float:
             age = now - one.sent
             alone *= 1 - chance(one.accepts.earned(age + until - now) - one.accepts.earned(age), one.keen)
     return alone
+
+
+class Held(Protocol):
+    """A holder of a proposal, as waves.py has him."""
+
+    @property
+    def sent_at(self) -> int: ...
+    @property
+    def left_at(self) -> int: ...
+    @property
+    def received_at(self) -> int: ...
+    @property
+    def replaced(self) -> bool: ...
+    @property
+    def keen(self) -> float: ...
+
+
+class Pace:
+    """A search by pace: its clock, what the market chose for it, and who was asked since it began (again). Moments are engine ms.
+
+    ``hurried``: from when quiet hours do not hold it any more; ``class_at``: its class at a moment.
+    """
+
+    def __init__(
+        self, settings: MarketSettings, *, began: int, deadline: int, hurried: int, class_at: Callable[[int], Urgency],
+        holders: Iterable[Held], habits: Habits,
+    ) -> None:  # fmt: skip
+        self._class_at, self._habits, self._how = class_at, habits, dict[Urgency, Accepting]()
+        self.clock = Loud(began, quiet_spans(settings.quiet_hours, settings.time_zone, began, min(deadline, hurried)))
+        usual: int = getattr(settings.pacing.over_s, class_at(began))
+        length = max(1.0, min(usual * 1_000, self.clock.since(deadline)))
+        self.course = Course(length, settings.pacing.speed, self._accepts(began))
+        self.tick = max(1, round(self.course.tick))
+        self.asked = [self._asked(one) for one in holders if not 0 < one.left_at <= began]
+
+    def _accepts(self, at: int) -> Accepting:
+        urgency = self._class_at(at)
+        if urgency not in self._how:
+            self._how[urgency] = accepting(urgency, self._habits)
+        return self._how[urgency]
+
+    def _asked(self, one: Held) -> Asked:
+        left = self.clock.since(one.left_at) if one.left_at else None
+        worth = not one.replaced or one.received_at > 0
+        return Asked(self.clock.since(one.sent_at), one.keen, left, worth, self._accepts(one.sent_at))
+
+    def _now(self, at: int) -> float:
+        return max(0.0, self.clock.since(at))
+
+    def due(self, now: int, paced_at: int, said_no: bool) -> int:
+        """When the next is owed; ``paced_at``: when one was last tried, ``said_no``: somebody has left since then.
+
+        Where nobody was found last time, somebody is looked for again after a rest.
+        """
+        tried = self.clock.since(paced_at)
+        if all(one.sent < tried for one in self.asked):
+            return max(paced_at + self.tick, self.clock.moment(max(0.0, tried) + self.course.length * REST))
+        owed = self.clock.moment(due(self.course, self.asked, self._now(now)))
+        return max(owed, paced_at + (0 if said_no else self.tick))
+
+    def size(self, now: int) -> int:
+        """How many are owed now."""
+        return size(self.course, self.asked, self._now(now))
+
+    def after(self, count: int, at: int) -> int:
+        """When the next is owed after so many average providers are asked, if all of them keep silent."""
+        sent = self._now(at)
+        self.asked.append(Asked(sent, 1.0, None, True, self.course.accepts, count))
+        return self.clock.moment(due(self.course, self.asked, sent + self.course.tick))
+
+    def fill_chance(self, now: int, deadline: int) -> float:
+        """The chance that somebody asked so far accepts before the deadline."""
+        return 1 - nobody(self.asked, self._now(now), self._now(deadline))
+
+
+@lru_cache(maxsize=4_096)
+def quiet_spans(quiet: DailyRange | None, time_zone: str, at: int, until: int) -> tuple[tuple[int, int], ...]:
+    """The quiet spans between two moments. Quiet hours that last all day have none: nothing would be left of the search."""
+    if quiet is None or quiet.from_ == quiet.to:
+        return ()
+    loud, found = DailyRange(from_=quiet.to, to=quiet.from_), []
+    while at < until:
+        begin = end_of_range(loud, time_zone, at)
+        at = end_of_range(quiet, time_zone, begin)
+        if begin < until:
+            found.append((begin, min(at, until)))
+    return tuple(found)

@@ -6,7 +6,6 @@ Source: SPEC.md R10-R14, R17, R19, P6.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,7 +13,7 @@ from msgspec.structs import replace
 from dispatch import pacing
 from dispatch.habits import NONE_YET, Habits, accepting, yardstick
 from dispatch.hours import end_of_range, in_range
-from dispatch.model import CadenceRow, DailyRange, MarketSettings, Urgency
+from dispatch.model import CadenceRow, MarketSettings, Urgency
 
 SPREAD_MS = 600_000  # those released by the end of quiet hours leave within 10 min (P6)
 QUARTER_MS = 900_000
@@ -182,19 +181,21 @@ def next_wave_at(settings: MarketSettings, search: Search, now: int, habits: Hab
 
     One that is owed, but was not sent before quiet hours began, waits for their end.
     """
-    due = allowed_from(settings, search, _owed(settings, search, now, habits))
+    return _next_wave_at(settings, search, now, _if_paced(settings, search, habits))
+
+
+def _next_wave_at(settings: MarketSettings, search: Search, now: int, pace: pacing.Pace | None) -> int:
+    due = allowed_from(settings, search, _owed(settings, search, now, pace))
     held = allowed_from(settings, search, now)
     return held if due <= now < held else due
 
 
-def _owed(settings: MarketSettings, search: Search, now: int, habits: Habits) -> int:
-    """When the next wave is owed if there are no quiet hours."""
+def _owed(settings: MarketSettings, search: Search, now: int, pace: pacing.Pace | None) -> int:
+    """When the next wave is owed if there are no quiet hours. ``pace``: where the policy is `paced`."""
     if not search.tried:
         return search.paced_at
-    if settings.wave_policy == "paced":
-        due = _Pace(settings, search, habits).due(search, now)
-    else:
-        due = search.paced_at + row_of(settings, search.start - search.paced_at).pause_s * 1_000
+    pause = row_of(settings, search.start - search.paced_at).pause_s * 1_000
+    due = search.paced_at + pause if pace is None else pace.due(now, search.paced_at, search.said_no)
     ends = [_seat_until(settings, search, holder) for holder in search.holders]
     alone_from = max(ends, default=now + 1)  # from then on nobody keeps a seat
     return min(due, max(search.paced_at, alone_from)) if search.said_no and alone_from <= now else due
@@ -224,26 +225,27 @@ def next_step(settings: MarketSettings, search: Search, now: int, habits: Habits
     live = [holder for holder in search.holders if holder.live and not holder.left_at]
     seated = [holder for holder in live if holder.answer_by > now and not holder.replaced]
     missing = [holder for holder in seated if _silent(holder) and _grace_end(settings, search, holder) <= now]
-    owed = next_wave_at(settings, search, now, habits)
-    release = _measured(settings, search, _release(settings, search, missing, owed, now, habits), now, habits)
+    pace = _if_paced(settings, search, habits)
+    owed = _next_wave_at(settings, search, now, pace)
+    release = _measured(settings, search, _release(settings, search, missing, owed, now, pace), now, habits)
     return Step(
         fade=tuple(holder.no for holder in live if holder.answer_by <= now),
         replace=tuple(holder.no for holder in missing) if release else (),
         release=release,
         urgency=urgency,
-        due=min(moment for moment in _moments(settings, search, live, release, owed, now) if moment > now),
+        due=min(moment for moment in _moments(settings, search, live, release, owed, now, pace) if moment > now),
     )
 
 
 def _release(
-    settings: MarketSettings, search: Search, missing: Sequence[Holder], wave_due: int, now: int, habits: Habits
+    settings: MarketSettings, search: Search, missing: Sequence[Holder], wave_due: int, now: int, pace: pacing.Pace | None
 ) -> Release | None:
     """Who is to be asked now. The next wave ends the claim of earlier ones to the seats of the undelivered."""
     row = row_of(settings, search.start - now)
     held = allowed_from(settings, search, now) > now
     until = answer_by(settings, row.class_, now, search.deadline)
     if wave_due <= now:
-        size = _Pace(settings, search, habits).size(now) if settings.wave_policy == "paced" else row.size
+        size = pace.size(now) if pace is not None else row.size
         return Release(kind="wave", wave=search.wave + 1, size=size, answer_by=until, due=wave_due)
     fill_due = min((allowed_from(settings, search, _grace_end(settings, search, holder)) for holder in missing), default=now + 1)
     if fill_due <= now and not held:
@@ -268,7 +270,7 @@ def by_quickness(settings: MarketSettings, search: Search, now: int, habits: Hab
 
 
 def _moments(
-    settings: MarketSettings, search: Search, live: Iterable[Holder], release: Release | None, owed: int, now: int
+    settings: MarketSettings, search: Search, live: Iterable[Holder], release: Release | None, owed: int, now: int, pace: pacing.Pace | None
 ) -> Iterator[int]:
     """Moments, some of them past, at which the plan can change by time alone."""
     yield search.deadline
@@ -282,8 +284,8 @@ def _moments(
     if release is not None:
         yield release.answer_by
         yield allowed_from(settings, search, now + grace_ms(settings, urgency_of(settings, search.start, now)))
-    if release is not None and settings.wave_policy == "paced":
-        yield allowed_from(settings, search, now + _Pace(settings, search, NONE_YET).tick)  # how keen they are is known then
+    if release is not None and pace is not None:
+        yield allowed_from(settings, search, now + pace.tick)  # how keen they are is known then
     elif release is not None and release.kind == "wave":
         yield allowed_from(settings, search, now + row_of(settings, search.start - now).pause_s * 1_000)
     else:
@@ -305,79 +307,39 @@ def plan(settings: MarketSettings, search: Search, candidates: int, now: int, ha
     return tuple(rows)
 
 
-# -- the policy `paced`: a search in the words of pacing.py ------------------------------------------------------------
+# -- the policy `paced` ------------------------------------------------------------------------------------------------
 
 
-class _Pace:
-    """A search as pacing sees it at a moment: its clock, what the market chose for it, and who was asked since it began (again)."""
-
-    def __init__(self, settings: MarketSettings, search: Search, habits: Habits) -> None:
-        began = (search.began_at or search.opened_at) if search.tried else search.paced_at
-        until = min(search.deadline, _last_minute_from(settings, search.start))
-        self.clock = pacing.Loud(began, _quiet(settings.quiet_hours, settings.time_zone, began, until))
-        self.accepts = {row.class_: accepting(row.class_, habits) for row in settings.cadence}
-        urgency = urgency_of(settings, search.start, began)
-        length = min(getattr(settings.pacing.over_s, urgency) * 1_000, self.clock.since(search.deadline))
-        self.course = pacing.Course(max(1.0, length), settings.pacing.speed, self.accepts[urgency])
-        self.tick = max(1, round(self.course.tick))
-        self.asked = [self._asked(settings, search, one) for one in search.holders if not 0 < one.left_at <= began]
-
-    def _asked(self, settings: MarketSettings, search: Search, one: Holder) -> pacing.Asked:
-        return pacing.Asked(
-            sent=self.clock.since(one.sent_at),
-            keen=one.keen,
-            left=self.clock.since(one.left_at) if one.left_at else None,
-            worth=not one.replaced or one.received_at > 0,
-            accepts=self.accepts[urgency_of(settings, search.start, one.sent_at)],
-        )
-
-    def now(self, at: int) -> float:
-        """A moment on the search's clock."""
-        return max(0.0, self.clock.since(at))
-
-    def due(self, search: Search, now: int) -> int:
-        """When the next is owed. Where nobody was found last time, somebody is looked for again after a rest."""
-        if not self.asked or all(one.sent_at < search.paced_at for one in search.holders):
-            rest = self.clock.moment(self.now(search.paced_at) + self.course.length * pacing.REST)
-            return max(search.paced_at + self.tick, rest)
-        due = self.clock.moment(pacing.due(self.course, self.asked, self.now(now)))
-        return max(due, search.paced_at + (0 if search.said_no else self.tick))
-
-    def size(self, now: int) -> int:
-        """How many are owed now."""
-        return pacing.size(self.course, self.asked, self.now(now))
+def _pace(settings: MarketSettings, search: Search, habits: Habits) -> pacing.Pace:
+    """A search as pacing sees it."""
+    return pacing.Pace(
+        settings,
+        began=(search.began_at or search.opened_at) if search.tried else search.paced_at,
+        deadline=search.deadline,
+        hurried=_last_minute_from(settings, search.start),
+        class_at=lambda at: urgency_of(settings, search.start, at),
+        holders=search.holders,
+        habits=habits,
+    )
 
 
-@lru_cache(maxsize=4_096)
-def _quiet(quiet: DailyRange | None, time_zone: str, at: int, until: int) -> tuple[tuple[int, int], ...]:
-    """The quiet spans between two moments. Quiet hours that last all day have none: nothing would be left of the search."""
-    if quiet is None or quiet.from_ == quiet.to:
-        return ()
-    loud, found = DailyRange(from_=quiet.to, to=quiet.from_), []
-    while at < until:
-        begin = end_of_range(loud, time_zone, at)
-        at = end_of_range(quiet, time_zone, begin)
-        if begin < until:
-            found.append((begin, min(at, until)))
-    return tuple(found)
+def _if_paced(settings: MarketSettings, search: Search, habits: Habits) -> pacing.Pace | None:
+    return _pace(settings, search, habits) if settings.wave_policy == "paced" else None
 
 
 def _paced_plan(settings: MarketSettings, search: Search, candidates: int, now: int, habits: Habits) -> tuple[PlannedWave, ...]:
     """The plan by pace: everyone who is asked is an average provider who keeps silent."""
     at, left = max(now, next_wave_at(settings, search, now, habits)), candidates
     first = search if search.tried else replace(search, tried=True, began_at=at, paced_at=at)
-    pace, rows = _Pace(settings, first, habits), list[PlannedWave]()
+    pace, rows = _pace(settings, first, habits), list[PlannedWave]()
     while left > 0 and at < search.deadline and len(rows) < PLAN_ROWS:
         count = min(pace.size(at), left)
         rows.append(PlannedWave(search.wave + len(rows) + 1, count, at))
-        sent, left = pace.now(at), left - count
-        pace.asked.append(pacing.Asked(sent, 1.0, None, True, pace.course.accepts, count))
-        due = pacing.due(pace.course, pace.asked, sent + pace.course.tick)
-        at = allowed_from(settings, search, pace.clock.moment(due))
+        left -= count
+        at = allowed_from(settings, search, pace.after(count, at))
     return tuple(rows)
 
 
 def fill_chance(settings: MarketSettings, search: Search, now: int, habits: Habits = NONE_YET) -> float:
     """The chance that somebody asked so far accepts before the deadline, if nobody else is asked."""
-    pace = _Pace(settings, search, habits)
-    return 1 - pacing.nobody(pace.asked, pace.now(now), pace.now(search.deadline))
+    return _pace(settings, search, habits).fill_chance(now, search.deadline)

@@ -1,8 +1,8 @@
 """What came of a played policy, in numbers. Minutes where nothing else is said; a booking's time runs from its opening to the accept.
 
 *Late*: those who were asked before the accept and would have accepted too, after it; each of them is told "no longer available".
-*At equal fill*: the time by which half (95 %) of the bookings are filled that anybody would have taken in time. It counts those that
-were not filled as later than any, so that a policy does not look quick because it leaves the hard ones unfilled.
+*At equal fill*: the time by which half (95 %) of the bookings are filled that can be, which is as many as are filled when everybody is
+asked at once. What was not filled took longer than any time, so that no policy looks quick because it leaves the hard ones unfilled.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ from dispatch.model import Tier
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """One policy in one world. ``fill``: share of the bookings; ``of_fillable``: of those that anybody would have taken in time.
+    """One policy in one world. ``fill``: share of the bookings; ``of_fillable``: of those that can be filled.
 
     ``p50``, ``p95``: of those filled; ``even50``, ``even95``: at equal fill; ``head_start``: median time for which the best tier is alone;
     ``top_wins``, ``new_wins``: shares of the wins; ``gini_asked``, ``gini_won``: 0 when all have the same.
@@ -41,13 +41,17 @@ class Figures:
     turns: float
 
 
-def figures(world: World, play: Play, warm: float = 0.2) -> Figures:
-    """The figures, without the first bookings, in which the policy learns."""
-    first = round(len(world.visits) * warm)
-    told = [play.bookings[visit.no] for visit in world.visits[first:]]
+def judged(world: World, play: Play, warm: float) -> list[Booking]:
+    """The bookings that count: those after the first ones, in which a policy learns."""
+    return [play.bookings[visit.no] for visit in world.visits[round(len(world.visits) * warm) :]]
+
+
+def figures(world: World, play: Play, can_be: float, warm: float) -> Figures:
+    """The figures. ``can_be``: the share of the bookings that are filled when everybody is asked at once."""
+    told = judged(world, play, warm)
     filled = [one for one in told if one.filled_at is not None]
     times = sorted((one.filled_at - one.visit.opened_at) / MINUTE for one in filled if one.filled_at is not None)
-    fillable = sum(one.visit.fillable(one.deadline) for one in told)
+    fillable = round(can_be * len(told))
     pros = {pro.no: pro for pro in world.pros}
     wins = max(1, len(filled))
     return Figures(

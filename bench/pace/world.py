@@ -81,10 +81,6 @@ class Visit:
     after_ms: tuple[int, ...]
     reached: tuple[bool, ...]
 
-    def fillable(self, deadline: int) -> bool:
-        """Whether anybody would accept in time if everybody were asked at once."""
-        return any(does == ACCEPT and self.opened_at + after < deadline for does, after in zip(self.does, self.after_ms, strict=True))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
