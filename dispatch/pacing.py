@@ -5,7 +5,7 @@ on; the next provider is asked when what may be spent reaches what is. A likely 
 one the search moves on. Two things give back: a refusal returns what was still to come of it, and silence is evidence that the booking is
 one that nobody likes, so that the chances of all who were asked are worth less than they seemed.
 
-The functions reckon in ms since the search began, on a clock that stands still during its quiet hours (:class:`Loud`); :class:`Pace` turns a
+The functions reckon in ms since the search began, on a clock that stands still in its quiet hours (:class:`Loud`); :class:`Pace` turns a
 search into that and back.
 Source: WAVES.md 2, 5.1-5.3. The rate is under that of 5.2 because silence speeds it up; docs/explanation/pacing.md compares.
 """
