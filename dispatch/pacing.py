@@ -22,7 +22,8 @@ from dispatch.habits import Accepting, Habits, accepting, chance
 from dispatch.hours import end_of_range
 from dispatch.model import DailyRange, MarketSettings, Urgency
 
-AT_ONCE, RATE = 0.35, 1.75  # chances that may be spent at the beginning, and then over the whole length
+RATE = 1.75  # chances that may be spent over the whole length
+AT_ONCE, SHORT_MS = 0.35, 3_600_000  # and as many at the beginning, where the whole length is so short that answers take a part of it
 LAST = 0.8  # of the length: then everybody who is left is asked, so that slow answers have the rest
 UNLIKED = 1.0  # accepts that silence must have cost before a booking is believed to be half as liked as others (5.1: kappa)
 TICK_MS, TICKS = 30_000, 90  # between two releases there are at least so many ms, or that part of the length
@@ -43,13 +44,18 @@ class Course(Struct, frozen=True):
         """How long a release waits for what else is owed then."""
         return min(TICK_MS, self.length / TICKS)
 
+    @property
+    def at_once(self) -> float:
+        """The chances that may be spent in its first moment."""
+        return AT_ONCE if self.length <= SHORT_MS else 0.0
+
     def may_spend(self, at: float) -> float:
         """The chances that may be spent by a moment."""
-        return AT_ONCE + self.speed * RATE * at / self.length
+        return self.at_once + self.speed * RATE * at / self.length
 
     def earliest(self, spent: float) -> float:
         """When so much may be spent."""
-        return (spent - AT_ONCE) * self.length / (self.speed * RATE)
+        return (spent - self.at_once) * self.length / (self.speed * RATE)
 
 
 class Asked(Struct, frozen=True):
@@ -100,13 +106,13 @@ def liked(asked: Iterable[Asked], at: float) -> float:
     return UNLIKED / (UNLIKED + sum(one.count * one.keen * one.accepts.earned(end - one.sent) for one, end in ends))
 
 
-def due(course: Course, asked: Sequence[Asked], now: float) -> float:
-    """When the next is owed if nobody answers: at once, or the first later moment (about) at which so much may be spent.
+def due(course: Course, asked: Sequence[Asked], since: float) -> float:
+    """When the next is owed if nobody answers: the first moment (about) at which so much may be spent, ``since`` when it is as it is now.
 
     What may be spent only grows, and what is spent only shrinks with silence, so there is one such moment.
     """
     spent = mass(course, asked)
-    low, high = now, min(LAST * course.length, course.earliest(spent * liked(asked, now)))
+    low, high = since, min(LAST * course.length, course.earliest(spent * liked(asked, since)))
     missing, over = course.may_spend(low) - spent * liked(asked, low), course.may_spend(high) - spent * liked(asked, high)
     same = 0
     while missing < 0 < over and high - low > (near := max(NEAR_MS, course.length * NEAR)):  # false position (Illinois)
@@ -116,7 +122,7 @@ def due(course: Course, asked: Sequence[Asked], now: float) -> float:
             low, missing, over, same = middle, there, over / 2 if same < 0 else over, -1
         else:
             high, over, missing, same = middle, there, missing / 2 if same > 0 else missing, 1
-    return max(now, high)
+    return max(since, high)
 
 
 def size(course: Course, asked: Sequence[Asked], now: float) -> int:
@@ -185,15 +191,16 @@ class Pace:
     def _now(self, at: int) -> float:
         return max(0.0, self.clock.since(at))
 
-    def due(self, now: int, paced_at: int, said_no: bool) -> int:
-        """When the next is owed; ``paced_at``: when one was last tried, ``said_no``: somebody has left since then.
+    def due(self, paced_at: int, said_no: bool) -> int:
+        """When the next is owed, or was; ``paced_at``: when one was last tried, ``said_no``: somebody has left since then.
 
         Where nobody was found last time, somebody is looked for again after a rest.
         """
         tried = self.clock.since(paced_at)
         if all(one.sent < tried for one in self.asked):
             return max(paced_at + self.tick, self.clock.moment(max(0.0, tried) + self.course.length * REST))
-        owed = self.clock.moment(due(self.course, self.asked, self._now(now)))
+        since = max(tried, *(one.sent if one.left is None else one.left for one in self.asked))
+        owed = self.clock.moment(due(self.course, self.asked, max(0.0, since)))
         return max(owed, paced_at + (0 if said_no else self.tick))
 
     def size(self, now: int) -> int:

@@ -195,7 +195,7 @@ def _owed(settings: MarketSettings, search: Search, now: int, pace: pacing.Pace 
     if not search.tried:
         return search.paced_at
     pause = row_of(settings, search.start - search.paced_at).pause_s * 1_000
-    due = search.paced_at + pause if pace is None else pace.due(now, search.paced_at, search.said_no)
+    due = search.paced_at + pause if pace is None else pace.due(search.paced_at, search.said_no)
     ends = [_seat_until(settings, search, holder) for holder in search.holders]
     alone_from = max(ends, default=now + 1)  # from then on nobody keeps a seat
     return min(due, max(search.paced_at, alone_from)) if search.said_no and alone_from <= now else due

@@ -16,7 +16,7 @@ from bench.pace.world import HOUR, MINUTE, Scenario, World
 from dispatch.model import CadenceRow, MarketSettings, Pacing
 
 LATE = (0.5, 0.75)  # accepts a fill
-FACTOR, TRIES = 1.6, 7  # from one speed to the next, and at most so many from the first one either way
+FACTOR, TRIES = 1.8, 6  # from one speed to the next, and at most so many from the first one either way
 WARM = 0.4  # of the bookings, in which the policies learn
 LEAST_FILL = 0.8  # of what is fillable: slower than that nobody goes
 WANTED = 0.20  # by which `paced` is to be shorter
@@ -77,7 +77,7 @@ class Line:
         return None
 
 
-CADENCES = (Family(name="cadence"), *(Family(name=f"cadence of {size}", size=size) for size in (1, 2, 3)))
+CADENCES = (Family(name="cadence"), *(Family(name=f"cadence of {size}", size=size) for size in (1, 2)))
 PACED = Family(name="paced", policy="paced")
 QUICK = Family(name="paced, quick first", policy="paced", order="tier")
 STEP = Family(name="paced, quick first in a step", policy="paced", order="step")

@@ -13,7 +13,7 @@ from msgspec.structs import replace as changed
 from bench import simulate
 from bench.pace import offers
 from bench.pace.figures import Figures, between, figures, gini
-from bench.pace.frontier import CADENCES, PACED, QUICK, Family, Line, Point, Verdict, can_be_filled, sweep, verdicts
+from bench.pace.frontier import CADENCES, PACED, QUICK, WARM, Family, Line, Point, Verdict, can_be_filled, sweep, verdicts
 from bench.pace.picture import frontier
 from bench.pace.play import Play
 from bench.pace.world import ACCEPT, HOUR, MINUTE, SCENARIOS, SILENT, VISIT_MS, Scenario, World, draw
@@ -179,9 +179,11 @@ def test_a_line_says_nothing_of_what_it_never_was() -> None:
 
 def test_a_sweep_ends_on_both_sides_of_what_is_wanted() -> None:
     world = draw(SMALL, 60, 3)
-    late = [point.figures.late for point in sweep(world, PACED, 1.0, (0.6, 0.7)).points]
-    assert late[0] <= 0.6
-    assert late[-1] >= 0.7
+    at_one = figures(world, Play(world, PACED.settings(SMALL, 1.0)).run(), 1.0, WARM).late
+    late = [point.figures.late for point in sweep(world, PACED, 1.0, (0.95 * at_one, 1.05 * at_one)).points]
+    assert len(late) >= 3
+    assert late[0] <= 0.95 * at_one
+    assert late[-1] >= 1.05 * at_one
 
 
 @pytest.mark.parametrize(("paced", "quick", "holds"), [((6, 20), (4, 19), True), ((6, 25), (4, 19), False), ((6, 20), (5.5, 19), False)])

@@ -13,6 +13,7 @@ from dispatch.zones import from_model
 from tests.store.scene import MINUTE, Scene
 
 PACED = {"wave_policy": "paced"}
+LEARNS = {"wave_order": "tier"}  # by cadence, so that three are asked at once
 FIRST = yardstick(Urgency.LAST_MINUTE, {})  # how a market accepts of which nothing has been seen
 
 
@@ -50,11 +51,12 @@ async def test_a_market_that_goes_by_cadence_and_rank_learns_nothing_of_anybody(
     assert [await known(scene, name) for name in ("ada", "ben", "cleo")] == [None] * 3
 
 
-@pytest.mark.parametrize("how", [PACED, {"wave_order": "tier"}])
+@pytest.mark.parametrize("how", [{}, PACED, LEARNS])
 async def test_an_accept_and_those_it_cuts_off_are_learnt_as_habits_says(scene: Scene, how: dict[str, Any]) -> None:
-    await scene.settings(**how)
+    await scene.settings(**LEARNS)
     await scene.open()
     await received(scene, "ada", "ben", "cleo")
+    await scene.settings(**how)
     await scene.later(minutes=3)
     await scene.accept("ada")
     assert await known(scene, "ada") == pytest.approx(learnt(1, 1, FIRST, 3 * MINUTE, True))
@@ -62,7 +64,7 @@ async def test_an_accept_and_those_it_cuts_off_are_learnt_as_habits_says(scene: 
 
 
 async def test_what_is_learnt_goes_by_how_the_market_has_answered_so_far(scene: Scene) -> None:
-    await scene.settings(**PACED)
+    await scene.settings(**LEARNS)
     for number in range(3):
         await scene.open(f"b-{number}", leads=(4 + 2 * number,))
         await received_all(scene, f"b-{number}")
@@ -89,7 +91,7 @@ async def received_all(scene: Scene, booking_id: str) -> None:
 
 
 async def test_what_never_reached_him_says_nothing_of_him(scene: Scene) -> None:
-    await scene.settings(**PACED)
+    await scene.settings(**LEARNS)
     await scene.open()
     await received(scene, "ada", "ben")
     await scene.later(minutes=3)
@@ -99,7 +101,7 @@ async def test_what_never_reached_him_says_nothing_of_him(scene: Scene) -> None:
 
 
 async def test_an_end_teaches_once(scene: Scene) -> None:
-    await scene.settings(**PACED)
+    await scene.settings(**LEARNS)
     await scene.open()
     await received(scene, "ada", "ben", "cleo")
     await scene.later(minutes=3)
@@ -117,7 +119,7 @@ async def test_an_end_teaches_once(scene: Scene) -> None:
 @pytest.mark.parametrize("minutes", [0, 1, 7])
 async def test_a_refusal_leaves_more_of_him_than_silence_and_no_slower_r20(scene: Scene, minutes: int) -> None:
     """Ben refuses, Cleo keeps silent; then Ada takes it."""
-    await scene.settings(**PACED)
+    await scene.settings(**LEARNS)
     await scene.open()
     await received(scene, "ada", "ben", "cleo")
     await scene.later(minutes=minutes)
@@ -132,7 +134,7 @@ async def test_a_refusal_leaves_more_of_him_than_silence_and_no_slower_r20(scene
 
 
 async def test_an_accept_that_lost_and_a_refusal_at_that_instant_teach_the_same_r20(scene: Scene) -> None:
-    await scene.settings(**PACED)
+    await scene.settings(**LEARNS)
     await scene.open()
     await received(scene, "ada", "ben", "cleo")
     await scene.later(seconds=90)
@@ -143,7 +145,7 @@ async def test_an_accept_that_lost_and_a_refusal_at_that_instant_teach_the_same_
 
 
 async def test_who_refuses_everything_at_once_stays_an_average_provider_r20(scene: Scene) -> None:
-    await scene.settings(**PACED, open_proposals_cap=50)
+    await scene.settings(**LEARNS, open_proposals_cap=50)
     for number in range(6):
         await scene.open(f"b-{number}", lead=4)
         await received_all(scene, f"b-{number}")
@@ -152,7 +154,7 @@ async def test_who_refuses_everything_at_once_stays_an_average_provider_r20(scen
 
 
 async def test_what_is_known_of_him_fades_while_he_is_not_asked(scene: Scene) -> None:
-    await scene.settings(**PACED)
+    await scene.settings(**LEARNS)
     await scene.open()
     await received(scene, "ada", "ben", "cleo")
     await scene.later(minutes=6)
