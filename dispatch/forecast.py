@@ -1,59 +1,31 @@
 """The forecast: minutes until somebody accepts, from the plan of waves and from how a market's providers have answered so far (R19).
 
-What is known of a class is a table by the *age* of a proposal: how long proposals were open at that age, and how many were accepted there.
-One that is taken back because another accepted, or that was refused, counts for as long as it was open, and as nothing else. A market that
-has seen nothing yet is assumed to be as the defaults say; each proposal that ends moves the table from there to what the market is like.
-Refusals are not counted (R20): how many there are beside a yes is a constant, which only says how often a wave leaves early (R13).
+How they answered is a table (habits.py), in which refusals are not counted (R20): how many there are beside a yes is a constant, which
+only says how often a wave leaves early (R13).
 Source: SPEC.md R12, R13, R19; competing risks with piecewise constant rates.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import exp
 from typing import NamedTuple
 
+from dispatch.habits import EDGES, MINUTE_MS, REFUSALS, Habits, Part, parts_of
 from dispatch.model import MarketSettings, Urgency
 from dispatch.waves import PlannedWave, urgency_of
 
-MINUTE_MS = 60_000
-AGES_MS = tuple(MINUTE_MS * 2**power for power in range(9))  # 1, 2, 4 ... 256 min: where one part of a proposal's age ends
-PARTS = len(AGES_MS) + 1
-OLDEST_MS = 2 * AGES_MS[-1]  # the last part has no end; for what is assumed of it, it ends here
-DEFAULT_ACCEPT_RATE = 0.20  # until the market has its own (WAVES.md 5.2)
-REFUSALS = (
-    25 / 44
-)  # beside each yes: of 6,391 audited requests to real providers 44 % were accepted, 25 % refused (doi 10.1257/app.20160213)
-DEFAULT_ANSWER_MS = {  # mean delay of an answer, assumed until the market has its own
-    Urgency.LAST_MINUTE: 240_000,
-    Urgency.SAME_DAY: 600_000,
-    Urgency.ADVANCE: 1_800_000,
-    Urgency.FAR: 3_600_000,
-}
-ASSUMED = 6.0  # proposals of a market that weigh as much as the assumption (WAVES.md 5.3)
 LEAST = 0.01  # chance of a course of events below which it is left out
 STEP_MS, ROUGHLY_MS = 1_000, 10_000
-
-
-class Part(NamedTuple):
-    """One part of a proposal's age: ms for which proposals were open in it, and how many were accepted in it."""
-
-    open_ms: float
-    yes: float
-
-
-Habits = Mapping[Urgency, Sequence[Part]]  # what a market has seen, by class; one missing has seen nothing
 
 
 class Answering:
     """How the providers of a class answer a proposal, as functions of its age in ms."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
-        self._edges = (0, *AGES_MS)
         self._rates = [(1 + REFUSALS) * part.yes / part.open_ms for part in parts]
         self._begins = [1.0]  # the share still open where a part begins
-        for part, (begin, end) in enumerate(pairwise(self._edges)):
+        for part, (begin, end) in enumerate(pairwise(EDGES)):
             self._begins.append(self._begins[part] * exp(-self._rates[part] * (end - begin)))
 
     def yes(self, age_ms: float) -> float:
@@ -66,27 +38,13 @@ class Answering:
 
     def _still(self, age_ms: float) -> float:
         """The share of proposals that nobody answered by this age."""
-        part = bisect_right(self._edges, age_ms) - 1
-        return self._begins[part] * exp(-self._rates[part] * (age_ms - self._edges[part]))
+        part = bisect_right(EDGES, age_ms) - 1
+        return self._begins[part] * exp(-self._rates[part] * (age_ms - EDGES[part]))
 
 
 def answering(urgency: Urgency, seen: Sequence[Part] = ()) -> Answering:
-    """How a class answers: what was assumed of it, as if it were ``ASSUMED`` proposals, and what was seen."""
-    assumed, known = _assumed(urgency), seen or [Part(0, 0)] * PARTS
-    return Answering(
-        [Part(*(ASSUMED * a + b for a, b in zip(guess, fact, strict=True))) for guess, fact in zip(assumed, known, strict=True)]
-    )
-
-
-@cache
-def _assumed(urgency: Urgency) -> list[Part]:
-    """The table of one average proposal if answers came after an exponential delay with the default's mean."""
-    mean, answered = DEFAULT_ANSWER_MS[urgency], DEFAULT_ACCEPT_RATE * (1 + REFUSALS)
-    parts = []
-    for begin, end in pairwise((0, *AGES_MS, OLDEST_MS)):
-        falls = exp(-begin / mean) - exp(-end / mean)
-        parts.append(Part((1 - answered) * (end - begin) + answered * mean * falls, DEFAULT_ACCEPT_RATE * falls))
-    return parts
+    """How a class answers."""
+    return Answering(parts_of(urgency, seen))
 
 
 def expected_minutes(

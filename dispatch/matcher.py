@@ -7,15 +7,18 @@ Source: SPEC.md R1-R8.
 from collections.abc import Iterable, Sequence
 from hashlib import sha1
 from math import floor
+from typing import Literal
 
 from msgspec import Struct
 
+from dispatch.habits import quickness
 from dispatch.hours import local_minute, spans
 from dispatch.model import TIERS, BookingRequest, DailyRange, MarketSettings, ProviderSettings, Reason, Span, Tier
 from dispatch.zones import Shape, cells_of, covers
 
 STEPS = 21  # score steps of 0.5 from 0 to 10
 RANKS = len(TIERS) * STEPS  # buckets of those who perform; as many stand behind them (R7)
+POOL = 64  # of each tier, the first so many are put in order by quickness where a market chose that
 CROWD = 200  # inside a tier x score step the order by last asked is exact among this many (R5)
 
 
@@ -33,7 +36,7 @@ class Query(Struct, frozen=True, kw_only=True):
 
 class Person(Struct, frozen=True, kw_only=True):
     """A provider with everything that decides whether he fits. ``visits``: those he holds; ``slot``: his place in the index; ``behind``: he
-    is classed as under-performing (R7)."""
+    is classed as under-performing (R7); ``keen`` and ``slow``: see habits.py."""
 
     no: int
     settings: ProviderSettings
@@ -50,6 +53,8 @@ class Person(Struct, frozen=True, kw_only=True):
     asked_at: int = 0
     slot: int = 0
     behind: bool = False
+    keen: float = 1.0
+    slow: float = 1.0
 
 
 class Fit(Struct, frozen=True):
@@ -160,6 +165,21 @@ def order(people: Sequence[Person], turns: dict[int, int] | None = None) -> list
     for person in people:
         buckets.setdefault(bucket_of(person.tier, person.score, behind=person.behind), []).append(person)
     return [person for bucket in sorted(buckets) for person in _in_bucket(buckets[bucket], (turns or {}).get(bucket))]
+
+
+def by_quickness(people: Sequence[Person], within: Literal["step", "tier"], earned: float) -> list[Person]:
+    """Those in the order of R5 (its first ones at least), put in another one: in each tier, or in each tier x score step, who accepts
+    likely and quickly comes first. ``earned``: what a proposal earns in the time left (habits.py).
+    """
+
+    def key(person: Person) -> tuple[int, float, int, int]:
+        bucket = bucket_of(person.tier, person.score) if within == "step" else 0
+        return bucket, -quickness(person.keen, person.slow, earned), person.asked_at, person.no
+
+    tiers: dict[Tier, list[Person]] = {}
+    for person in people:
+        tiers.setdefault(person.tier, []).append(person)
+    return [one for of_tier in tiers.values() for one in (*sorted(of_tier[:POOL], key=key), *of_tier[POOL:])]
 
 
 def _in_bucket(people: list[Person], turn: int | None) -> list[Person]:

@@ -165,6 +165,13 @@ class WebhookTarget(Strict, frozen=True, kw_only=True):
     secret: Annotated[str, Meta(pattern=r"^whsec_[A-Za-z0-9+/=]{16,}$(?!\n)")]
 
 
+class Pacing(Strict, frozen=True, kw_only=True):
+    """What the policy `paced` goes by: seconds over which a search asks everybody who fits, by class, and how fast it spends them."""
+
+    over_s: ByClass = ByClass(last_minute=2_700, same_day=10_800, advance=86_400, far=86_400)
+    speed: Annotated[float, Meta(ge=0.1, le=20)] = 1.0
+
+
 class MarketSettings(Strict, frozen=True, kw_only=True):
     """Everything a market can choose (PROTOCOL.md, market settings). Defaults from SPEC.md."""
 
@@ -200,9 +207,16 @@ class MarketSettings(Strict, frozen=True, kw_only=True):
         BonusStep(zone_km=5),
         BonusStep(hours_min=60, zone_km=5),
     )
-    wave_policy: Literal["cadence"] = "cadence"
+    wave_policy: Literal["cadence", "paced"] = "cadence"
+    wave_order: Literal["rank", "step", "tier"] = "rank"
+    pacing: Pacing = Pacing()
     bounds: CircleZone | PolygonZone | None = None
     webhook: WebhookTarget | None = None
+
+    @property
+    def learns(self) -> bool:
+        """Whether the market wants to know how keen and slow its providers are (habits.py)."""
+        return self.wave_policy == "paced" or self.wave_order != "rank"
 
 
 class Names(Strict, frozen=True, kw_only=True):

@@ -8,7 +8,10 @@ Source: SPEC.md R10-R14, R17, R19, P6.
 from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from dispatch import pacing
+from dispatch.habits import NONE_YET, Habits, accepting, yardstick
 from dispatch.hours import end_of_range, in_range
 from dispatch.model import CadenceRow, MarketSettings, Urgency
 
@@ -24,6 +27,7 @@ class Holder(Struct, frozen=True, kw_only=True):
     """One proposal of this round, as far as pacing is concerned. ``received_at`` is 0 until it is known.
 
     ``left_at``: when it ended without a win (he refused, or it was taken back because he won another visit at that time); 0: it is open.
+    ``keen``: how readily he accepts; 1: as his class does.
     """
 
     no: int
@@ -33,13 +37,15 @@ class Holder(Struct, frozen=True, kw_only=True):
     answer_by: int
     received_at: int = 0
     left_at: int = 0
+    keen: float = 1.0
 
 
 class Search(Struct, frozen=True, kw_only=True):
     """A booking that is looking for its provider. ``paced_at``: when the last wave was tried; until one was ``tried``, the opening.
 
-    ``said_no``: whether a proposal has ended without a win since then. ``chosen``: who is asked before the waves (R26, R27), and until when
-    they ``hold`` for him: OWED before he is asked, 0 when they do not wait.
+    ``said_no``: whether a proposal has ended without a win since then. ``began_at``: when its first wave was tried; 0: at the opening.
+    ``chosen``: who is asked before the waves (R26, R27), and until when they ``hold`` for him: OWED before he is asked, 0 when they do
+    not wait.
     """
 
     start: int
@@ -49,6 +55,7 @@ class Search(Struct, frozen=True, kw_only=True):
     paced_at: int
     tried: bool = True
     said_no: bool = False
+    began_at: int = 0
     holders: tuple[Holder, ...] = ()
     chosen: int = 0
     hold: int = 0
@@ -56,7 +63,11 @@ class Search(Struct, frozen=True, kw_only=True):
 
 class Release(Struct, frozen=True, kw_only=True):
     """Ask ``size`` more. A ``wave`` is the next one and restarts the pause; a ``fill`` gives the seats of the undelivered away; ``direct``
-    asks the chosen one, and waves hold for so many ms from then on."""
+    asks the chosen one, and waves ``hold`` for so many ms from then on.
+
+    ``order``: within what the likely and quick come first (None: the order of R5); ``earned``: what a proposal earns in the time left.
+    ``ease``, ``usual_ms``: by what these proposals are measured (habits.Yardstick); None where the market learns nothing of its providers.
+    """
 
     kind: str
     wave: int
@@ -64,6 +75,10 @@ class Release(Struct, frozen=True, kw_only=True):
     answer_by: int
     due: int
     hold: int = 0
+    order: str | None = None
+    earned: float = 0.0
+    ease: float | None = None
+    usual_ms: float | None = None
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -211,21 +226,26 @@ def lives(settings: MarketSettings, search: Search) -> tuple[tuple[int, int], ..
     )
 
 
-def next_wave_at(settings: MarketSettings, search: Search, now: int) -> int:
-    """When the next wave is owed: after the pause, or at once when every live holder has said no (R12, R13); after a hold (R28).
+def next_wave_at(settings: MarketSettings, search: Search, now: int, habits: Habits = NONE_YET) -> int:
+    """When the next wave is owed: after the pause or pace, or at once when every live holder has said no (R12, R13); after a hold (R28).
 
     One that is owed, but was not sent before quiet hours began, waits for their end.
     """
-    due = allowed_from(settings, search, max(_paced(settings, search, now), held_until(settings, search) if search.hold else 0))
+    return _next_wave_at(settings, search, now, _if_paced(settings, search, habits))
+
+
+def _next_wave_at(settings: MarketSettings, search: Search, now: int, pace: pacing.Pace | None) -> int:
+    due = allowed_from(settings, search, max(_owed(settings, search, now, pace), held_until(settings, search) if search.hold else 0))
     held = allowed_from(settings, search, now)
     return held if due <= now < held else due
 
 
-def _paced(settings: MarketSettings, search: Search, now: int) -> int:
-    """When the next wave is owed if there are no quiet hours."""
+def _owed(settings: MarketSettings, search: Search, now: int, pace: pacing.Pace | None) -> int:
+    """When the next wave is owed if there are no quiet hours. ``pace``: where the policy is `paced`."""
     if not search.tried:  # whoever holds a proposal before the first wave was chosen, and is alone with it while his seat lasts (R28)
         return max(search.paced_at, *(_seat_until(settings, search, holder) for holder in search.holders), 0)
-    due = search.paced_at + row_of(settings, search.start - search.paced_at).pause_s * 1_000
+    pause = row_of(settings, search.start - search.paced_at).pause_s * 1_000
+    due = search.paced_at + pause if pace is None else pace.due(search.paced_at, search.said_no)
     ends = [_seat_until(settings, search, holder) for holder in search.holders]
     alone_from = max(ends, default=now + 1)  # from then on nobody keeps a seat
     return min(due, max(search.paced_at, alone_from)) if search.said_no and alone_from <= now else due
@@ -247,7 +267,7 @@ def _grace_end(settings: MarketSettings, search: Search, holder: Holder) -> int:
     return holder.sent_at + grace_ms(settings, urgency_of(settings, search.start, holder.sent_at))
 
 
-def next_step(settings: MarketSettings, search: Search, now: int) -> Step:
+def next_step(settings: MarketSettings, search: Search, now: int, habits: Habits = NONE_YET) -> Step:
     """What to do with a searching booking now, and when to look at it again."""
     urgency = urgency_of(settings, search.start, now)
     if now >= search.deadline:
@@ -255,19 +275,23 @@ def next_step(settings: MarketSettings, search: Search, now: int) -> Step:
     live = [holder for holder in search.holders if holder.live and not holder.left_at]
     seated = [holder for holder in live if holder.answer_by > now and not holder.replaced]
     missing = [holder for holder in seated if _silent(holder) and _grace_end(settings, search, holder) <= now]
-    release = _release(settings, search, missing, now)
+    pace = _if_paced(settings, search, habits)
+    owed = _next_wave_at(settings, search, now, pace)
+    release = _measured(settings, search, _release(settings, search, missing, owed, now, pace), now, habits)
     return Step(
         fade=tuple(holder.no for holder in live if holder.answer_by <= now),
         replace=tuple(holder.no for holder in missing) if release else (),
         release=release,
         urgency=urgency,
-        due=min(moment for moment in _moments(settings, search, live, release, now) if moment > now),
+        due=min(moment for moment in _moments(settings, search, live, release, owed, now, pace) if moment > now),
     )
 
 
-def _release(settings: MarketSettings, search: Search, missing: Sequence[Holder], now: int) -> Release | None:
+def _release(
+    settings: MarketSettings, search: Search, missing: Sequence[Holder], wave_due: int, now: int, pace: pacing.Pace | None
+) -> Release | None:
     """Who is to be asked now. The next wave ends the claim of earlier ones to the seats of the undelivered."""
-    wave_due, row = next_wave_at(settings, search, now), row_of(settings, search.start - now)
+    row = row_of(settings, search.start - now)
     held = allowed_from(settings, search, now) > now
     until = answer_by(settings, row.class_, now, search.deadline)
     if search.hold == OWED:
@@ -275,14 +299,33 @@ def _release(settings: MarketSettings, search: Search, missing: Sequence[Holder]
         direct = Release(kind="direct", wave=search.wave, size=1, answer_by=until, due=due, hold=hold_ms(settings, row.class_))
         return direct if due <= now and not held else None
     if wave_due <= now:
-        return Release(kind="wave", wave=search.wave + 1, size=row.size, answer_by=until, due=wave_due)
+        size = pace.size(now) if pace is not None else row.size
+        return Release(kind="wave", wave=search.wave + 1, size=size, answer_by=until, due=wave_due)
     fill_due = min((allowed_from(settings, search, _grace_end(settings, search, holder)) for holder in missing), default=now + 1)
     if fill_due <= now and not held:
         return Release(kind="fill", wave=max(1, search.wave), size=len(missing), answer_by=until, due=fill_due)
     return None
 
 
-def _moments(settings: MarketSettings, search: Search, live: Iterable[Holder], release: Release | None, now: int) -> Iterator[int]:
+def _measured(settings: MarketSettings, search: Search, release: Release | None, now: int, habits: Habits) -> Release | None:
+    """A release in the order that the market chose, with what it needs to learn from it."""
+    if release is None or not settings.learns:
+        return release
+    by, order = yardstick(urgency_of(settings, search.start, now), habits), by_quickness(settings, search, now, habits)
+    measured = replace(release, ease=by.ease, usual_ms=by.usual_ms)
+    return replace(measured, order=order[0], earned=order[1]) if order else measured
+
+
+def by_quickness(settings: MarketSettings, search: Search, now: int, habits: Habits) -> tuple[str, float] | None:
+    """Within what the likely and quick come first, and what a proposal earns until the deadline; None: the order is that of R5."""
+    if settings.wave_order == "rank":
+        return None
+    return settings.wave_order, accepting(urgency_of(settings, search.start, now), habits).earned(search.deadline - now)
+
+
+def _moments(
+    settings: MarketSettings, search: Search, live: Iterable[Holder], release: Release | None, owed: int, now: int, pace: pacing.Pace | None
+) -> Iterator[int]:
     """Moments, some of them past, at which the plan can change by time alone."""
     yield search.deadline
     yield allowed_from(settings, search, now)  # the end of quiet hours
@@ -299,17 +342,23 @@ def _moments(settings: MarketSettings, search: Search, live: Iterable[Holder], r
         yield allowed_from(settings, search, now + release.hold)
     elif search.hold == OWED:
         yield allowed_from(settings, search, search.paced_at)
+    elif release is not None and pace is not None:
+        yield allowed_from(settings, search, now + pace.tick)  # how keen they are is known then
     elif release is not None and release.kind == "wave":
         yield allowed_from(settings, search, now + row_of(settings, search.start - now).pause_s * 1_000)
     else:
-        yield next_wave_at(settings, search, now)
+        yield owed
 
 
-def plan(settings: MarketSettings, search: Search, candidates: int, now: int, behind: int = 0) -> tuple[PlannedWave, ...]:
+def plan(
+    settings: MarketSettings, search: Search, candidates: int, now: int, habits: Habits = NONE_YET, *, behind: int = 0
+) -> tuple[PlannedWave, ...]:
     """The waves still to come if nobody answers, until candidates or time run out; at most 20 rows (R19).
 
     ``behind`` of the candidates are under-performing: they are in no first wave, and one of nobody else is skipped (R7).
     """
+    if settings.wave_policy == "paced":
+        return _paced_plan(settings, search, candidates, now, habits)
     rows: list[PlannedWave] = []
     at, wave, left = max(now, next_wave_at(settings, search, now)), search.wave, candidates
     while left > 0 and at < search.deadline and len(rows) < PLAN_ROWS:
@@ -320,3 +369,41 @@ def plan(settings: MarketSettings, search: Search, candidates: int, now: int, be
         left -= size
         at = allowed_from(settings, search, at + row.pause_s * 1_000)
     return tuple(rows)
+
+
+# -- the policy `paced` ------------------------------------------------------------------------------------------------
+
+
+def _pace(settings: MarketSettings, search: Search, habits: Habits) -> pacing.Pace:
+    """A search as pacing sees it."""
+    return pacing.Pace(
+        settings,
+        began=(search.began_at or search.opened_at) if search.tried else search.paced_at,
+        deadline=search.deadline,
+        hurried=_last_minute_from(settings, search.start),
+        class_at=lambda at: urgency_of(settings, search.start, at),
+        holders=search.holders,
+        habits=habits,
+    )
+
+
+def _if_paced(settings: MarketSettings, search: Search, habits: Habits) -> pacing.Pace | None:
+    return _pace(settings, search, habits) if settings.wave_policy == "paced" else None
+
+
+def _paced_plan(settings: MarketSettings, search: Search, candidates: int, now: int, habits: Habits) -> tuple[PlannedWave, ...]:
+    """The plan by pace: everyone who is asked is an average provider who keeps silent."""
+    at, left = max(now, next_wave_at(settings, search, now, habits)), candidates
+    first = search if search.tried else replace(search, tried=True, began_at=at, paced_at=at)
+    pace, rows = _pace(settings, first, habits), list[PlannedWave]()
+    while left > 0 and at < search.deadline and len(rows) < PLAN_ROWS:
+        count = min(pace.size(at), left)
+        rows.append(PlannedWave(search.wave + len(rows) + 1, count, at))
+        left -= count
+        at = allowed_from(settings, search, pace.after(count, at))
+    return tuple(rows)
+
+
+def fill_chance(settings: MarketSettings, search: Search, now: int, habits: Habits = NONE_YET) -> float:
+    """The chance that somebody asked so far accepts before the deadline, if nobody else is asked."""
+    return _pace(settings, search, habits).fill_chance(now, search.deadline)

@@ -183,6 +183,7 @@ class BookingState(Answer, frozen=True):
     """A booking as it stands. ``provider_id``: the winner; ``window``: the index of the agreed one; ``place`` is null once erased.
 
     ``offers``: what is left to the client of one that is unfilled (R17).
+    ``fill_chance``: while it searches, the chance that one of those asked so far accepts in time, if nobody else is asked.
     """
 
     booking_id: str | None
@@ -205,6 +206,7 @@ class BookingState(Answer, frozen=True):
     wave: int
     next_wave_at: datetime | None
     seed: int
+    fill_chance: float | None
     proposals: tuple[ProposalState, ...]
     counteroffers: tuple[CounterofferState, ...]
     alarm: Literal["no_show", "late"] | None

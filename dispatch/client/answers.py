@@ -128,6 +128,7 @@ class Booking(Answer, frozen=True):
     provider_id: str | None = None
     wave: int = 0
     next_wave_at: datetime | None = None
+    fill_chance: float | None = None
     deadline: datetime | None = None
     alarm: str | None = None
     proposals: tuple[ProposalState, ...] = ()

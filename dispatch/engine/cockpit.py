@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dispatch import waves
+from dispatch.habits import NONE_YET, Habits
 from dispatch.store import Market, Record
 from dispatch.store.gauges import Event
 
@@ -114,11 +115,11 @@ class Cockpit:
     def _bin(self, at: int) -> list[int]:
         return self._flow.setdefault(at // self._width, [0] * len(FLOW))
 
-    def learn(self, records: Iterable[Record], market: Market) -> None:
+    def learn(self, records: Iterable[Record], market: Market, habits: Habits = NONE_YET) -> None:
         """How some bookings stand."""
         for record in records:
             self._opened.setdefault(record.no, record.opened_at)
-            face = booking_face(record, market, self.ended.get(record.no))
+            face = booking_face(record, market, self.ended.get(record.no), habits)
             if face != self.faces.get(record.no):
                 self.faces[record.no] = face
 
@@ -164,7 +165,7 @@ class Cockpit:
         }
 
 
-def booking_face(record: Record, market: Market, ended: int | None) -> dict[str, Any]:
+def booking_face(record: Record, market: Market, ended: int | None, habits: Habits = NONE_YET) -> dict[str, Any]:
     """One booking. ``seats``: a word for each wave of this round, a letter for each provider asked (see ``letter``)."""
     face: dict[str, Any] = {
         "id": record.who.get("booking_id"),
@@ -178,7 +179,7 @@ def booking_face(record: Record, market: Market, ended: int | None) -> dict[str,
         "start": record.start,
         "deadline": record.deadline,
         "wave": record.wave,
-        "next": next_wave(record, market),
+        "next": next_wave(record, market, habits),
         "price": record.price,
         "currency": record.currency,
         "seats": seats(record),
@@ -226,11 +227,11 @@ def place(who: Mapping[str, str]) -> list[float] | None:
     return [round(int(who[name]) / 1e6, 3) for name in ("lat", "lng")] if "lat" in who else None
 
 
-def next_wave(record: Record, market: Market) -> int | None:
+def next_wave(record: Record, market: Market, habits: Habits = NONE_YET) -> int | None:
     """When the next wave is owed, unless the search ends before."""
     if record.state != "searching":
         return None
-    due = waves.next_wave_at(market.settings, record.search(), market.now)
+    due = waves.next_wave_at(market.settings, record.search(), market.now, habits)
     return due if due < record.deadline else None
 
 

@@ -23,6 +23,7 @@ from dispatch.engine.places import Places, Spot, packed
 from dispatch.engine.requests import CancelRequest, MatchRequest
 from dispatch.errors import Conflict, Forbidden, NotFound, Unprocessable
 from dispatch.gazetteer import Gazetteer
+from dispatch.habits import NONE_YET, Habits
 from dispatch.identity import DeviceKeys
 from dispatch.matcher import Fit, Query, fits, to_query
 from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderSettings, Tier
@@ -113,10 +114,12 @@ class Desk:
         query, _ = await self._query(market, request)
         await self._check(market, request, query)
         minute = hours.local_minute(market.settings.time_zone, market.now)
-        found = await self._store.bookings.match(name, query, minute=minute, k=request.limit, client_id=request.client_id)
+        search, seen = new_search(market, query), await self._store.habits.read(name, market.now)
+        by = waves.by_quickness(market.settings, search, market.now, seen)
+        found = await self._store.bookings.match(name, query, minute=minute, k=request.limit, client_id=request.client_id, by=by)
         ids = await self._store.providers.ids(name, [no for no, *_ in found.first])
-        search = direct.held(market, new_search(market, query), await direct.choose(self._store, market, request, query))
-        planned = waves.plan(market.settings, search, found.count, market.now, found.behind)
+        held = direct.held(market, search, await direct.choose(self._store, market, request, query))
+        planned = waves.plan(market.settings, held, found.count, market.now, seen, behind=found.behind)
         body: dict[str, Any] = {
             "count": found.count,
             "candidates": [_candidate(provider, entry) for provider, entry in zip(ids, found.first, strict=True)],
@@ -155,7 +158,8 @@ class Desk:
                 raise
             # else a repeat, by one who did not hear the answer: what was right then is not judged again
         else:
-            opening = _opening(market, request, query, spot, search, choice)
+            seen = await self._store.habits.read(name, market.now) if market.settings.learns else NONE_YET
+            opening = _opening(market, request, query, spot, search, choice, seen)
             reply = await self._store.bookings.open(name, **opening, rid=rid, hand=plain_hand(hand))
         if reply["word"] == "MISMATCH":
             raise Unprocessable("this Idempotency-Key came with another booking; use a fresh key", code="idempotency_mismatch")
@@ -173,7 +177,8 @@ class Desk:
         count, behind = await self._store.bookings.tally(market.id, arguments, reply)
         at, deadline = reply["at"], reply["deadline"]
         opened = msgspec.structs.replace(search, opened_at=at, paced_at=at, deadline=deadline)
-        planned = waves.plan(market.settings, opened, count - (fits_chosen and opened.hold != 0), at, behind)
+        left = count - (fits_chosen and opened.hold != 0)
+        planned = waves.plan(market.settings, opened, left, at, await self._store.habits.read(market.id, market.now), behind=behind)
         return {
             "booking_id": request.booking_id,
             "state": "searching",
@@ -218,10 +223,15 @@ class Desk:
         offered = await self._store.counteroffers.of(name, record.no)
         numbers = sorted(record.proposals)
         ids = dict(zip(numbers, await self._store.providers.ids(name, numbers), strict=True))
-        following = waves.next_wave_at(market.settings, record.search(), market.now) if record.state == "searching" else None
+        following, chance = None, None
+        if record.state == "searching":
+            seen = await self._store.habits.read(name, market.now)
+            following = waves.next_wave_at(market.settings, record.search(), market.now, seen)
+            chance = waves.fill_chance(market.settings, record.search(), market.now, seen)
         if following is not None and following >= record.deadline:
             following = None
-        return faces.booking_face(record, ids, market, following, offered)
+        face = faces.booking_face(record, ids, market, following, offered)
+        return {**face, "fill_chance": None if chance is None else round(chance, 3)}
 
     async def timeline(self, name: str, booking_id: str) -> dict[str, Any]:
         """Every event of a booking, in order."""
@@ -284,10 +294,10 @@ def _candidate(provider_id: str, entry: tuple[int, Tier, float, int | None, list
 
 
 def _opening(
-    market: Market, request: BookingRequest, query: Query, spot: Spot, search: waves.Search, choice: direct.Choice | None
+    market: Market, request: BookingRequest, query: Query, spot: Spot, search: waves.Search, choice: direct.Choice | None, habits: Habits
 ) -> dict[str, Any]:
     """The arguments of the verb `open`."""
-    step = waves.next_step(market.settings, search, market.now)
+    step = waves.next_step(market.settings, search, market.now, habits)
     area = {"name": spot.name, "h3": spot.h3}
     seen = {
         "booking_id": request.booking_id,

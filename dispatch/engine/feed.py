@@ -177,7 +177,7 @@ class Turns:
         records: list[Record] = []
         for at in range(0, min(len(wanted), limit), AT_ONCE):
             records += await self._store.bookings.records(self._name, wanted[at : min(at + AT_ONCE, limit)])
-        self._cockpit.learn(records, market)
+        self._cockpit.learn(records, market, await self._store.habits.read(self._name, market.now))
 
     async def _read_taken(self, pulse: Pulse, events: list[Event]) -> None:
         """Bookings in the hands of ops are read when they come, and when something happens to them."""

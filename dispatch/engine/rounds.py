@@ -9,6 +9,7 @@ from dispatch import hours, waves
 from dispatch.engine import direct
 from dispatch.engine.people import query_of
 from dispatch.errors import Unavailable
+from dispatch.habits import NONE_YET, Habits
 from dispatch.store import Market, Record, Store, Turn, closing, deciding, sending
 
 log = structlog.get_logger("dispatch.rounds")
@@ -53,6 +54,7 @@ class Rounds:
         """The turns of some bookings of a market, and what went wrong."""
         market = await self._store.markets.get(name)
         known = await self._read(name, numbers) if market else {}
+        seen = await self._store.habits.read(name, market.now) if market and market.settings.learns else NONE_YET
         failures: list[Exception] = []
 
         for some in range(0, len(numbers), AT_ONCE):
@@ -60,7 +62,7 @@ class Rounds:
             for number in numbers[some : some + AT_ONCE]:
                 try:
                     record = known.get(number) if known is not None else (await self._records(name, [number])).get(number)
-                    turns[number] = await self._turn(number, market, record)
+                    turns[number] = await self._turn(number, market, record, seen)
                 except Exception as error:  # of this booking alone
                     failures.append(_noted(error, name, number))
             failures += await self._take(name, turns)
@@ -90,13 +92,13 @@ class Rounds:
     async def _records(self, name: str, numbers: Sequence[int]) -> dict[int, Record]:
         return {record.no: record for record in await self._store.bookings.records(name, numbers)}
 
-    async def _turn(self, number: int, market: Market | None, record: Record | None) -> Turn:
+    async def _turn(self, number: int, market: Market | None, record: Record | None, seen: Habits) -> Turn:
         """The turn of one booking's plan that is due now."""
         if market is None or record is None or record.state != "searching":
             return closing(number, 0)  # a timer of nothing
         if record.decides_at is not None:
             return deciding(number)  # while it does, nobody else is asked
-        step = waves.next_step(market.settings, record.search(), market.now)
+        step = waves.next_step(market.settings, record.search(), market.now, seen)
         if step.close:
             offers = waves.choices(market.settings, (window.start for window in record.windows), market.now)
             return closing(number, record.rev, waves.lives(market.settings, record.search()), offers)

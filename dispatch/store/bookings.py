@@ -39,6 +39,9 @@ class Proposal(Struct, frozen=True, array_like=True):
     windows: list[int]
     ended_at: int
     urgency: str = ""  # the class in which it was sent
+    keen: float = 1.0  # how readily its provider accepts, as it was known then
+    ease: float = 0.0  # with this and the next: habits.Yardstick
+    usual_ms: float = 0.0
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -57,6 +60,7 @@ class Record(Struct, frozen=True, kw_only=True):
     paced_at: int
     tried: bool
     said_no: bool
+    began_at: int
     deadline: int
     start: int
     wave: int
@@ -95,6 +99,7 @@ class Record(Struct, frozen=True, kw_only=True):
             paced_at=self.paced_at,
             tried=self.tried,
             said_no=self.said_no,
+            began_at=self.began_at,
             holders=tuple(_holder(pno, p) for pno, p in self.proposals.items() if p.round == self.round),
             chosen=self.chosen,
             hold=self.hold,
@@ -110,6 +115,7 @@ class Found(Struct, frozen=True, kw_only=True):
     behind: int
 
 
+ByQuickness = tuple[str, float]  # within what (step, tier), and what a proposal earns in the time left
 Place = Sequence[int]  # where a count goes on: what the verb said, its own affair
 Turn = tuple[str, dict[str, Any]]  # a verb that moves a booking's plan on, and its arguments
 
@@ -196,10 +202,20 @@ class Bookings:
         later = [_score(entry) for entry in found[len(markets) :] if entry]
         return due, min(later, default=None)
 
-    async def match(self, market: str, query: Query, *, minute: int, k: int, client_id: str | None, counting: bool = True) -> Found:
-        """Who would be asked, and how many fit exactly. Large counts take several bounded calls."""
+    async def match(
+        self,
+        market: str,
+        query: Query,
+        *,
+        minute: int,
+        k: int,
+        client_id: str | None,
+        counting: bool = True,
+        by: "ByQuickness | None" = None,
+    ) -> Found:
+        """Who would be asked, and how many fit exactly. Large counts take several bounded calls. ``by``: an order other than that of R5."""
         arguments = {"query": plain(query), "minute": minute, "client_id": client_id}
-        reply = await self._calls.verb("match", market, **arguments, k=k, counting=counting)
+        reply = await self._calls.verb("match", market, **arguments, k=k, counting=counting, order=by and by[0], earned=by and by[1])
         flat = iter(reply["first"] or ())
         first = [_found(*entry) for entry in zip(flat, flat, flat, flat, flat, strict=True)]
         count, behind = await self.tally(market, arguments, reply)
@@ -313,6 +329,7 @@ def _record(bno: int, raw: Any, who: Any, proposals: Any, due: Any) -> Record:
         urgency=Urgency(fields["urgency"].decode()),
         tried=fields["tried"] == b"1",
         said_no=fields["said_no"] == b"1",
+        began_at=int(float(fields.get("began_at", 0))),
         windows=tuple(Span(*w) for w in decode(fields["windows"])),
         ends=tuple(decode(fields["ends"])),
         services=tuple(decode(fields["services"])),
@@ -357,4 +374,5 @@ def _holder(pno: int, p: Proposal) -> Holder:
         answer_by=p.answer_by,
         received_at=p.received_at,
         left_at=p.ended_at,
+        keen=p.keen,
     )

@@ -1,7 +1,7 @@
 """The server functions: one library, put together from lua/, loaded under names that carry a hash of its text.
 
 Names of functions are global in the server, so the hash lets two versions run side by side while processes are replaced.
-Key templates (keys.py), moves (lifecycle.py), ages (forecast.py), steps (matcher.py) and the clock are rendered into the text: none has a
+Key templates (keys.py), moves (lifecycle.py), ages (habits.py), steps (matcher.py) and the clock are rendered into the text: none has a
 second copy.
 Source: https://valkey.io/topics/functions-intro/
 """
@@ -17,18 +17,18 @@ import msgpack
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
+from dispatch import habits
 from dispatch.errors import ConfigError, Unavailable
-from dispatch.forecast import AGES_MS
 from dispatch.lifecycle import MOVES
-from dispatch.matcher import STEPS
-from dispatch.model import TIERS
+from dispatch.matcher import POOL, STEPS
+from dispatch.model import TIERS, Urgency
 from dispatch.store import keys
 from dispatch.store.passing import passing
 
-HOUSES = "K, S, MOVES, CLOCK, AGES, SHELVES, verbs, clock, read, ledger, event, gauge, outbox, inbox, news, record, shelf, slots, geometry"
+HOUSES = "K, S, MOVES, CLOCK, AGES, SHELVES, HABITS, verbs, clock, read, ledger, event, gauge, outbox, inbox, news, record, shelf, slots"
 CALLS = "woken, counted, told, learned, market, instant, hand"  # of one call: see lib/news.lua
 ROOMS = (
-    "net, fits, find, tally, habits, seats, propose, trial, visits, booking, index, pushes, rights, "
+    "geometry, net, fits, find, tally, habits, keen, seats, propose, trial, visits, booking, index, pushes, rights, "
     "silence, alarm, hold, hands, vacancy, fair, served, offers, newcomers, decisions, past"
 )
 
@@ -90,7 +90,7 @@ def _body(clock: Clock) -> str:
     locals_ = f"local call, {CALLS}\nlocal {HOUSES} = {_tables(HOUSES)}\nlocal {ROOMS} = {_tables(ROOMS)}"
     clock_ = f"CLOCK = {{ base = {clock.base_ms * 1_000}, speed = {clock.speed!r} }}"
     shelves = f"SHELVES = {{ count = {len(TIERS) + 1}, steps = {STEPS} }}"
-    constants = f"{clock_}\n{shelves}\nAGES = {{ {', '.join(map(str, AGES_MS))} }}\nlocal null, reply"
+    constants = f"{clock_}\n{shelves}\nAGES = {{ {', '.join(map(str, habits.AGES_MS))} }}\n{_habits()}\nlocal null, reply"
     scoped = [f"do\n{text}\nend" for _, text in (*sources("lib"), *sources(""))]
     return "\n".join((locals_, constants, keys.lua(), _moves(), *scoped, _SERVE))
 
@@ -105,6 +105,19 @@ def _moves() -> str:
         for state, row in MOVES.items()
     )
     return f"MOVES = {{ {', '.join(rows)} }}"
+
+
+def _habits() -> str:
+    """What the functions need of habits.py: numbers, and what is assumed of each class before anything was seen."""
+    numbers = {
+        "keen_weight": habits.KEEN_WEIGHT, "slow_weight": habits.SLOW_WEIGHT, "fade": habits.FADE_MS, "least_keen": habits.LEAST_KEEN,
+        "most_slow": habits.MOST_SLOW, "refusals": habits.REFUSALS, "pool": POOL,
+    }  # fmt: skip
+    rows = [f"{name} = {value!r}" for name, value in numbers.items()]
+    classes = {urgency.value: habits.accepting(urgency, habits.NONE_YET) for urgency in Urgency}
+    rows.append(f"usual = {{ {', '.join(f'{name} = {one.usual_ms!r}' for name, one in classes.items())} }}")
+    rates = ", ".join(f"{name} = {{ {', '.join(map(repr, one.rates))} }}" for name, one in classes.items())
+    return f"HABITS = {{ {', '.join(rows)}, rates = {{ {rates} }} }}"
 
 
 _SERVE = """

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dispatch.forecast import PARTS, Habits, Part
+from dispatch.habits import PARTS, Habits, Part
 from dispatch.model import Urgency
 from dispatch.store.calls import Calls, text
 from dispatch.store.keys import key

@@ -14,12 +14,12 @@ BEATS = "dispatch:beats"  # hash role:id -> wall ms of the last beat of that pro
 SHELF = "{%s}:x:%s"  # how everything begins that belongs to one shelf of the match index
 
 TEMPLATES: Mapping[str, str] = {
-    "market": "{%s}:market",  # hash: settings, catalogue, areas, version, epoch, gap, cap, hook
+    "market": "{%s}:market",  # hash: settings, catalogue, areas, version, epoch, gap, cap, hook, policy
     "numbers": "{%s}:numbers",  # hash: last number given to a provider, booking, client, rights; slots<shelf>: end of its slot space
     "provider_ids": "{%s}:ids:p",  # hash provider_id -> pno
     "booking_ids": "{%s}:ids:b",  # hash booking_id -> bno
     "client_ids": "{%s}:ids:c",  # hash client_id -> cno
-    "provider": "{%s}:p:%s",  # hash: operational state of a provider (codes and numbers)
+    "provider": "{%s}:p:%s",  # hash: operational state of a provider (codes and numbers); keen, slow: see lua/lib/keen.lua
     "unwritten": "{%s}:unwritten",  # sorted set pno -> wall ms from which anybody may finish what was begun for him in the index
     "profile": "{%s}:pw:%s",  # string: his settings and outside id (erasable)
     "links": "{%s}:l:%s",  # hash device -> gateway|connection|background|generation: his open sockets
@@ -44,7 +44,7 @@ TEMPLATES: Mapping[str, str] = {
     "events": "{%s}:events",  # stream: all events of the market
     "due": "{%s}:due",  # sorted set bno -> ms at which its plan wants attention
     "gauges": "{%s}:gauges",  # hash name -> number
-    "habits": "{%s}:habits",  # hash class.part.open|yes -> ms or number: what became of proposals by their age (forecast.py)
+    "habits": "{%s}:habits",  # hash class.part.open|yes -> ms or number: what became of proposals by their age (habits.py)
     "trials": "{%s}:trials",  # sorted set pno -> ms at which the test proposal that is open for him ends
     "request": "{%s}:r:%s",  # string: the stored answer of a request id
     "gateway": "{%s}:gl:%s",  # set of pno with a socket at that gateway

@@ -99,6 +99,7 @@ class Markets:
             "bonus": int(settings.bonus_mode != "manual" and bool(settings.bonus_steps)),
             "share": round(settings.newcomer_share * 10_000),
             "newcomer": settings.newcomer_answers,
+            "policy": settings.wave_policy,
         }
         return await self._put(market, {"settings": msgspec.json.encode(settings), **numbers}, hand=hand)
 

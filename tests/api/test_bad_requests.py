@@ -131,6 +131,9 @@ BAD = (
     other("provider: an id and a line's end", "PUT", "/providers/p1%0A", PROVIDER, 422, "invalid", "provider_id in the path"),
     other("provider: nobody has this id", "GET", "/providers/p-none", None, 404, "not_found", "p-none"),
     other("market: a time zone nobody knows", "PUT", "", {"time_zone": "Europe/Atlantis"}, 422, "bad_time_zone", "Atlantis"),
+    other("market: an unknown wave policy", "PUT", "", {"wave_policy": "broadcast"}, 422, "invalid", "wave_policy"),
+    other("market: an unknown order", "PUT", "", {"wave_order": "price"}, 422, "invalid", "wave_order"),
+    other("market: a pace of nothing", "PUT", "", {"pacing": {"speed": 0}}, 422, "invalid", "pacing"),
     other("market: more newcomers than seats", "PUT", "", {"newcomer_share": 1.5}, 422, "invalid", "newcomer_share"),
     other(
         "market: a webhook to a private address",

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatch.forecast import AGES_MS, ASSUMED, DEFAULT_ACCEPT_RATE, PARTS, Answering, Part, answering, expected_minutes, nobody_yet
+from dispatch.forecast import Answering, answering, expected_minutes, nobody_yet
+from dispatch.habits import AGES_MS, ASSUMED, DEFAULT_ACCEPT_RATE, PARTS, Part
 from dispatch.model import MarketSettings, Urgency
 from dispatch.waves import PlannedWave, Search, deadline_of, plan, row_of, urgency_of
 

@@ -432,7 +432,7 @@ def test_the_plan_tells_every_wave_if_nobody_answers_r19() -> None:
 def test_the_plan_leaves_the_under_performing_out_of_the_first_wave_r7_r19(
     candidates: int, behind: int, expected: list[tuple[int, int]]
 ) -> None:
-    planned = plan(LOUD, searching(wave=0, tried=False), candidates, NOON, behind)
+    planned = plan(LOUD, searching(wave=0, tried=False), candidates, NOON, behind=behind)
     assert [(row.wave, row.size) for row in planned] == expected
     assert not planned or planned[0].at == NOON
 

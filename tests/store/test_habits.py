@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from dispatch import events
-from dispatch.forecast import AGES_MS, PARTS
+from dispatch.habits import AGES_MS, PARTS
 from dispatch.model import Urgency
 from tests.store.recount import happened
 from tests.store.scene import Scene

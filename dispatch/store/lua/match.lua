@@ -1,13 +1,14 @@
 -- match: who would be asked, in order, and how many fit; writes nothing.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, query, minute, k, counting (whether to), client_id or nil}
+-- ARGV: 1 msgpack {m, query, minute, k, counting (whether to), client_id or nil, order, earned (see
+--       find.by_quickness) or nil}
 -- Replies: FOUND {first (five numbers of each, flat: pno, bucket, score x 100, distance in m or -1, windows that fit as bits), count,
 --          behind (how many of them are under-performing), from {shelf, slot} (where to go on counting)}
 -- Source: SPEC.md R2, R5, R7.
 
 local function query_of(m, a)
   local q = a.query
-  q.minute = a.minute
+  q.minute, q.order, q.earned = a.minute, a.order, a.earned
   if a.client_id then q.client = tonumber(call('HGET', K.client_ids(m), a.client_id)) end
   return fits.prepare(m, q)
 end

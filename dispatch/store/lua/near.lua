@@ -21,7 +21,7 @@ local function take(q, key, list, limit)
 end
 
 function verbs.near(m, a)
-  local begun, q, list, shelf_no = clock.busy(), propose.query(m, booking.get(m, a.bno), a.minute, clock.now()), {}, a.at
+  local begun, q, list, shelf_no = clock.busy(), propose.query(m, booking.get(m, a.bno), a, clock.now()), {}, a.at
   net.begin(q)
   while shelf_no < SHELVES.count and #list < a.limit and not (shelf_no > a.at and index.over(begun)) do
     local key = net.turn(m, q, shelf_no) and net.wider(m, q, a)

@@ -1,4 +1,5 @@
--- refuse: a provider says no. It costs him nothing; when it was the last live answer, the next wave is owed at once.
+-- refuse: a provider says no. It costs him nothing; when it was the last live answer, the next wave is owed at once;
+-- by the policy `paced` any refusal may owe it.
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, p, id, proposal, bno, round, version, reason (his words) or nil}
 -- Replies: DONE {took (ms by R22) or nil: not in a repeat}, NOT_ASKED, VERSION_CONFLICT, MISMATCH; each but the last is kept under the
@@ -20,7 +21,7 @@ local function record_no(m, a, b, p)
   seats.tell_gone(m, b, a.p, p, 'answered_elsewhere')
   gauge.add(m, 'count.refused', 1)
   offers.close_his(m, b, a.p)
-  if tonumber(call('HGET', K.booking(m, b.no), 'live')) <= 0 then booking.attend(m, b.no) end
+  if read.market(m).paced or tonumber(call('HGET', K.booking(m, b.no), 'live')) <= 0 then booking.attend(m, b.no) end
   return took
 end
 

@@ -2,7 +2,8 @@
 -- away, and `size` more providers are asked.
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, bno, rev, fade {pno..}, replace {pno..}, plan or nil {wave, size, kind, answer_by, minute, due, ready,
---       urgency; kind direct: hold, one, why (see lib/named.lua)}, urgency, due (next time it wants attention)}
+--       urgency, order, earned, ease, usual_ms; kind direct: hold, one, why (see lib/named.lua)}, urgency, due (next time it
+--       wants attention)}
 -- Replies: SENT {asked, wave, late}, RESTED (nobody was to be asked), EMPTY (nobody fits, or not the chosen one), STALE (the booking has
 --          moved since, or the chosen one has changed)
 -- Source: SPEC.md R12-R14, R28, R30, P6.
@@ -38,7 +39,10 @@ function verbs.send_wave(m, a)
   if a.plan.kind == 'direct' then return propose.direct(m, b, a.plan) end
   local asked = propose.wave(m, b, a.plan, false)
   local now = clock.now()
-  if a.plan.kind == 'wave' then call('HSET', K.booking(m, b.no), 'paced_at', now, 'tried', 1, 'said_no', 0) end
+  if a.plan.kind == 'wave' then
+    if b.tried ~= '1' then call('HSET', K.booking(m, b.no), 'began_at', now) end
+    call('HSET', K.booking(m, b.no), 'paced_at', now, 'tried', 1, 'said_no', 0)
+  end
   if #asked == 0 then propose.starve(m, b, a.plan.kind) end
   if #asked == 0 then return reply('EMPTY') end
   call('HSET', K.booking(m, b.no), 'wave', a.plan.wave, 'starving', 0)

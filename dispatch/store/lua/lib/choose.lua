@@ -32,7 +32,7 @@ end
 -- Those whom the wave of `plan` asks, and the buckets that were crowded. What was decided is written down (R8). plan.drawn: newcomers who
 -- were drawn; plan.wave is 2 where the first was skipped. `count` as in find.first.
 function propose.choose(m, b, plan, count)
-  local q, first = propose.query(m, b, plan.minute, clock.now()), plan.wave == 1
+  local q, first = propose.query(m, b, plan, clock.now()), plan.wave == 1
   if plan.size == 0 then return find.first(m, q, 0, count) end
   local ranked, crowded = by_rank(m, q, plan, count)
   local owed, before = newcomers.owed(m, plan.size)

@@ -41,12 +41,12 @@ end
 
 -- What verbs need of the market: gap (ms), cap, hook ('1': it has somewhere to send webhooks), epoch, basis (of its index), patience (R40),
 -- fair (ms), bonus ('1': bonus proposals are looked for when nobody is left), share of newcomers (in 1/10000) and the answers after which
--- one is none. Read once.
+-- one is none, paced (the policy of its waves). Read once.
 function read.market(m)
   if not market then
-    local f = call('HMGET', K.market(m), 'gap', 'cap', 'hook', 'epoch', 'basis', 'patience', 'fair', 'bonus', 'share', 'newcomer')
+    local f = call('HMGET', K.market(m), 'gap', 'cap', 'hook', 'epoch', 'basis', 'patience', 'fair', 'bonus', 'share', 'newcomer', 'policy')
     market = { gap = tonumber(f[1]), cap = tonumber(f[2]), hook = f[3], epoch = f[4], basis = tonumber(f[5]),
-      patience = tonumber(f[6]) or 4, fair = tonumber(f[7]) or 0, bonus = f[8],
+      patience = tonumber(f[6]) or 4, fair = tonumber(f[7]) or 0, bonus = f[8], paced = f[11] == 'paced',
       share = tonumber(f[9]) or 1000, newcomer = tonumber(f[10]) or 10 } -- an older version wrote neither
   end
   return market

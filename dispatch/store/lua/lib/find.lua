@@ -11,7 +11,8 @@ function find.keep(m, q, list, k, chosen)
     local pno, slot, text, pos = list[i][2], list[i][3], list[i][4], list[i][5]
     local lat, lng, kind, bucket, score = struct.unpack('<i4i4xxxxBBxxxxH', text, pos + 12)
     local far = kind % 8 == 3 and -1 or math.floor(geometry.distance(lat, lng, q.lat, q.lng) + 0.5)
-    chosen[#chosen + 1] = { pno = pno, slot = slot, bucket = bucket, score = score, far = far, windows = fits.windows(m, q, slot, pno) }
+    chosen[#chosen + 1] = { pno = pno, slot = slot, bucket = bucket, score = score, far = far, asked = list[i][1],
+      windows = fits.windows(m, q, slot, pno) }
   end
 end
 

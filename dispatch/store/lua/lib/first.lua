@@ -13,7 +13,7 @@ function find.first(m, q, k, count, from, to)
     if there and (seeking or counting) then
       net.cast(m, q)
       if counting then tally.add(m, q, count, number) end
-      if seeking and q.size > 0 then find.on_shelf(m, q, k, chosen, crowded) end
+      if seeking and q.size > 0 then (q.order and find.by_quickness or find.on_shelf)(m, q, k, chosen, crowded) end
     end
     if not counting and (#chosen >= k or number >= to) then break end
   end

@@ -1,4 +1,4 @@
--- What became of the proposals of a class, by the part of their age (AGES, in ms) in which it did; forecast.py reads it.
+-- What became of the proposals of a class, by the part of their age (AGES, in ms) in which it did; habits.py reads it.
 
 local function add(name, by)
   learned[name] = (learned[name] or 0) + by

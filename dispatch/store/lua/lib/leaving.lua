@@ -22,7 +22,7 @@ end
 -- A proposal leaves its state for good; it and the booking are yet to be written. Returns the seats that frees.
 local function ended(m, bno, pno, p, state, reason)
   local freed = unseat(m, pno, p)
-  if p[S.kind] == 'ordinary' then habits.ended(p, state) end -- forecasts are of ordinary waves
+  if p[S.kind] == 'ordinary' then keen.ended(m, pno, p, state) end -- forecasts are of ordinary waves
   gauge.add(m, 'proposals.' .. p[S.state], -1)
   gauge.add(m, 'proposals.' .. state, 1)
   p[S.state], p[S.reason], p[S.ended] = state, reason or null, clock.now()

@@ -1,10 +1,10 @@
 -- Sending the proposals of one wave: finds the first `size` that fit and writes a message into the inbox of each.
 
 -- The query of a booking, ready for fits.check: everyone asked in this round stays out (see lib/asked.lua).
-function propose.query(m, b, minute, now)
+function propose.query(m, b, plan, now)
   booking.load(m, b)
   local q, asked = b.query, seats.asked(m, b)
-  q.minute, q.now, q.gap = minute, now, read.market(m).gap
+  q.minute, q.now, q.gap, q.order, q.earned = plan.minute, now, read.market(m).gap, plan.order, plan.earned
   return fits.prepare(m, q, asked)
 end
 
@@ -35,7 +35,7 @@ end
 
 function propose.send(m, b, r, plan, now)
   propose.show(m, b, r.pno, { 'open', plan.wave, 'ordinary', b.round, now, plan.answer_by, 0, 0, 0, null, 0, 1, 0, r.far, r.windows, 0,
-    plan.urgency })
+    plan.urgency, keen.asked(m, r, plan) })
   seats.supersede(m, b.before[r.pno])
   record.asked(m, r, now)
   seats.count(m, r.pno, 1)
@@ -50,7 +50,8 @@ local function turn(m, crowded, chosen)
 end
 
 -- `plan`: wave, size, answer_by, minute, due (when this wave was owed), ready (since when the sender could have sent it),
--- kind (wave or fill). Returns the numbers of those asked; with `counting`, also the exact count of candidates (see tally.begin).
+-- kind (wave or fill), order, earned (see find.by_quickness), ease, usual_ms (see keen.asked). Returns the numbers of those asked; with
+-- `counting`, also the exact count of candidates (see tally.begin).
 function propose.wave(m, b, plan, counting)
   local now = clock.now()
   local count = counting and tally.begin()

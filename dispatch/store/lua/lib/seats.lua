@@ -1,7 +1,7 @@
 -- Proposals of a booking: cmsgpack arrays by provider in K.proposals. A live one holds a seat of the booking and counts for
 -- the provider's cap; a stale one is still open, but holds nothing (R12b). `far` is -1 where a zone has no centre.
 S = { state = 1, wave = 2, kind = 3, round = 4, sent = 5, answer_by = 6, received = 7, seen = 8, answered = 9, reason = 10,
-  seq = 11, live = 12, replaced = 13, far = 14, windows = 15, ended = 16, urgency = 17 }
+  seq = 11, live = 12, replaced = 13, far = 14, windows = 15, ended = 16, urgency = 17, keen = 18, ease = 19, usual = 20 }
 
 function seats.get(m, bno, pno)
   local raw = call('HGET', K.proposals(m, bno), pno)
