@@ -35,7 +35,8 @@ local function changed(m, a, cno)
 end
 
 local function note(m, a, cno)
-  event.note(m, a.on and 'Blocked' or 'Unblocked', { client = cno, p = a.p, by = a.by })
+  if a.on then event.note(m, 'Blocked', { client = cno, p = a.p, by = a.by })
+  else event.note(m, 'Unblocked', { client = cno, p = a.p, by = a.by }) end
   hands.note(m, a, a.on and 'block' or 'unblock', { client = cno, p = a.p })
 end
 
