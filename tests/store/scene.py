@@ -24,7 +24,7 @@ from dispatch.engine.upkeep import Upkeep
 from dispatch.gazetteer import Gazetteer
 from dispatch.identity import DeviceKeys
 from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderSettings, Service, Trade
-from dispatch.store import Record, Store, Turn, Wake, Wakeups, functions
+from dispatch.store import Record, Store, Turn, Wake, Wakeups, functions, mark
 from dispatch.store.calls import Calls, answering, make_redis
 from dispatch.store.functions import Clock
 
@@ -170,9 +170,9 @@ class Scene:
         )
         return str(answer["outcome"])
 
-    async def receive(self, name: str, booking_id: str = "b-1", *, seen: bool = False) -> None:
+    async def receive(self, name: str, booking_id: str = "b-1", *, seen: bool = False, device: str = "phone") -> None:
         """A device of his confirms the proposal."""
-        which = [self.proposal(name, await self.record(booking_id))]
+        which = [mark(self.proposal(name, await self.record(booking_id)), device)]
         await self.store.claims.receipts(self.market, [(self.numbers[name], which, which if seen else [])])
 
     async def only(self, name: str, booking_id: str) -> None:
