@@ -24,7 +24,7 @@ from dispatch.engine.upkeep import Upkeep
 from dispatch.gazetteer import Gazetteer
 from dispatch.identity import DeviceKeys
 from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderSettings, Service, Trade
-from dispatch.store import Record, Store, Turn, Wake, Wakeups, functions, mark
+from dispatch.store import Record, Resumed, Store, Turn, Wake, Wakeups, functions, mark
 from dispatch.store.calls import Calls, answering, make_redis
 from dispatch.store.functions import Clock
 
@@ -129,6 +129,14 @@ class Scene:
 
     async def connect(self, name: str, device: str = "phone", gateway: str = GATEWAY, conn: int = 1) -> None:
         await self.store.links.connect(self.market, self.numbers[name], device, gateway, conn)
+
+    async def resume(self, name: str, epoch: str | None, seq: int | None) -> Resumed:
+        """What his phone is told when it enters once more, having last seen (epoch, seq)."""
+        _, known = await self.store.links.enter(
+            self.market, self.numbers[name], "phone", GATEWAY, 1, (epoch, seq),
+            provider_id=name, token_generation=0, background=False, push=b"",
+        )  # fmt: skip
+        return known
 
     async def disconnect(self, name: str, device: str = "phone", gateway: str = GATEWAY, conn: int = 1) -> None:
         await self.store.links.disconnect(self.market, self.numbers[name], device, gateway, conn)
