@@ -24,6 +24,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from dispatch.client.clock import device_ms
 from dispatch.client.protocol import APP, Command, Conversation, State, Step, is_pending, pause_s, refusal, rejected, verdict
 from dispatch.errors import DispatchError, Later, Refused, Unavailable
 from dispatch.messages import (
@@ -52,11 +53,6 @@ from dispatch.messages import (
 from dispatch.wire import JSON, MSGPACK, OUTBOUND_LIMIT
 
 UNREAD_LIMIT = 1_000  # messages kept for the app
-
-
-def wall_ms() -> int:
-    """This device's clock."""
-    return time.time_ns() // 1_000_000
 
 
 class BlockingDeviceClient:
@@ -268,7 +264,7 @@ class BlockingDeviceClient:
     def _greet(self, socket: ClientConnection) -> None:
         with self._changed:
             self._socket, self._leave_at = socket, None
-            hello = self.conversation.hello(wall_ms())
+            hello = self.conversation.hello(device_ms())
         self._send(hello)
 
     def _listen(self, socket: ClientConnection) -> ClientConnection | None:
@@ -282,7 +278,7 @@ class BlockingDeviceClient:
                 raise
             return self._successor()
         with self._changed:
-            step = self.conversation.receive(frame, wall_ms())
+            step = self.conversation.receive(frame, device_ms())
             self._hand_out(step.messages)
         self._follow(step, socket)
         return None

@@ -11,7 +11,6 @@ messages only tell what changed (the oldest are dropped if nobody reads them).
 """
 
 import random
-import time
 import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
@@ -26,6 +25,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
 
+from dispatch.client.clock import device_ms
 from dispatch.client.protocol import APP, Command, Conversation, State, Step, is_pending, pause_s, refusal, rejected, verdict
 from dispatch.errors import BadRequest, DispatchError, Later, Refused, Unavailable
 from dispatch.messages import (
@@ -56,11 +56,6 @@ from dispatch.wire import JSON, MSGPACK, OUTBOUND_LIMIT
 
 UNREAD_LIMIT: Final = 1_000  # messages kept for the app
 Token = str | Callable[[], Awaitable[str]]  # a token, or how to get a fresh one for each connection
-
-
-def wall_ms() -> int:
-    """This device's clock."""
-    return time.time_ns() // 1_000_000
 
 
 class DeviceClient:
@@ -107,7 +102,7 @@ class DeviceClient:
 
     def server_ms(self) -> int:
         """The server's clock now, as far as it is known: ms since 1970. For countdowns."""
-        return self.conversation.server_ms(wall_ms())
+        return self.conversation.server_ms(device_ms())
 
     async def __aenter__(self) -> Self:
         self._tasks = await anyio.create_task_group().__aenter__()
@@ -305,7 +300,7 @@ class DeviceClient:
         self._successor = await self._open()
         while self._successor is not None:
             self._socket, self._successor = self._successor, None
-            await self._send(self.conversation.hello(wall_ms()))
+            await self._send(self.conversation.hello(device_ms()))
             await self._listen(self._socket)
             self._leaving = anyio.CancelScope()
             self._tasks.start_soon(self._leave, self._socket, self._leaving)
@@ -332,7 +327,7 @@ class DeviceClient:
             with anyio.fail_after(self.conversation.dead_ms / 1_000), anyio.CancelScope() as self._hearing:
                 frame = await socket.recv(decode=False)
             if not self._hearing.cancelled_caught:
-                await self._follow(self.conversation.receive(frame, wall_ms()), socket)
+                await self._follow(self.conversation.receive(frame, device_ms()), socket)
 
     async def _leave(self, socket: ClientConnection, live: anyio.CancelScope) -> None:
         """Take in what the former connection still says until the new one is live; then say goodbye."""
@@ -340,7 +335,7 @@ class DeviceClient:
             while True:
                 with anyio.fail_after(self.conversation.dead_ms / 1_000):
                     frame = await socket.recv(decode=False)
-                await self._follow(self.conversation.overheard(frame, wall_ms()), socket)
+                await self._follow(self.conversation.overheard(frame, device_ms()), socket)
         await socket.close(1000, "left")
 
     async def _take_over(self, leaving: ClientConnection, after_s: float) -> None:

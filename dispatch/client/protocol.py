@@ -222,6 +222,13 @@ class Conversation:
 
     def receive(self, frame: bytes, now: int) -> Step:
         """Take in one frame. A message nobody here knows is dropped: the server may be newer."""
+        return self._heard(frame, now, current=True)
+
+    def overheard(self, frame: bytes, now: int) -> Step:
+        """Take in a frame of the connection that is being left: its stream and its answers still count."""
+        return self._heard(frame, now, current=False)
+
+    def _heard(self, frame: bytes, now: int, *, current: bool) -> Step:
         try:
             message = self.codec.to_device(frame)
         except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -230,12 +237,18 @@ class Conversation:
             case Proposal() | Withdrawn() | Booking() | CounterState() | Notice() | TrialState():
                 return self._streamed(message)
             case Ping():
-                return self._ping(message, now, current=True)
+                return self._ping(message, now, current=current)
+            case Result() | Error():
+                return self._answered(message)
+            case _:
+                return self._of_current(message, now) if current else Step()
+
+    def _of_current(self, message: ToDevice, now: int) -> Step:
+        """What counts only on the connection that stays."""
+        match message:
             case Pong():
                 self._clock.heard(message.now, now)
                 return Step()
-            case Result() | Error():
-                return self._answered(message)
             case Welcome():
                 return self._welcomed(message, now)
             case Live():
@@ -244,22 +257,6 @@ class Conversation:
                 return self._snapshot(message)
             case _:
                 return Step(messages=(message,))
-
-    def overheard(self, frame: bytes, now: int) -> Step:
-        """Take in a frame of the connection that is being left: its stream and its answers still count."""
-        try:
-            message = self.codec.to_device(frame)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            return Step()
-        match message:
-            case Proposal() | Withdrawn() | Booking() | CounterState() | Notice() | TrialState():
-                return self._streamed(message)
-            case Ping():
-                return self._ping(message, now, current=False)
-            case Result() | Error():
-                return self._answered(message)
-            case _:
-                return Step()
 
     def _streamed(self, message: Streamed) -> Step:
         if message.seq <= self.seq:

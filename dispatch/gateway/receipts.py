@@ -11,7 +11,7 @@ from dispatch.gateway.link import Link
 from dispatch.gateway.registry import Key
 from dispatch.store import Store, mark
 
-AT_ONCE = 16  # providers in one call: some 2 ms of the store's time
+AT_ONCE, MARKS = 16, 128  # providers in one call, and after how many marks no further one joins: some 2 ms of the store's time
 PROVIDERS_LIMIT = 20_000  # with receipts that the store has not taken yet
 RETRY_S = 0.5
 
@@ -50,11 +50,20 @@ class Receipts:
             self._some = anyio.Event()
             return
         market = next(iter(self._waiting))[0]
-        keys = list(islice((key for key in self._waiting if key[0] == market), AT_ONCE))
-        batch = [(key[1], *self._waiting.pop(key)) for key in keys]
+        batch = [(key[1], *self._waiting.pop(key)) for key in self._next(market)]
         try:
             self._latency.marked(await self._store.claims.receipts(market, batch))
         except Unavailable:
             for pno, received, seen in batch:
                 self._add((market, pno), tuple(received), tuple(seen))
             await anyio.sleep(RETRY_S)
+
+    def _next(self, market: str) -> list[Key]:
+        """Whose receipts go in the next call."""
+        keys, marks = list[Key](), 0
+        for key in islice((key for key in self._waiting if key[0] == market), AT_ONCE):
+            if marks >= MARKS:
+                break
+            marks += sum(map(len, self._waiting[key]))
+            keys.append(key)
+        return keys

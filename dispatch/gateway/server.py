@@ -101,6 +101,7 @@ class Gateway:
         self._drained_at = 0  # wall ms at which nobody may be here any more, once that is asked for
         self._last = 0  # number of the youngest link
         self._greeting = 0
+        self._ending = False
         self._tasks: TaskGroup
         self._shared = Links(
             limits=limits, now=self.moments.now, engine=self.moments.engine, confirm=self._receipts.add, part=self._part,
@@ -136,6 +137,7 @@ class Gateway:
         self._upgrade.stopping = True
         if self._limits.drain_ms:
             await self._drain()
+        self._ending = True
         for link in list(self._everyone):
             link.close(CloseCode.RESTART, "restart")
         await self._empty(self._limits.goodbye_ms + 1_000)
@@ -241,12 +243,12 @@ class Gateway:
             self._ask_to_move(link)
 
     async def _forget(self, link: Link) -> None:
-        """The link is gone. When everything stops, all links are taken off the store together."""
+        """The link is gone. At the very end all links are taken off the store together."""
         self._everyone.discard(link)
         self._left.set()
         self.registry.remove(link)
         CLOSES.labels(close_label(link.closed or link.device.close_code)).inc()
-        if link.linked and not self._upgrade.stopping:
+        if link.linked and not self._ending:
             try:
                 await self._entry.leave(link)
             except Unavailable:

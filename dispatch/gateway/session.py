@@ -8,7 +8,7 @@ method looks at ``due`` afterwards: at that moment ``tick`` wants to be called. 
 turns it into the store's time, in which proposals expire. Source: PROTOCOL.md section 2.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, Final
 
@@ -86,7 +86,6 @@ class Session:
         self._refused = 0
         self._commands = Bucket(limits.burst, limits.per_minute / 60, now)
         self._frames = Bucket(limits.frames_burst, limits.frames_per_s, now)
-        self._mine = ""
         self._resume_seq = 0
 
     # -- time ---------------------------------------------------------------------------------------------------------
@@ -215,8 +214,7 @@ class Session:
         return [Over("commands"), Say(Error(id=command_id, code="rate_limited", message=text, retry=True, after_ms=wait))]
 
     def _confirmed(self, seq: int, seen: tuple[str, ...], now: int) -> list[Effect]:
-        arrived = self.book.confirmed(seq, now)
-        shown = tuple(proposal for proposal in seen if proposal.endswith(self._mine))
+        arrived, shown = self.book.confirmed(seq, now), self.book.shown(seen)
         return [Confirm(arrived.proposals, shown, arrived.took)] if arrived.proposals or shown else []
 
     # -- what the store answers ---------------------------------------------------------------------------------------
@@ -226,7 +224,6 @@ class Session:
         if self.phase is not Phase.ENTERING:
             return []
         self.phase = Phase.LIVE
-        self._mine = f".{entered.pno}"
         self._rhythm.begin(now)
         self._tenure.begin(entered.expires_at, now, self._limits.renew_ms)
         self.told = self._written = min(self._resume_seq, entered.seq) if entered.resumed else entered.seq
@@ -240,8 +237,16 @@ class Session:
         effects.append(Say(Live(seq=self.told)))
         if entered.unfit:
             effects.append(Say(Error(id=None, code="bad_request", message=f"the push address is not taken: {entered.unfit}")))
-        before = had(entered.had, self._resume_seq)
+        before = tuple(self._had(entered.had, now))
         return [*effects, *([Confirm(before, ())] if before else ())]
+
+    def _had(self, items: Sequence[Frame], now: int) -> Iterator[str]:
+        """The open proposals that he took in before: whoever comes back while one is fresh is watched as closely as he was."""
+        for frame in had(items, self._resume_seq):
+            self._freshen(frame, now)
+            if frame.head.proposal is not None:
+                self.book.known(frame.head.proposal)
+                yield frame.head.proposal
 
     def refused(self, error: DispatchError) -> list[Effect]:
         """He may not enter, or cannot now."""
@@ -305,7 +310,10 @@ class Session:
         """A proposal goes out: it wants to be acknowledged, and a fresh one that the link is known to be alive."""
         if frame.head.type == "proposal":
             self.book.note(frame, now)
-            self._rhythm.freshen(now, self._engine(now) - frame.head.at if frame.head.at else 0)
+            self._freshen(frame, now)
+
+    def _freshen(self, frame: Frame, now: int) -> None:
+        self._rhythm.freshen(now, self._engine(now) - frame.head.at if frame.head.at else 0)
 
     def _pages(self, items: Sequence[Frame], now: int) -> list[tuple[Raw, ...]]:
         open_now = [item for item in items if not item.expired(self._engine(now))]

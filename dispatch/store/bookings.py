@@ -188,7 +188,7 @@ class Bookings:
         Raises Unavailable."""
         async with answering(), self._calls.redis.pipeline(transaction=False) as pipe:
             for verb, arguments in turns:
-                self._calls.queue(pipe, verb, market, **arguments)
+                pipe.execute_command(*self._calls.call(verb, market, **arguments))
             return [answered(raw) for raw in await pipe.execute(raise_on_error=False)]
 
     async def due(self, markets: Sequence[str], now: int, limit: int) -> tuple[list[tuple[str, int]], int | None]:

@@ -76,14 +76,6 @@ class Calls:
         """A verb as a command, for a pipeline; decode its reply with :func:`decode`."""
         return "FCALL", self._names[name], 1, keys.key("market", market), _packed(market, arguments)
 
-    def plain(self, name: str, market: str, /, **arguments: Any) -> tuple[Any, ...]:
-        """A verb as a plain command, for a transaction."""
-        return "FCALL", self._names[name], 1, keys.key("market", market), _packed(market, arguments)
-
-    def queue(self, pipe: Any, name: str, market: str, /, **arguments: Any) -> None:
-        """Queues a verb on a pipeline; decode its reply with :func:`decode`."""
-        pipe.execute_command(*self.call(name, market, **arguments))
-
     async def pipeline(self, *commands: tuple[Any, ...], transaction: bool = False) -> list[Any]:
         """Plain commands in one round trip."""
         async with answering(), self.redis.pipeline(transaction=transaction) as pipe:

@@ -8,7 +8,6 @@ from dispatch.errors import BadRequest
 from dispatch.store.calls import Calls, text
 
 NO_PROPOSAL = (0, 0)
-OF_TESTS = "0."  # how the id of a test proposal begins
 
 Receipt = tuple[int, Iterable[str], Iterable[str]]  # a provider's number, what was received, what was seen (see ``mark``)
 
@@ -22,8 +21,8 @@ class Marks:
 
 
 def mark(proposal: str, device: str) -> str:
-    """What a device confirms: a proposal, whichever device it is; of a test the device too: each shows whether it was reached (R25b)."""
-    return f"{proposal} {device}" if proposal.startswith(OF_TESTS) else proposal
+    """What a device confirms, and which: it needs no push any more, and of a test each shows whether it was reached (R25b)."""
+    return f"{proposal} {device}"
 
 
 class Claims:

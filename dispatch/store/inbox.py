@@ -51,10 +51,6 @@ class Inbox:
         epoch, seq, items = await self._calls.pipeline(*_state_of(market, pno), transaction=True)
         return Items(text(epoch), int(seq or 0), list(items))
 
-    async def resume(self, market: str, pno: int, epoch: str | None, seq: int | None) -> Resumed:
-        """What a device that last saw (epoch, seq) must be told to see exactly what is open."""
-        return resumed(await self._calls.pipeline(*reading(market, pno, seq), transaction=True), epoch, seq)
-
 
 def reading(market: str, pno: int, seq: int | None) -> tuple[tuple[Any, ...], ...]:
     """The commands, for one transaction, whose replies :func:`resumed` understands."""
@@ -66,7 +62,7 @@ def reading(market: str, pno: int, seq: int | None) -> tuple[tuple[Any, ...], ..
 
 
 def resumed(replies: Sequence[Any], epoch: str | None, seq: int | None) -> Resumed:
-    """What a device that last saw (epoch, seq) must be told."""
+    """What a device that last saw (epoch, seq) must be told to see exactly what is open."""
     now_epoch, now_seq, items, missed, oldest = replies
     at, current = int(now_seq or 0), text(now_epoch)
     first = _messages(oldest)[0][0] if oldest else at + 1

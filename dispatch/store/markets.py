@@ -113,7 +113,7 @@ class Markets:
 
     async def _put(self, market: str, fields: dict[str, Any], new: str = "settings", hand: Hand | None = None) -> bool:
         """All in one transaction: fields, a higher version, for a new market its epoch, and a line of the audit log when it is by hand."""
-        audited = (self._calls.plain("audit", market, hand=plain_hand(hand), what=new),) if hand is not None else ()
+        audited = (self._calls.call("audit", market, hand=plain_hand(hand), what=new),) if hand is not None else ()
         pairs = [part for item in fields.items() for part in item]
         name = key("market", market)
         before, *_ = await self._calls.pipeline(

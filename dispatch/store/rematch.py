@@ -38,7 +38,7 @@ class Meetings:
         """
         async with answering(), self._calls.redis.pipeline(transaction=False) as pipe:
             for pno in numbers:
-                self._calls.queue(pipe, "rematch", market, p=pno, minute=minute, **terms)
+                pipe.execute_command(*self._calls.call("rematch", market, p=pno, minute=minute, **terms))
             return [_met(answered(raw)) for raw in await pipe.execute(raise_on_error=False)]
 
     async def postpone(self, market: str, pno: int, wait_ms: int) -> None:

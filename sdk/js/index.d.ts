@@ -309,7 +309,7 @@ export class DeviceClient {
   readonly counters: CounterState[];
   /** Commands without a final answer: what an app shows as "will be sent". */
   readonly pending: readonly PendingCommand[];
-  /** Server's clock minus this device's, ms. */
+  /** Server's clock minus this device's steady one (`performance`), ms. */
   readonly offsetMs: number;
 
   /** Stay connected from now on. */

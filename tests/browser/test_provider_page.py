@@ -351,6 +351,18 @@ async def test_language_is_the_browsers_until_another_is_chosen(browser: Browser
             await page.reload()
 
 
+async def test_nothing_leaves_the_screen_when_the_phones_clock_is_set_by_hours(browser: Browser, stage: Stage) -> None:
+    async with phone(browser) as page:
+        await sign_in(page, stage)
+        first = await stage.book()
+        await expect(card(page, stage, first).locator("[role=timer]")).to_have_text(re.compile(ANSWER_WITHIN["en"]))
+        await page.evaluate("(() => { const now = Date.now; Date.now = () => now() + 4 * 3600e3; })()")
+        second = await stage.book()
+        for bno in (second, first):
+            await expect(card(page, stage, bno).locator("[role=timer]")).to_have_text(re.compile(ANSWER_WITHIN["en"]))
+        await expect(page.locator("#cards li.gone")).to_have_count(0)
+
+
 async def test_names_that_are_learned_late_are_shown_then(browser: Browser, stage: Stage) -> None:
     """The first proposal may be here before what the page asks for about its provider."""
     known = anyio.Event()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,9 +80,10 @@ def entered(**changes: Any) -> Entered:
     return Entered(**(known | changes))
 
 
-def live(codec: Codec = MSGPACK, limits: Limits = LIMITS, **changes: Any) -> Session:
+def live(codec: Codec = MSGPACK, limits: Limits = LIMITS, *, resume: int | None = None, **changes: Any) -> Session:
     session = new(codec, limits)
-    session.receive(framed(codec, HELLO), START)
+    hello = HELLO if resume is None else msgspec.structs.replace(HELLO, resume=Resume(epoch="e", seq=resume))
+    session.receive(framed(codec, hello), START)
     session.entered(entered(**changes), START)
     return session
 
@@ -256,8 +258,25 @@ def test_proposals_told_in_the_welcome_are_confirmed_too() -> None:
     assert session.receive(framed(MSGPACK, Ack(seq=6)), START) == [Confirm(("2.1.7", "6.1.7"), (), (0, 0))]
 
 
-def test_what_was_seen_is_passed_on_unless_it_is_somebody_elses() -> None:
-    assert live().receive(framed(MSGPACK, Ack(seq=0, seen=("5.1.7", "5.1.17", "5.1.8"))), START) == [Confirm((), ("5.1.7",))]
+def seen(session: Session, *proposals: str) -> tuple[str, ...]:
+    """What a device that shows these is believed."""
+    return tuple(which for effect in session.receive(framed(MSGPACK, Ack(seq=0, seen=proposals)), START) for which in effect.seen)
+
+
+def test_what_was_seen_is_passed_on_once_and_nothing_that_he_was_not_told() -> None:
+    session = live(seq=6, items=(proposal(5), proposal(6)))
+    assert seen(session, "5.1.7", "5.1.17", "5.1.8", "4.1.7", "5.1.7") == ("5.1.7",)
+    assert seen(session, "5.1.7", *(f"{number}.1.7" for number in range(100, 163))) == ()
+    session.deliver([proposal(7), withdrawn(8, of=7)], START)
+    assert seen(session, "7.1.7", "6.1.7") == ("7.1.7", "6.1.7")
+
+
+def test_what_he_took_in_on_a_link_before_can_be_seen_on_this_one_and_is_watched_as_closely() -> None:
+    fresh = proposal(3, at=START - 5_000)
+    session = live(seq=6, had=(fresh,), resumed=True, reason=None, resume=3)
+    assert session.due <= START + LIMITS.fresh_every_ms * (1 + LIMITS.spread)
+    assert seen(session, "3.1.7", "3.1.7") == ("3.1.7",)
+    assert live(seq=6, resumed=True, reason=None, resume=3).due > START + 2 * LIMITS.fresh_every_ms
 
 
 def test_a_proposal_that_never_left_the_queue_is_not_confirmed() -> None:

@@ -29,7 +29,7 @@ from dispatch.gazetteer import Gazetteer
 from dispatch.identity import DeviceKeys
 from dispatch.messages import Cancel, Late
 from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderSettings, Service, Span, Trade
-from dispatch.store import Record, Store, Turn, Wake, Wakeups, functions
+from dispatch.store import Record, Resumed, Store, Turn, Wake, Wakeups, functions, mark
 from dispatch.store.calls import Calls, answering, make_redis
 from dispatch.store.functions import Clock
 
@@ -142,6 +142,14 @@ class Scene:
     async def connect(self, name: str, device: str = "phone", gateway: str = GATEWAY, conn: int = 1) -> None:
         await self.store.links.connect(self.market, self.numbers[name], device, gateway, conn)
 
+    async def resume(self, name: str, epoch: str | None, seq: int | None) -> Resumed:
+        """What his phone is told when it enters once more, having last seen (epoch, seq)."""
+        _, known = await self.store.links.enter(
+            self.market, self.numbers[name], "phone", GATEWAY, 1, (epoch, seq),
+            provider_id=name, token_generation=0, background=False, push=b"",
+        )  # fmt: skip
+        return known
+
     async def disconnect(self, name: str, device: str = "phone", gateway: str = GATEWAY, conn: int = 1) -> None:
         await self.store.links.disconnect(self.market, self.numbers[name], device, gateway, conn)
 
@@ -202,9 +210,9 @@ class Scene:
         answer = await self.store.counteroffers.make(self.market, self.numbers[name], id or self.fresh("c"), *what)
         return str(answer["outcome"])
 
-    async def receive(self, name: str, booking_id: str = "b-1", *, seen: bool = False) -> None:
+    async def receive(self, name: str, booking_id: str = "b-1", *, seen: bool = False, device: str = "phone") -> None:
         """A device of his confirms the proposal."""
-        which = [self.proposal(name, await self.record(booking_id))]
+        which = [mark(self.proposal(name, await self.record(booking_id)), device)]
         await self.store.claims.receipts(self.market, [(self.numbers[name], which, which if seen else [])])
 
     async def only(self, name: str, booking_id: str) -> None:

@@ -14,7 +14,7 @@ KEPT = 128  # messages of a provider that the store keeps
 
 
 async def inbox(scene: Scene, epoch: str | None, seq: int | None, name: str = "ada") -> Any:
-    return await scene.store.inbox.resume(scene.market, scene.numbers[name], epoch, seq)
+    return await scene.resume(name, epoch, seq)
 
 
 async def messages(scene: Scene, count: int) -> None:

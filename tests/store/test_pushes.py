@@ -158,18 +158,29 @@ async def test_a_tablet_left_on_does_not_silence_the_phone_in_the_pocket(scene: 
     await named(scene, "ada", "tablet", online=True)
     await scene.open()
     assert short(await due(scene)) == ["ada-phone proposal"]
-    await scene.receive("ada")
+    await scene.receive("ada", device="tablet")
     await ripe(scene)
     assert short(await due(scene)) == ["ada-phone proposal"]  # lent again, as nobody said what became of it; not the tablet
+
+
+async def test_what_the_tablet_confirms_says_nothing_of_the_phone_whose_network_is_gone(scene: Scene) -> None:
+    """Both are on when it is sent; the phone's network dies before anything arrives there, and nobody knows of that yet."""
+    await named(scene, "ada", online=True)
+    await named(scene, "ada", "tablet", online=True)
+    await scene.open()
+    await scene.receive("ada", device="tablet")
+    await ripe(scene)
+    assert short(await due(scene)) == ["ada-phone proposal"]
+    assert await sound(scene)
 
 
 async def test_what_is_owed_at_once_is_needless_when_the_app_was_opened_meanwhile(scene: Scene) -> None:
     await named(scene, "ada")
     await named(scene, "ben")
     await scene.open()
+    await scene.connect("ada")
     for name in ("ada", "ben"):
-        await scene.receive(name)
-    await scene.connect("ada")  # his app confirmed it; Ben's did too, and is closed again
+        await scene.receive(name)  # Ada's app shows it; Ben's heard of it somehow, and is closed
     assert short(await due(scene)) == ["ben-phone proposal"]
     assert await sound(scene)
 
@@ -236,8 +247,8 @@ async def test_however_many_are_due_all_are_taken_a_page_at_a_time(scene: Scene,
     await named(scene, "dan")
     for number in range(4):
         await scene.open(f"b-{number}", lead=3 + number / 2)
-        for name in (await scene.states(f"b-{number}")).keys() - {"dan"}:
-            await scene.receive(name, f"b-{number}")
+    for name in ("ada", "ben", "cleo"):
+        await scene.store.links.connect(scene.market, scene.numbers[name], "phone", GATEWAY, 1, push=b"")  # it has no address any more
     await ripe(scene)
     await scene.open("b-last", lead=12)
     await scene.only("dan", "b-last")

@@ -85,7 +85,7 @@ async def test_every_call_says_unavailable_while_the_store_is_down_and_nothing_i
         "match": lambda: scene.candidates(),
         "connect": lambda: store.links.connect(scene.market, ada, "phone", "gw", 2),
         "status": lambda: store.links.status(scene.market, ada, False, None, "phone"),
-        "resume": lambda: store.inbox.resume(scene.market, ada, None, None),
+        "resume": lambda: scene.resume("ada", None, None),
         "missed": lambda: store.inbox.missed([(scene.market, ada, 0)]),
         "turn": scene.turn,
         "due": lambda: store.outbox.due(1),
@@ -198,10 +198,10 @@ async def test_devices_resume_on_the_other_side_of_a_restart_and_take_a_snapshot
     known = await scene.store.inbox.open_items(scene.market, scene.numbers["ada"])
     crash(own_server)
     own_server.start()
-    resumed = await again(lambda: scene.store.inbox.resume(scene.market, scene.numbers["ada"], known.epoch, 0))
+    resumed = await again(lambda: scene.resume("ada", known.epoch, 0))
     assert (resumed.resumed, len(resumed.missed)) == (True, 1)
     await scene.redis.hset(f"{{{scene.market}}}:market", "epoch", "restored")
-    assert (await scene.store.inbox.resume(scene.market, scene.numbers["ada"], known.epoch, 1)).reason == "epoch"
+    assert (await scene.resume("ada", known.epoch, 1)).reason == "epoch"
 
 
 async def test_a_webhook_that_was_lent_is_not_lost_by_a_restart(scene: Scene, own_server: Embedded) -> None:

@@ -1,23 +1,26 @@
 // The server's clock, by which everything here counts; and the market's time zone, in which everything is said.
 
+/** This device's time as the SDK reads it: steady, whatever somebody does to the clock on the wall. */
+const steady = () => performance.timeOrigin + performance.now();
+
 /** The server's time. Between two readings it is reckoned; `speed` is other than 1 only in a demo. */
 export class ServerClock {
   constructor(speed = 1) {
     this.speed = speed;
     this.offset = 0;
-    this.read = { local: Date.now(), server: Date.now() };
+    this.read = { local: steady(), server: steady() };
   }
 
   /** Takes a reading; `offsetMs`: the server's clock minus this device's, when it was last heard. The same again is no news. */
   hear(offsetMs) {
     if (offsetMs === this.offset) return;
     this.offset = offsetMs;
-    const local = Date.now();
+    const local = steady();
     this.read = { local, server: local + offsetMs };
   }
 
   now() {
-    return this.read.server + (Date.now() - this.read.local) * this.speed;
+    return this.read.server + (steady() - this.read.local) * this.speed;
   }
 }
 

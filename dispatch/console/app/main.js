@@ -111,7 +111,7 @@ function take() {
 function announce(proposal) {
   if (link.state !== "live") return; // what was open before this page is no news
   tell(speech.words.fresh(nameOf(proposal, account), placeOf(proposal)), false, byId("proposals").hidden);
-  navigator.vibrate?.([120, 60, 120]);
+  if (navigator.userActivation?.hasBeenActive ?? true) navigator.vibrate?.([120, 60, 120]); // browsers refuse it before
 }
 
 function answered({ id, outcome, proposal, booking, suggestion }) {

@@ -6,13 +6,11 @@
 -- Source: SPEC.md R14; PROTOCOL.md section 2 (push: no socket, background, or no ack in 3 s).
 
 -- What keeps a push that is due from being sent: a word to count, `needless`, or nil.
-local function obstacle(m, pno, bno, r, device, most)
+local function obstacle(r, device, most)
   local one = r.to[device]
   if clock.now() >= r.expires then return 'expired' end
   if one.tries >= most then return 'failed' end
   if one.kind == 'test' and r.gone then return 'needless' end -- whoever sent it died, and it was answered meanwhile
-  local p = one.kind == 'proposal' and seats.get(m, bno, pno)
-  if p and p[S.received] ~= 0 and (one.listens or pushes.on_screen(m, pno, device)) then return 'needless' end
 end
 
 local function lend(m, pno, bno, a, list)
@@ -20,7 +18,7 @@ local function lend(m, pno, bno, a, list)
   for device, one in pairs(r.to) do
     if one.state ~= 'sent' and one.due <= clock.wall() then
       if r.gone and one.kind == 'proposal' then one.kind, one.tries = 'withdrawn', 0 end
-      local address, why = pushes.address(m, pno, device), obstacle(m, pno, bno, r, device, a.most)
+      local address, why = pushes.address(m, pno, device), obstacle(r, device, a.most)
       if not address or why == 'needless' then r.to[device] = nil
       elseif why then pushes.settle(m, pno, bno, r, device, why)
       else

@@ -1,6 +1,6 @@
 -- receipt: devices say which proposals reached them, and which were on their screens (so they reached them too).
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, list {{pno, received {{bno, round, device}..}, seen {{bno, round, device}..}}..}}; the device for tests alone
+-- ARGV: 1 msgpack {m, list {{pno, received {{bno, round, device}..}, seen {{bno, round, device}..}}..}}
 -- Replies: DONE {received = ms from sending, for each proposal first received now; seen = ms from its receipt, for each first seen now}
 -- Source: SPEC.md R14, R22, R25b.
 
@@ -15,6 +15,7 @@ local function mark(m, pno, which, on_screen, out)
   if which[1] == trial.BOOKING then return trial.mark(m, pno, which, on_screen) end
   local p = his(m, pno, which)
   if not p then return end
+  if which[3] and p[S.state] == 'open' then pushes.heard(m, pno, which[1], which[3]) end
   local first = seats.received(m, which[1], pno, p)
   local shown = on_screen and seats.seen(m, which[1], pno, p)
   if first or shown then seats.put(m, which[1], pno, p) end

@@ -1,5 +1,6 @@
 // A provider's device: one object that stays connected, whatever happens in between. The interface is told in ../index.d.ts.
 
+import { deviceNow } from "./clock.js";
 import { pauseMs } from "./closes.js";
 import { CODECS } from "./codec.js";
 import { Connection } from "./connection.js";
@@ -77,7 +78,7 @@ export class DeviceClient {
   }
 
   serverNow() {
-    return Date.now() + this.offsetMs;
+    return deviceNow() + this.offsetMs;
   }
 
   msLeft(moment) {

@@ -1,7 +1,10 @@
 // The server's clock, as this device hears it. A message only ever arrives late, so of several readings the largest is nearest the truth: what
-// waited in a sleeping phone does not set the clock back. Readings grow old, so that a device whose own clock was set is right again soon.
+// waited in a sleeping phone does not set the clock back. This device's own time is read from a steady clock: somebody may set the one on the wall.
 
 const READINGS = 8;
+
+/** This device's clock, ms since 1970: what the one on the wall said when the page began, and what has passed since. */
+export const deviceNow = () => Math.round(performance.timeOrigin + performance.now());
 
 export class Clock {
   #readings = [];

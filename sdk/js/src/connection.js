@@ -4,6 +4,7 @@
 // live, so that a server that goes away (`drain`) is left without a gap. If the new one fails after its hello both are given up: what the former
 // would go on to say might no longer fit what the new one has told.
 
+import { deviceNow } from "./clock.js";
 import { verdict } from "./closes.js";
 import { Refused, Unavailable } from "./errors.js";
 
@@ -53,7 +54,7 @@ export class Connection {
   wake() {
     if (this.state === "waiting") this.#open();
     if (this.state !== "live") return;
-    this.send(this.#talk.ping(Date.now()));
+    this.send(this.#talk.ping(deviceNow()));
     this.#link.expect(PROOF_MS);
   }
 
@@ -104,7 +105,7 @@ export class Connection {
 
   #opened(link, token) {
     [this.#former, this.#link, this.#next] = [this.#link, link, null];
-    this.send(this.#talk.hello(token, Date.now()));
+    this.send(this.#talk.hello(token, deviceNow()));
   }
 
   #again(code, reason) {
@@ -119,7 +120,7 @@ export class Connection {
 
   #frame(link, data) {
     const current = link === this.#link;
-    const step = current ? this.#talk.receive(data, Date.now()) : this.#talk.overheard(data, Date.now());
+    const step = current ? this.#talk.receive(data, deviceNow()) : this.#talk.overheard(data, deviceNow());
     link.expect(this.#talk.deadMs);
     for (const frame of step.frames) link.send(frame);
     for (const message of step.messages) {

@@ -36,3 +36,13 @@ function seats.seen(m, bno, pno, p)
   gauge.add(m, 'count.seen', 1)
   return true
 end
+
+-- A device whose app was on the screen, or is, confirms a proposal: it needs no push any more. Of other devices that says nothing.
+function pushes.heard(m, pno, bno, device)
+  local r = call('HGET', K.provider(m, pno), 'push') == '1' and pushes.get(m, pno, bno)
+  local one = r and r.to[device]
+  if not one or one.kind ~= 'proposal' or one.state ~= 'owed' then return end
+  if not one.listens and not pushes.on_screen(m, pno, device) then return end
+  r.to[device] = nil
+  pushes.put(m, pno, bno, r)
+end
