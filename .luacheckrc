@@ -10,7 +10,7 @@ read_globals = {
 
 -- Tables of the prelude, one a file or paragraph of lua/lib; `verbs` holds the functions that are registered.
 globals = {
-  "alarm", "booking", "clock", "event", "find", "fits", "gauge", "geometry", "habits", "hold", "inbox", "index", "ledger", "net", "news", "outbox", "propose",
+  "alarm", "booking", "clock", "event", "find", "fits", "gauge", "geometry", "habits", "inbox", "index", "ledger", "net", "news", "outbox", "propose",
   "pushes", "read", "record", "rights", "seats", "shelf", "silence", "slots", "tally", "trial", "verbs", "visits", "woken", "counted", "told", "learned",
   "market", "instant", "hand", "hands", "vacancy", "fair", "served", "offers",
   "newcomers", "decisions", "past", "keen",

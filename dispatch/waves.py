@@ -138,13 +138,6 @@ def reopened_deadline(settings: MarketSettings, start: int, now: int) -> int:
     return max(now, start - settings.reopened_deadline_s * 1_000)
 
 
-def hold_until(settings: MarketSettings, start: int, opened_at: int, now: int) -> int:
-    """Until when a chosen provider is alone with a booking (R26, R27, R36): a hold that begins in quiet hours counts from their end."""
-    hold = settings.preferred_hold_s
-    length_s = hold.last_minute if urgency_of(settings, start, now) is Urgency.LAST_MINUTE else hold.other
-    return _loud_from(settings, start, opened_at, now) + length_s * 1_000
-
-
 def extended_deadline(settings: MarketSettings, start: int, now: int, until: int | None) -> int:
     """The deadline of a search for this start that is extended now (R17): ``until`` when it is, else that of a search that begins now,
     and never after the last resort's. Not after ``now``: it is too late."""
@@ -242,8 +235,8 @@ def _next_wave_at(settings: MarketSettings, search: Search, now: int, pace: paci
 
 def _owed(settings: MarketSettings, search: Search, now: int, pace: pacing.Pace | None) -> int:
     """When the next wave is owed if there are no quiet hours. ``pace``: where the policy is `paced`."""
-    if not search.tried:  # whoever holds a proposal before the first wave was chosen, and is alone with it while his seat lasts (R28)
-        return max(search.paced_at, *(_seat_until(settings, search, holder) for holder in search.holders), 0)
+    if not search.tried:
+        return search.paced_at
     pause = row_of(settings, search.start - search.paced_at).pause_s * 1_000
     due = search.paced_at + pause if pace is None else pace.due(search.paced_at, search.said_no)
     ends = [_seat_until(settings, search, holder) for holder in search.holders]

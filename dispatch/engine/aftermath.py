@@ -87,7 +87,6 @@ class Aftermath:
         say = {"rid": rid, "print": _print(request), **_windows(market, spans)}
         say |= {"override": request.override is not None or None, "reason": request.override.reason if request.override else None}
         say["ends"] = [waves.deadline_of(market.settings, span.start, market.now) for span in spans]
-        say["hold"] = waves.hold_until(market.settings, say["start"], market.now, market.now)
 
         def check() -> None:
             checks.check_windows(market, spans)

@@ -29,7 +29,7 @@ HOUSES = "K, S, MOVES, CLOCK, AGES, SHELVES, HABITS, verbs, clock, read, ledger,
 CALLS = "woken, counted, told, learned, market, instant, hand"  # of one call: see lib/news.lua
 ROOMS = (
     "geometry, net, fits, find, tally, habits, keen, seats, propose, trial, visits, booking, index, pushes, rights, "
-    "silence, alarm, hold, hands, vacancy, fair, served, offers, newcomers, decisions, past"
+    "silence, alarm, hands, vacancy, fair, served, offers, newcomers, decisions, past"
 )
 
 

@@ -42,7 +42,6 @@ SENT = {
     "wave": "count.waves",
     "fill": "count.fills",
     "seat": "count.fills",
-    "hold": "count.holds",
     "direct": "count.directs",
     "bonus": "count.bonuses",
 }

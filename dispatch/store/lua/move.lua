@@ -2,9 +2,9 @@
 -- held it has the first word in it.
 -- KEYS: 1 the market's hash (names the slot).
 -- ARGV: 1 msgpack {m, rid, print (of the request), bno, winner (as the caller saw it, 0: none), seen (his version), working {quarters of
---       his own hours around the visit}, windows, ends (of the search for each), start, urgency, hold (until when he is asked alone),
---       override (ops' word, R10) or nil, reason (of that) or nil}
--- Replies: MOVED {deadline, urgency, held (he is asked alone)}, WRONG_STATE {state}, HELD {owner}, BLOCKED (its client may not book), STALE
+--       his own hours around the visit}, windows, ends (of the search for each), start, urgency, override (ops' word, R10) or nil,
+--       reason (of that) or nil}
+-- Replies: MOVED {deadline, urgency}, WRONG_STATE {state}, HELD {owner}, BLOCKED (its client may not book), STALE
 --          (another winner, or he has changed), MISMATCH; the first three are kept under rid for 24 h of wall time.
 -- Source: SPEC.md R10, R15, R29, R36; P3, P4.
 local function moved(m, a, b)
@@ -22,8 +22,8 @@ local function moved(m, a, b)
   if a.override then call('HSET', K.who(m, b.no), 'override', a.reason) end
   if winner then outbox.add(m, b.no, 'booking.reopened', { reason = 'moved' }) end
   gauge.add(m, 'count.moved', 1)
-  local held = winner and hold.offer(m, b, winner, math.min(a.hold, b.deadline)) or false
-  return reply('MOVED', { deadline = b.deadline, urgency = b.urgency, held = held })
+  if winner then call('HSET', K.booking(m, b.no), 'chosen', winner, 'hold', -1) end -- he is owed the first word (waves.py)
+  return reply('MOVED', { deadline = b.deadline, urgency = b.urgency })
 end
 
 function verbs.move(m, a)
