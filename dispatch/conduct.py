@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from dispatch import events
+from dispatch.account_events import Event
 
 
 class Fact(Struct, frozen=True, kw_only=True, tag=True):
@@ -52,7 +53,7 @@ class Service(Fact, frozen=True, kw_only=True):
 AnyFact = Cancellation | Missed | Lateness | Service
 
 
-def facts_of(history: Iterable[events.Event]) -> Iterator[AnyFact]:
+def facts_of(history: Iterable[Event]) -> Iterator[AnyFact]:
     """The facts in a history, in its order."""
     for event in history:
         match event:

@@ -1,23 +1,30 @@
-"""Events: what happened, as the store's verbs write it down. They are the audit log; the history of a booking folds into its state (P9).
+"""Events: what happened, as the store's verbs write it down: the audit log, from which history.py folds the state of a booking (P9).
 
 They carry internal numbers and codes only (P14b). ``b`` is a booking, ``p`` a provider, ``seq`` counts the events of a booking from 1
 without gaps, ``at`` is engine ms, as every moment is; windows are (start, end) in ms.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import msgspec
-from msgspec import Struct
-from msgspec.structs import replace
+
+from dispatch.account_events import (
+    Blocked,
+    Event,
+    FollowUpAsked,
+    FollowUpDone,
+    Freed,
+    LinkMade,
+    LinkRevoked,
+    Paused,
+    ProviderPut,
+    Resumed,
+    TestSent,
+    TokensRevoked,
+    Unblocked,
+)
 
 Window = tuple[int, int]
-
-
-class Event(Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True):
-    """Something that happened."""
-
-    at: int
 
 
 class BookingEvent(Event, frozen=True, kw_only=True):
@@ -272,25 +279,6 @@ class Reported(BookingEvent, frozen=True, kw_only=True, tag=True):
     client: int
 
 
-class Paused(Event, frozen=True, kw_only=True, tag=True):
-    """A provider left so many proposals in a row ``unanswered`` that he is not asked until he does something (R40)."""
-
-    p: int
-    unanswered: int
-
-
-class Resumed(Event, frozen=True, kw_only=True, tag=True):
-    """A provider who was paused did something."""
-
-    p: int
-
-
-class Freed(Event, frozen=True, kw_only=True, tag=True):
-    """A visit has left a provider's diary before its time: bookings that wait may meet him (R18)."""
-
-    p: int
-
-
 class TakenOver(BookingEvent, frozen=True, kw_only=True, tag=True):
     """Ops took it out of the engine's hands (R83). ``audit``: its line in the audit log, here and below; ``due``: when it is overdue."""
 
@@ -336,69 +324,6 @@ class Overdue(BookingEvent, frozen=True, kw_only=True, tag=True):
     due: int
 
 
-class TestSent(Event, frozen=True, kw_only=True, tag=True):
-    """A test proposal was sent to a provider (R25b)."""
-
-    p: int
-
-
-class FollowUpAsked(Event, frozen=True, kw_only=True, tag=True):
-    """A provider suggests a service, or asks for a talk about his score (R25b). ``kind``: service or talk."""
-
-    p: int
-    number: int
-    kind: str
-
-
-class FollowUpDone(Event, frozen=True, kw_only=True, tag=True):
-    """Somebody of ops has seen to what he asked."""
-
-    p: int
-    number: int
-
-
-class ProviderPut(Event, frozen=True, kw_only=True, tag=True):
-    """A provider was created or replaced."""
-
-    p: int
-    created: bool
-
-
-class TokensRevoked(Event, frozen=True, kw_only=True, tag=True):
-    """What a device of a provider was given to connect with is worth nothing any more; with ``all``: what each of them was given."""
-
-    p: int
-    all: bool
-
-
-class LinkMade(Event, frozen=True, kw_only=True, tag=True):
-    """A provider has a personal link (R26)."""
-
-    p: int
-
-
-class LinkRevoked(Event, frozen=True, kw_only=True, tag=True):
-    """A personal link of a provider is worth nothing any more."""
-
-    p: int
-
-
-class Blocked(Event, frozen=True, kw_only=True, tag=True):
-    """A client may not book any more; with ``p``: not with that provider, as one of the two wants it (``by``: provider or client)."""
-
-    client: int
-    p: int | None = None
-    by: str | None = None
-
-
-class Unblocked(Event, frozen=True, kw_only=True, tag=True):
-    """The block of a client is over; with ``p``: the one between them, from one side."""
-
-    client: int
-    p: int | None = None
-    by: str | None = None
-
-
 OfBooking = (
     Opened | WaveSent | Received | Seen | Pushed | Faded | Replaced | Refused | Claimed | Accepted | AcceptedTooLate | Withdrawn
     | WindowsDropped | Unfilled | Cancelled | Reopened | Moved | Completed | NoShow | Late | SearchedAgain | Reported
@@ -417,153 +342,3 @@ _events: "msgspec.msgpack.Decoder[AnyEvent]" = msgspec.msgpack.Decoder(AnyEvent)
 def decode(raw: bytes) -> AnyEvent:
     """An event as a verb packed it. Raises msgspec.ValidationError for one that is not in the vocabulary."""
     return _events.decode(raw)
-
-
-# -- from a history to the state --------------------------------------------------------------------------------------
-
-
-class ProposalView(Struct, frozen=True, kw_only=True):
-    """One provider's proposal. ``seated``: live, and its seat not given away."""
-
-    state: str
-    wave: int
-    live: bool = False
-    seated: bool = False
-    received: bool = False
-    seen: bool = False
-
-
-class BookingView(Struct, frozen=True, kw_only=True):
-    """A booking as its history tells it."""
-
-    state: str
-    deadline: int
-    windows: tuple[Window, ...]
-    version: int = 1
-    wave: int = 0
-    winner: int | None = None
-    window: int | None = None
-    counteroffers: Mapping[int, str] = {}
-    proposals: Mapping[int, ProposalView] = {}
-
-
-def state_of(events: Iterable[OfBooking]) -> BookingView:
-    """What the events of one booking, all of them and in order, come to. Raises ValueError when they tell no story."""
-    view: BookingView | None = None
-    for number, event in enumerate(events, 1):
-        if event.seq != number or (view is None) != isinstance(event, Opened):
-            raise ValueError(f"event {event.seq} ({type(event).__name__}) cannot be the {number}. of a history")
-        view = _FOLDS[type(event)](view, event) if view is not None else _opened(event)
-    if view is None:
-        raise ValueError("a history begins with Opened")
-    return view
-
-
-def _opened(event: Any) -> BookingView:
-    return BookingView(state="searching", deadline=event.deadline, windows=event.windows)
-
-
-def _sent(view: BookingView, event: WaveSent) -> BookingView:
-    asked = {pno: ProposalView(state="open", wave=event.wave, live=True, seated=True) for pno in event.asked}
-    return replace(view, wave=event.wave, proposals={**view.proposals, **asked})
-
-
-def _mark(**marks: Any) -> Callable[[BookingView, Any], BookingView]:
-    """The proposal the event speaks of is changed so."""
-    return lambda view, event: _proposal(view, event.p, **marks)
-
-
-def _proposal(view: BookingView, pno: int, **marks: Any) -> BookingView:
-    return replace(view, proposals={**view.proposals, pno: replace(view.proposals[pno], **marks)})
-
-
-def _ended(view: BookingView, pno: int, state: str) -> BookingView:
-    return _proposal(view, pno, state=state, live=False, seated=False)
-
-
-def _withdrawn(view: BookingView, event: Withdrawn) -> BookingView:
-    return _ended(view, event.p, "expired" if event.reason == "expired" else "withdrawn")
-
-
-def _accepted(view: BookingView, event: Accepted) -> BookingView:
-    if event.cause == "ops":  # whether he had been asked or not
-        view = replace(view, proposals={**view.proposals, event.p: ProposalView(state="open", wave=event.wave)})
-    return replace(_ended(view, event.p, "accepted"), state="accepted", winner=event.p, window=event.window)
-
-
-def _reopened(view: BookingView, event: Reopened) -> BookingView:
-    return replace(_ended(view, event.p, "withdrawn"), state="searching", winner=None, window=None, deadline=event.deadline)
-
-
-def _anew(view: BookingView, event: Moved | SearchedAgain) -> BookingView:
-    left = view if event.p is None else _ended(view, event.p, "withdrawn")
-    return replace(
-        left, state="searching", winner=None, window=None, windows=event.windows, deadline=event.deadline, version=view.version + 1, wave=0
-    )
-
-
-def _countered(view: BookingView, event: Countered) -> BookingView:
-    return _offer(_ended(view, event.p, "countered"), event.offer, "shown" if event.shown else "held")
-
-
-def _offer(view: BookingView, number: int, state: str) -> BookingView:
-    return replace(view, counteroffers={**view.counteroffers, number: state})
-
-
-def _agreed(view: BookingView, event: CounterofferAccepted) -> BookingView:
-    return replace(_offer(view, event.offer, "accepted"), windows=event.windows, version=view.version + 1)
-
-
-def _dropped(view: BookingView, event: WindowsDropped) -> BookingView:
-    return replace(view, windows=event.windows, deadline=event.deadline, version=view.version + 1)
-
-
-def _handed_back(view: BookingView, event: HandedBack) -> BookingView:
-    return replace(view, state="searching" if event.p is None else "accepted")
-
-
-def _assigned(view: BookingView, event: Assigned) -> BookingView:
-    return view if event.instead is None else _ended(view, event.instead, "withdrawn")
-
-
-def _asked_again(view: BookingView, event: AskedAgain) -> BookingView:
-    again = ProposalView(state="open", wave=event.wave, live=True, seated=True)
-    return replace(view, proposals={**view.proposals, event.p: again})
-
-
-_FOLDS: Mapping[type[Event], Callable[[BookingView, Any], BookingView]] = {
-    WaveSent: _sent,
-    Received: _mark(received=True),
-    Seen: _mark(seen=True),
-    Pushed: lambda view, _: view,
-    Faded: _mark(live=False, seated=False),
-    Replaced: _mark(seated=False),
-    Refused: lambda view, event: _ended(view, event.p, "refused"),
-    Claimed: lambda view, _: view,
-    Accepted: _accepted,
-    AcceptedTooLate: lambda view, _: view,
-    Withdrawn: _withdrawn,
-    WindowsDropped: _dropped,
-    Unfilled: lambda view, _: replace(view, state="unfilled"),
-    Cancelled: lambda view, _: replace(view, state="cancelled"),
-    Reopened: _reopened,
-    Moved: _anew,
-    Completed: lambda view, _: replace(view, state="completed"),
-    NoShow: lambda view, _: replace(view, state="no_show"),
-    Late: lambda view, _: view,
-    SearchedAgain: _anew,
-    Reported: lambda view, _: view,
-    TakenOver: lambda view, _: replace(view, state="taken_over"),
-    HandedBack: _handed_back,
-    Assigned: _assigned,
-    AskedAgain: _asked_again,
-    Extended: lambda view, event: replace(view, state="searching", deadline=event.deadline),
-    Overdue: lambda view, _: view,
-    Missed: lambda view, _: view,
-    BonusPrepared: lambda view, _: view,
-    BonusApproved: lambda view, _: view,
-    Countered: _countered,
-    CounterofferShown: lambda view, event: _offer(view, event.offer, "shown"),
-    CounterofferAccepted: _agreed,
-    CounterofferClosed: lambda view, event: _offer(view, event.offer, event.state),
-}

@@ -203,8 +203,7 @@ def held_until(settings: MarketSettings, search: Search) -> int:
     if search.hold == OWED:
         asked = allowed_from(settings, search, search.paced_at)
         return min(asked + hold_ms(settings, urgency_of(settings, search.start, asked)), search.deadline)
-    his = [_let_go(settings, search, holder) for holder in search.holders if holder.no == search.chosen]
-    return min([search.hold, *his])
+    return min([search.hold, *(_let_go(settings, search, holder) for holder in search.holders if holder.no == search.chosen)])
 
 
 def _let_go(settings: MarketSettings, search: Search, holder: Holder) -> int:
@@ -214,9 +213,8 @@ def _let_go(settings: MarketSettings, search: Search, holder: Holder) -> int:
 
 def lives(settings: MarketSettings, search: Search) -> tuple[tuple[int, int], ...]:
     """For each holder (number, ms): until when his proposal is live if no deadline is sooner (R12b)."""
-    return tuple(
-        (one.no, answer_by(settings, urgency_of(settings, search.start, one.sent_at), one.sent_at, FOREVER)) for one in search.holders
-    )
+    since = ((one.no, one.sent_at) for one in search.holders)
+    return tuple((no, answer_by(settings, urgency_of(settings, search.start, sent), sent, FOREVER)) for no, sent in since)
 
 
 def next_wave_at(settings: MarketSettings, search: Search, now: int, habits: Habits = NONE_YET) -> int:

@@ -5,14 +5,12 @@ Every write carries an ``Idempotency-Key``; whatever may have been done without 
 Refusals come back as the exceptions of ``dispatch.errors``, with the engine's ``code``, ``detail`` and ``retry``.
 """
 
-import random
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
-import anyio
 import httpx2
 import msgspec
 from msgspec import Struct
@@ -34,19 +32,13 @@ from dispatch.client.answers import (
     ProposalState,
     WebhookEvent,
 )
+from dispatch.client.caller import Backoff, Caller
 from dispatch.errors import (
     BadRequest,
-    Conflict,
     DispatchError,
-    Forbidden,
-    InProgress,
     NotFound,
-    RateLimited,
     Refused,
-    TooLarge,
     Unauthorized,
-    Unavailable,
-    Unprocessable,
 )
 from dispatch.model import (
     Absence,
@@ -109,32 +101,7 @@ __all__ = [
     "verify_webhook",
 ]
 
-_BY_STATUS: dict[int, type[DispatchError]] = {
-    400: BadRequest,
-    401: Unauthorized,
-    403: Forbidden,
-    404: NotFound,
-    409: Conflict,
-    413: TooLarge,
-    422: Unprocessable,
-    429: RateLimited,
-    502: Unavailable,
-    503: Unavailable,
-    504: Unavailable,
-}
 T = TypeVar("T")
-
-
-class Backoff(Struct, frozen=True, kw_only=True):
-    """How often, and after what pause at most, an unanswered call is asked again."""
-
-    tries: int = 6
-    base_s: float = 0.2
-    cap_s: float = 5.0
-
-    def pause(self, attempt: int) -> float:
-        """Full jitter: anything up to base * 2^attempt seconds, so that callers that failed together do not return together."""
-        return random.uniform(0, min(self.cap_s, self.base_s * 2**attempt))
 
 
 class BookingClient:
@@ -156,22 +123,16 @@ class BookingClient:
     ) -> None:
         self.market = market
         self._root = f"/v1/markets/{market}"
-        self._backoff = backoff or Backoff()
-        self._http = httpx2.AsyncClient(
-            base_url=base_url,
-            headers={"authorization": f"Bearer {key}"},
-            timeout=timeout_s,
-            limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
-            transport=transport,
-            trust_env=False,
+        self._caller = Caller(
+            base_url, key, timeout_s=timeout_s, connections=connections, backoff=backoff or Backoff(), transport=transport
         )
 
     async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
+        await self._caller.__aenter__()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._http.__aexit__(kind, error, trace)
+        await self._caller.__aexit__(kind, error, trace)
 
     # -- setting a market up ---------------------------------------------------------------------------------------
 
@@ -193,12 +154,14 @@ class BookingClient:
         The answer comes when all are in, however long that takes; ``timeout_s`` does not end it.
         """
         body = b"\n".join(map(msgspec.json.encode, lines))
-        answer = await self._call("POST", f"{self._root}/providers/import", body, {"content-type": "application/x-ndjson"}, patient=True)
+        answer = await self._caller.call(
+            "POST", f"{self._root}/providers/import", body, {"content-type": "application/x-ndjson"}, patient=True
+        )
         return _read(answer, Imported)
 
     async def provider(self, provider_id: str) -> dict[str, Any]:
         """A provider as the engine keeps him."""
-        return _read(await self._call("GET", f"{self._root}/providers/{provider_id}"), dict[str, Any])
+        return _read(await self._caller.call("GET", f"{self._root}/providers/{provider_id}"), dict[str, Any])
 
     async def device_token(self, provider_id: str, device_id: str, ttl_s: int = 3600) -> DeviceToken:
         """A token for one device of a provider, good for ``ttl_s`` seconds."""
@@ -208,7 +171,7 @@ class BookingClient:
     async def revoke_tokens(self, provider_id: str, device_id: str | None = None) -> None:
         """Makes worthless what a device (None: each device) of a provider was given to connect with, and ends its socket."""
         device = f"/{device_id}" if device_id is not None else ""
-        await self._call("DELETE", f"{self._root}/providers/{provider_id}/devices{device}")
+        await self._caller.call("DELETE", f"{self._root}/providers/{provider_id}/devices{device}")
 
     # -- bookings --------------------------------------------------------------------------------------------------
 
@@ -254,7 +217,7 @@ class BookingClient:
 
     async def bonus(self, booking_id: str) -> list[NearMiss]:
         """Who would get a bonus proposal for a booking that has nobody left, in order (ops)."""
-        answer = _read(await self._call("GET", f"{self._root}/bookings/{booking_id}/bonus"), _Bonus)
+        answer = _read(await self._caller.call("GET", f"{self._root}/bookings/{booking_id}/bonus"), _Bonus)
         return list(answer.providers)
 
     async def approve_bonus(
@@ -273,16 +236,15 @@ class BookingClient:
 
     async def revoke_link(self, code: str) -> None:
         """Makes a personal link worthless."""
-        await self._call("DELETE", f"{self._root}/links/{code}")
+        await self._caller.call("DELETE", f"{self._root}/links/{code}")
 
     async def known_providers(self, client_id: str, windows: Iterable[Window], services: Iterable[str] = ()) -> list[KnownProvider]:
         """Which of the providers who have served a client are free in some of the windows, best first."""
         asked = [(name, moment.isoformat()) for window in windows for name, moment in (("start", window.start), ("end", window.end))]
         query = str(httpx2.QueryParams([*asked, *(("service", code) for code in services)]))
-        answer = await self._call("GET", f"{self._root}/clients/{client_id}/providers?{query}")
+        answer = await self._caller.call("GET", f"{self._root}/clients/{client_id}/providers?{query}")
         return list(_read(answer, _Known).providers)
 
-    # -- reading ---------------------------------------------------------------------------------------------------
     async def accept_counteroffer(
         self, booking_id: str, counteroffer_id: str, window: int = 0, *, key: str | None = None
     ) -> dict[str, Any]:
@@ -295,13 +257,15 @@ class BookingClient:
         answer = await self._post(f"/bookings/{booking_id}/counteroffers/{counteroffer_id}/decline", {}, key or _fresh_key())
         return _read(answer, dict[str, Any])
 
+    # -- reading ---------------------------------------------------------------------------------------------------
+
     async def booking(self, booking_id: str) -> Booking:
         """A booking as it stands."""
-        return _read(await self._call("GET", f"{self._root}/bookings/{booking_id}"), Booking)
+        return _read(await self._caller.call("GET", f"{self._root}/bookings/{booking_id}"), Booking)
 
     async def timeline(self, booking_id: str) -> list[Event]:
         """Every event of a booking, oldest first."""
-        answer = await self._call("GET", f"{self._root}/bookings/{booking_id}/timeline")
+        answer = await self._caller.call("GET", f"{self._root}/bookings/{booking_id}/timeline")
         return [_event(line) for line in _read(answer, dict[str, list[dict[str, Any]]])["events"]]
 
     # -- by hand: for keys of ops --------------------------------------------------------------------------------------
@@ -334,19 +298,19 @@ class BookingClient:
 
     async def alarms(self) -> list[dict[str, Any]]:
         """What ops must see to, longest first."""
-        return _read(await self._call("GET", f"{self._root}/ops/alarms"), dict[str, list[dict[str, Any]]])["alarms"]
+        return _read(await self._caller.call("GET", f"{self._root}/ops/alarms"), dict[str, list[dict[str, Any]]])["alarms"]
 
     async def audit(self, before: int | None = None, limit: int = 50) -> dict[str, Any]:
         """A page of what was done by hand, newest first; ``next`` is the ``before`` of the following one."""
         page = f"limit={limit}" if before is None else f"limit={limit}&before={before}"
-        return _read(await self._call("GET", f"{self._root}/ops/audit?{page}"), dict[str, Any])
+        return _read(await self._caller.call("GET", f"{self._root}/ops/audit?{page}"), dict[str, Any])
 
     async def _act(self, booking_id: str, what: str, body: dict[str, Any], key: str | None) -> dict[str, Any]:
         return _read(await self._post(f"/bookings/{booking_id}/{what}", body, key or _fresh_key()), dict[str, Any])
 
     async def follow_ups(self) -> dict[str, Any]:
         """What providers ask of ops: ``open`` and ``done`` ones (R25b)."""
-        return _read(await self._call("GET", f"{self._root}/ops/follow-ups"), dict[str, Any])
+        return _read(await self._caller.call("GET", f"{self._root}/ops/follow-ups"), dict[str, Any])
 
     async def finish_follow_up(self, follow_up_id: str, *, key: str | None = None) -> dict[str, Any]:
         """Somebody of ops has seen to it."""
@@ -356,50 +320,24 @@ class BookingClient:
 
     async def ready(self) -> bool:
         """Whether the engine says that it can work. Asked once, never raises."""
-        try:
-            return (await self._http.get("/readyz")).status_code == 200
-        except httpx2.TransportError:
-            return False
+        return await self._caller.once("/readyz") == 200
 
     async def metrics(self) -> str:
         """The engine's counters, in Prometheus' text format."""
-        return (await self._call("GET", "/metrics")).text
+        return (await self._caller.call("GET", "/metrics")).text
 
     # -- the one way out -------------------------------------------------------------------------------------------
 
     async def _put(self, path: str, body: Struct) -> bool:
-        return (await self._call("PUT", self._root + path, msgspec.json.encode(body), _JSON)).status_code == 201
+        return (await self._caller.call("PUT", self._root + path, msgspec.json.encode(body), _JSON)).status_code == 201
 
     async def _post(self, path: str, body: Any, key: str | None = None) -> httpx2.Response:
         headers = _JSON if key is None else {**_JSON, "idempotency-key": key}
-        return await self._call("POST", self._root + path, msgspec.json.encode(body), headers)
-
-    async def _call(
-        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, *, patient: bool = False
-    ) -> httpx2.Response:
-        """Asks, and asks the very same again (same key, same bytes) until the engine has decided or our patience ends."""
-        for attempt in range(self._backoff.tries):
-            outcome = await self._once(method, path, body, headers, patient)
-            if isinstance(outcome, httpx2.Response):
-                return outcome
-            if not outcome.retry or attempt + 1 == self._backoff.tries:
-                raise outcome
-            await anyio.sleep(self._backoff.pause(attempt))
-        raise AssertionError("Backoff.tries must be at least 1")
-
-    async def _once(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None, patient: bool
-    ) -> httpx2.Response | DispatchError:
-        usual = self._http.timeout
-        timeout = httpx2.Timeout(connect=usual.connect, pool=usual.pool, read=None, write=None) if patient else usual
-        try:
-            response = await self._http.request(method, path, content=body, headers=headers, timeout=timeout)
-        except httpx2.TransportError as broken:  # nothing heard: it may have been done, the same key finds out
-            return Unavailable(f"{method} {path}: {type(broken).__name__} {broken}".rstrip())
-        return response if response.is_success else problem(response.status_code, response.content)
+        return await self._caller.call("POST", self._root + path, msgspec.json.encode(body), headers)
 
 
 _JSON = {"content-type": "application/json"}
+_NDJSON = {"content-type": "application/x-ndjson"}
 
 
 class _Bonus(Struct):
@@ -412,14 +350,6 @@ class _Approved(Struct):
 
 class _Known(Struct):
     providers: tuple[KnownProvider, ...]
-
-
-def problem(status: int, body: bytes) -> DispatchError:
-    """The exception for an answer that is not a success; ``body`` is RFC 9457 problem+json, or whatever a proxy wrote."""
-    said = _said(body)
-    code, detail = said.get("code"), said.get("detail") or body.decode(errors="replace")[:200] or f"HTTP {status}"
-    kind = InProgress if code == InProgress.default else _BY_STATUS.get(status, DispatchError)
-    return kind(str(detail), code if isinstance(code, str) else None)
 
 
 def verify_webhook(secret: str, headers: Mapping[str, str], body: bytes) -> WebhookEvent:
@@ -435,13 +365,6 @@ def verify_webhook(secret: str, headers: Mapping[str, str], body: bytes) -> Webh
         raise Unauthorized(f"webhook: {false}") from false
     except (ValueError, TypeError) as unreadable:
         raise BadRequest(f"webhook: {unreadable}") from unreadable
-
-
-def _said(body: bytes) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(body, type=dict[str, Any])
-    except msgspec.MsgspecError:
-        return {}
 
 
 def _read(response: httpx2.Response, kind: type[T]) -> T:

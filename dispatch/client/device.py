@@ -87,8 +87,7 @@ class DeviceClient:
         self._leaving = anyio.CancelScope()  # of the connection that was taken over from
         self._tasks: TaskGroup
         self._ended: DispatchError | None = None
-        self._closed = False
-        self._lives = 0
+        self._closed, self._lives = False, 0
 
     @property
     def open(self) -> dict[str, Item]:
@@ -309,9 +308,8 @@ class DeviceClient:
         """Nothing is spoken on any more: what the former connection would go on to say might not fit what the new one has told."""
         sockets, self._socket, self._successor = (self._socket, self._successor), None, None
         self._leaving.cancel()
-        for socket in sockets:
-            if socket is not None:
-                await socket.close()
+        for socket in filter(None, sockets):
+            await socket.close()
 
     async def _open(self) -> ClientConnection:
         talk = self.conversation
@@ -370,18 +368,16 @@ class DeviceClient:
         """Say it if there is someone to hear it; what carries an id is repeated on the next connection anyway."""
         socket = socket or self._socket
         if frame is not None and socket is not None:
-            try:
+            with suppress(ConnectionClosed):  # the receiving task learns it too, and acts
                 await socket.send(frame, text=self.conversation.codec.text)
-            except ConnectionClosed:
-                return  # the receiving task learns it too, and acts
 
     def _hand_out(self, messages: tuple[ToDevice, ...]) -> None:
+        self._unread.extend(messages)
         for message in messages:
             if isinstance(message, Result | Refreshed | Error) and message.id in self._asked and not is_pending(message):
                 self._answers[message.id] = message
             if isinstance(message, Live):
                 self._live_again()
-            self._unread.append(message)
         if messages:
             self._wake()
 

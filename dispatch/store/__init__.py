@@ -32,11 +32,12 @@ from dispatch.store.links import Linked, Links
 from dispatch.store.markets import Market, Markets
 from dispatch.store.pasts import Pasts
 from dispatch.store.profile import verify
-from dispatch.store.providers import Providers, Standing
+from dispatch.store.providers import Providers
 from dispatch.store.pushes import Push, Pushes
 from dispatch.store.rematch import Meetings
 from dispatch.store.renewal import Renewal
 from dispatch.store.rights import Changes, Fault, Rights, refusal_of
+from dispatch.store.standing import Standing
 from dispatch.store.starvation import Named, Starvation
 from dispatch.store.trials import Trial, Trials
 from dispatch.store.visits import Visits

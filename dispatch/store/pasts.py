@@ -9,7 +9,7 @@ import msgspec
 from dispatch.explain import Decision, Past, decisions_of
 from dispatch.store.calls import Calls, decode
 from dispatch.store.keys import key
-from dispatch.store.providers import Profile
+from dispatch.store.standing import Profile
 
 
 class Pasts:

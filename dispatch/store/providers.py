@@ -1,6 +1,5 @@
 """Providers: their settings, and their place in the match index, which changes in the same step."""
 
-import struct
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -10,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from dispatch.errors import NotFound, Unavailable, Unprocessable
-from dispatch.model import Id, InitialRank, MarketSettings, ProviderSettings, Span, Tier
+from dispatch.model import InitialRank, MarketSettings, ProviderSettings, Tier
 from dispatch.store.calls import Calls, text
 from dispatch.store.footprint import (
     NEWCOMER,
@@ -32,39 +31,11 @@ from dispatch.store.hands import Hand, plain_hand
 from dispatch.store.keys import key
 from dispatch.store.markets import Market
 from dispatch.store.paint import paint
+from dispatch.store.standing import Standing, asked_at, decoded, encoded, reads, standing
 
 TRIES = 8
 ENROLLED = 32  # providers in one call
 EXTENDED = 64  # steps handed over in one call, which does as many as it has time for
-FIELDS = ("slot", "tier", "score", "status", "push", "off", "paused", "live", "version", "bucket", "until", "answered", "since")
-
-
-class Profile(Struct, frozen=True, kw_only=True):
-    """What can be erased of a provider: his id and settings."""
-
-    id: Id
-    settings: ProviderSettings
-
-
-class Standing(Struct, frozen=True, kw_only=True):
-    """A provider as the store knows him."""
-
-    no: int
-    id: str
-    settings: ProviderSettings
-    tier: Tier
-    score: float
-    bucket: int
-    slot: int
-    asked_at: int
-    reachable: bool
-    available: bool
-    paused: bool
-    live: int
-    visits: tuple[Span, ...]
-    devices: int
-    version: int  # of his settings, read before them
-    since: int
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -97,7 +68,7 @@ class Providers:
         if not numbers:
             return []
         found = await self._calls.command("MGET", *(key("profile", market, pno) for pno in numbers))
-        return [_decoded(raw).id if raw else f"gone-{pno}" for raw, pno in zip(found, numbers, strict=True)]
+        return [decoded(raw).id if raw else f"gone-{pno}" for raw, pno in zip(found, numbers, strict=True)]
 
     async def put(self, market: Market, provider_id: str, settings: ProviderSettings, hand: Hand | None = None) -> bool:
         """Creates or replaces; whether he is new. Raises Unprocessable for a bad zone or hours."""
@@ -142,7 +113,7 @@ class Providers:
             market.id,
             id=provider_id,
             seen=seen.version if seen else 0,
-            settings=_encoded(provider_id, settings),
+            settings=encoded(provider_id, settings),
             status=settings.status,
             trade=settings.trade,
             rank=written,
@@ -205,7 +176,7 @@ class Providers:
         return Seen(
             no=pno,
             version=version,
-            settings=_decoded(raw).settings if raw else None,
+            settings=decoded(raw).settings if raw else None,
             bucket=bucket,
             until=until,
             basis=basis,
@@ -272,16 +243,16 @@ class Providers:
         """Everything about some providers; unknown or erased ones are left out. Two round trips."""
         if not numbers:
             return []
-        flat = await self._calls.pipeline(*(command for pno in numbers for command in _reads(market, pno)))
+        flat = await self._calls.pipeline(*(command for pno in numbers for command in reads(market, pno)))
         found = [(pno, flat[i * 4 : i * 4 + 4]) for i, pno in enumerate(numbers) if flat[i * 4][0] is not None and flat[i * 4 + 1]]
-        slots = await self._calls.pipeline(*(_asked(market, shelf_of(int(facts[0][9])), int(facts[0][0])) for _, facts in found))
-        return [_standing(pno, facts, raw) for (pno, facts), raw in zip(found, slots, strict=True)]
+        slots = await self._calls.pipeline(*(asked_at(market, shelf_of(int(facts[0][9])), int(facts[0][0])) for _, facts in found))
+        return [standing(pno, facts, raw) for (pno, facts), raw in zip(found, slots, strict=True)]
 
     async def prolong(self, market: Market, numbers: Sequence[int]) -> int:
         """Lets the index of some providers reach the horizon again; how many."""
         until = last_quarter(market.now, market.settings.horizon_days)
-        flat = await self._calls.pipeline(*(command for pno in numbers for command in _reads(market.id, pno)[:2]))
-        found = [(pno, facts, _decoded(raw)) for pno, facts, raw in zip(numbers, flat[::2], flat[1::2], strict=True) if raw]
+        flat = await self._calls.pipeline(*(command for pno in numbers for command in reads(market.id, pno)[:2]))
+        found = [(pno, facts, decoded(raw)) for pno, facts, raw in zip(numbers, flat[::2], flat[1::2], strict=True) if raw]
         due = [one for one in found if int(one[1][10] or until) < until]
         steps = [step for pno, facts, profile in due for step in _extension(market, pno, facts, profile.settings, until)]
         at = 0
@@ -298,49 +269,6 @@ def _footprint(market: Market, settings: ProviderSettings) -> Footprint:
     """What the index says of him, up to the horizon. Raises Unprocessable for a bad zone or hours."""
     first, until = first_quarter(market.now), last_quarter(market.now, market.settings.horizon_days)
     return footprint_of(settings, market.settings.time_zone, first, until)
-
-
-def _reads(market: str, pno: int) -> tuple[tuple[Any, ...], ...]:
-    return (
-        ("HMGET", key("provider", market, pno), *FIELDS),
-        ("GET", key("profile", market, pno)),
-        ("HLEN", key("links", market, pno)),
-        ("ZRANGE", key("visits", market, pno), 0, -1),
-    )
-
-
-def _asked(market: str, shelf: int, slot: int) -> tuple[Any, ...]:
-    chunk, place = divmod(slot, 4_096)
-    return ("GETRANGE", key("x_records", market, shelf, chunk), place * 32 + 4, place * 32 + 11)
-
-
-def _standing(pno: int, facts: list[Any], asked: bytes) -> Standing:
-    fields, raw, devices, visits = facts
-    profile = _decoded(raw)
-    slot, tier, score, _, push, off, paused, live, version, bucket, _, _, since = fields
-    return Standing(
-        no=pno,
-        id=profile.id,
-        settings=profile.settings,
-        tier=Tier(text(tier or Tier.LIMITED)),
-        score=float(score or 0),
-        bucket=int(bucket),
-        slot=int(slot),
-        asked_at=int(struct.unpack("<d", asked)[0]) if len(asked) == 8 else 0,
-        reachable=push == b"1" or devices > 0,
-        available=off != b"1",
-        paused=paused == b"1",
-        live=int(live or 0),
-        visits=tuple(_visit(text(visit)) for visit in visits),
-        devices=devices,
-        version=int(version or 0),
-        since=int(since or 0),
-    )
-
-
-def _visit(member: str) -> Span:
-    _, start, end = member.split(":")
-    return Span(int(start), int(end))
 
 
 def _rank(settings: ProviderSettings, seen: Seen | None, market: MarketSettings) -> dict[str, Any] | None:
@@ -369,7 +297,7 @@ def _entry(provider_id: str, settings: ProviderSettings, market: MarketSettings)
     rank = settings.initial_rank if isinstance(settings.initial_rank, InitialRank) else NEWCOMER
     return {
         "id": provider_id,
-        "settings": _encoded(provider_id, settings),
+        "settings": encoded(provider_id, settings),
         "status": settings.status,
         "trade": settings.trade,
         "rank": rank_of(rank, market),
@@ -395,14 +323,3 @@ def _extension(market: Market, pno: int, facts: list[Any], settings: ProviderSet
         writes = [("x_quarter", 1, worked(work)), ("x_ragged", 1, work.ragged)]
         yield {"p": pno, "version": int(facts[8]), "reach": reach, "writes": writes, "spans": spans, "until": stop}
         reach = stop
-
-
-def _encoded(provider_id: str, settings: ProviderSettings) -> bytes:
-    return msgspec.msgpack.encode(Profile(id=provider_id, settings=settings))
-
-
-_profiles = msgspec.msgpack.Decoder(Profile)
-
-
-def _decoded(raw: bytes) -> Profile:
-    return _profiles.decode(raw)

@@ -12,7 +12,8 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from dispatch import errors
-from dispatch.client.bookings import Backoff, BookingClient, problem, verify_webhook
+from dispatch.client.bookings import Backoff, BookingClient, verify_webhook
+from dispatch.client.caller import problem
 from dispatch.model import BookingRequest, Catalogue, CircleZone, MarketSettings, Place, ProviderLine, Window
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of thirty-two bytes ....").decode()

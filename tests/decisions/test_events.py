@@ -12,7 +12,7 @@ import pytest
 from msgspec import Struct
 
 from dispatch import events
-from dispatch.events import BookingView, ProposalView, state_of
+from dispatch.history import BookingView, ProposalView, state_of
 
 LUA = Path(events.__file__).parent / "store" / "lua"
 ADDED = {"b", "seq", "at", "type"}  # by event.add and event.note themselves

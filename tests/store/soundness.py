@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from redis import Redis
 
-from dispatch import events
+from dispatch import events, history
 from dispatch.engine.desk import Desk
 from dispatch.engine.requests import MatchRequest
 from dispatch.model import BookingRequest, Span
@@ -262,7 +262,7 @@ def _of_history(
     story = [events.decode(msgspec.msgpack.encode(event)) for event in timeline]
     if story != streamed:
         yield f"booking {record.no}: its timeline is not what the stream says"
-    told, stored = events.state_of(story), view_of(record, offered)
+    told, stored = history.state_of(story), view_of(record, offered)
     for name in told.__struct_fields__:
         if getattr(told, name) != getattr(stored, name):
             yield f"booking {record.no}: {name} is {getattr(stored, name)}, its history says {getattr(told, name)}"
@@ -277,9 +277,9 @@ async def strangers(desk: Desk, market: str, ids: Iterable[str], request: Bookin
     return sorted(set(ids) ^ fitting ^ left_out)
 
 
-def view_of(record: Record, offered: Sequence[Counteroffer] = ()) -> events.BookingView:
+def view_of(record: Record, offered: Sequence[Counteroffer] = ()) -> history.BookingView:
     """A stored booking, as far as a history tells it. The winner of a cancelled one is remembered, as in its history."""
-    return events.BookingView(
+    return history.BookingView(
         state=record.state,
         deadline=record.deadline,
         windows=tuple((window.start, window.end) for window in record.windows),
@@ -289,7 +289,7 @@ def view_of(record: Record, offered: Sequence[Counteroffer] = ()) -> events.Book
         window=record.window,
         counteroffers={one.number: one.state for one in offered},
         proposals={
-            pno: events.ProposalView(
+            pno: history.ProposalView(
                 state=p.state, wave=p.wave, live=p.live == 1, seated=p.live == 1 and not p.replaced,
                 received=p.received_at > 0, seen=p.seen_at > 0,
             )

@@ -4,8 +4,6 @@
 -- ARGV: 1 msgpack {m, client_id, p and by (provider or client) or nil, on, reason or nil, hand or nil}
 -- Replies: CREATED, REPLACED, REMOVED, ABSENT
 -- Source: SPEC.md R2, R29.
-local MOST = 20 -- bookings seen to in one call
-
 local function client_no(m, id)
   local cno = call('HGET', K.client_ids(m), id)
   if cno then return tonumber(cno) end
@@ -49,34 +47,4 @@ function verbs.block(m, a)
   if a.p and new and not a.on then vacancy.wake(m, a.p) end
   if a.on then return reply(new and 'CREATED' or 'REPLACED') end
   return reply(new and 'REMOVED' or 'ABSENT')
-end
-
--- Its holder may give it back, and it costs him nothing.
-local function release(m, b)
-  call('HSET', K.booking(m, b.no), 'free', 1)
-  local text = 'this client is no longer served here: you may cancel the visit, and it costs you nothing'
-  inbox.notice(m, b.winner, 'client_blocked', text, call('HGET', K.who(m, b.no), 'booking_id'))
-end
-
--- What is done about one booking of a blacklisted client; whether anything was.
-local function see_to(m, b)
-  if b.state == 'searching' then
-    booking.call_off(m, b, {}, { by = 'ops', blocked = true })
-    return true
-  end
-  if b.state ~= 'accepted' or b.free or b.spans[b.window + 1][1] <= clock.now() then return false end
-  release(m, b)
-  return true
-end
-
--- clear_bookings: ARGV {m, client_id}: a blacklisted client's open bookings are called off, and those who hold visits of his are told; some
--- of them in each call. Replies: DONE {more}, ABSENT (he is not blacklisted)
-function verbs.clear_bookings(m, a)
-  local cno, n = call('HGET', K.client_ids(m), a.client_id), 0
-  if not cno or call('HEXISTS', K.blacklist(m), cno) == 0 then return reply('ABSENT') end
-  for _, bno in ipairs(call('SMEMBERS', K.bookings_of(m, cno))) do
-    if see_to(m, booking.get(m, bno)) then n = n + 1 end
-    if n == MOST then return reply('DONE', { more = true }) end
-  end
-  return reply('DONE', { more = false })
 end
