@@ -20,10 +20,8 @@ end
 function seats.answered(m, bno, pno, p)
   if p[S.answered] ~= 0 then return nil end
   local since = p[S.seen] ~= 0 and p[S.seen] or p[S.received]
-  if p[S.answered] == 0 then -- else he has answered before: a claim of his waited (R16), or he proposed other times (R24)
-    p[S.answered] = clock.now()
-    if p[S.kind] ~= 'bonus' then newcomers.answered(m, pno) end
-  end
+  p[S.answered] = clock.now()
+  if p[S.kind] ~= 'bonus' then newcomers.answered(m, pno) end
   seats.received(m, bno, pno, p)
   if since ~= 0 then return p[S.answered] - since end
 end
