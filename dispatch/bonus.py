@@ -87,13 +87,20 @@ def wider(query: Query, step: BonusStep) -> dict[str, Any]:
 
 
 def _ways(window: Span, reach: int) -> list[Part]:
-    """How one can be free whose hours end up to ``reach`` ms too early, begin so much too late, or have such a break."""
-    core = _quarters(window.start + reach, window.end - reach)
-    some = _quarters(min(window.start, window.end - reach) - QUARTER_MS, max(window.end, window.start + reach) + QUARTER_MS)
-    if not core:
-        return [{"all": [], "some": some}]
-    ends = [window.start // QUARTER_MS, -(-window.end // QUARTER_MS) - 1]
-    return [{"all": core, "some": []}, {"all": ends, "some": []}]
+    """How one can be free whose hours leave out up to ``reach`` ms of a window, at its ends or within.
+
+    Of more quarters than that he works in one at least; the middle ones of the window are those in which the fewest others work.
+    """
+    core, enough = _quarters(window.start + reach, window.end - reach), reach // QUARTER_MS + 1
+    if len(core) >= enough:
+        first = (len(core) - enough) // 2
+        return [{"all": [], "some": core[first : first + enough]}]
+    return [
+        {
+            "all": [],
+            "some": _quarters(min(window.start, window.end - reach) - QUARTER_MS, max(window.end, window.start + reach) + QUARTER_MS),
+        }
+    ]
 
 
 def _quarters(start: int, end: int) -> list[int]:

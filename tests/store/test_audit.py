@@ -26,8 +26,8 @@ async def test_each_act_is_a_line_with_who_what_when_and_why_r84(scene: Scene) -
     await desk.open(market, scene.request("b-2", lead=1, override={"reason": "in hospital"}), scene.fresh("o"), True, hand=ZOE)
     await desk.put_block(market, "c-9", "never at home", ZOE)
     await desk.delete_block(market, "c-9", YAN)
-    await desk.put_provider_block(market, "ada", "c-9", ZOE)
-    await desk.delete_provider_block(market, "ada", "c-9", ZOE)
+    await desk.put_provider_block(market, "ada", "c-9", hand=ZOE)
+    await desk.delete_provider_block(market, "ada", "c-9", hand=ZOE)
     await desk.devices.revoke(market, "ben", None, YAN)
     lines = await audit(scene)
     assert [(line["who"], line["what"], line["why"], line["booking_id"], line["provider_id"]) for line in lines] == [
