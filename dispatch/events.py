@@ -47,8 +47,8 @@ class Opened(BookingEvent, frozen=True, kw_only=True, tag=True):
 
 
 class WaveSent(BookingEvent, frozen=True, kw_only=True, tag=True):
-    """Providers were asked. ``kind``: wave, fill (seats of the undelivered), seat (who appeared took a vacant one, R18), hold (one alone
-    before the waves, as wave 0), direct (whom the client chose) or bonus (R30). ``late``: ms after max(due, ready) (P6)."""
+    """Providers were asked. ``kind``: wave, fill (seats of the undelivered), seat (who appeared took a vacant one, R18), direct (whom the
+    client chose, or who held a visit that was moved: alone, before the waves) or bonus (R30). ``late``: ms after max(due, ready) (P6)."""
 
     wave: int
     kind: str
@@ -145,7 +145,7 @@ class Accepted(BookingEvent, frozen=True, kw_only=True, tag=True):
     cause: str
     window: int
     wave: int
-    took: int | None = None  # as in Refused
+    took: int | None = None  # as in Refused; None too where `Claimed` or `Countered` has said it
 
 
 class Claimed(BookingEvent, frozen=True, kw_only=True, tag=True):

@@ -27,7 +27,7 @@ WORDS: Mapping[Reason, str] = {  # why a provider is left out, in words he can r
     Reason.OVERLAP: "you hold another visit at that time, travel included",
     Reason.BLOCKED: "you and this client are not matched",
     Reason.UNREACHABLE: "none of your devices was connected, or you were switched off",
-    Reason.PAUSED: "proposals to you are paused until you open the app",
+    Reason.PAUSED: "proposals to you are paused until you open the app: several in a row stayed without an answer",
     Reason.CAP: "you have as many open proposals as you can have at once",
     Reason.ASKED: "you were asked already",
     Reason.DO_NOT_DISTURB: "it is within your do-not-disturb hours",

@@ -8,8 +8,11 @@ import pytest
 
 from dispatch.engine import acquaintances
 from dispatch.errors import Conflict, NotFound, Unprocessable
+from dispatch.habits import NONE_YET
 from tests.store.scene import HOUR, MINUTE, NOON, Scene, play
 from tests.store.soundness import faults
+
+DAY = 24 * HOUR
 
 HELD = 30 * MINUTE  # the preferred hold of all classes but last minute
 QUIET = {"quiet_hours": {"from": "22:00", "to": "07:00"}}
@@ -18,20 +21,24 @@ QUIET = {"quiet_hours": {"from": "22:00", "to": "07:00"}}
 @pytest.fixture
 async def scene(redis_url: str, market: str, tmp_path: Path) -> AsyncIterator[Scene]:
     """Ada comes first in rank order by number; Zoe is last, and has served the client."""
-    async with play(redis_url, market, tmp_path) as scene:
+    async with play(redis_url, market, tmp_path, moment=NOON - DAY) as scene:
         for name in ("ada", "ben", "cleo", "zoe"):
             await scene.provider(name)
+        await scene.at(NOON)
         await served(scene, "zoe")
         yield scene
         assert await faults(scene.store, scene.market, scene.redis_url) == []
 
 
 async def served(scene: Scene, name: str, booking_id: str = "b-past", client_id: str = "c-1") -> None:
-    """He has served the client, in a visit that is over."""
-    await scene.open(booking_id, lead=100, client_id=client_id)
+    """He served the client yesterday."""
+    await scene.at(NOON - DAY)
+    await scene.open(booking_id, lead=3, client_id=client_id)
     await scene.only(name, booking_id)
     assert await scene.accept(name, booking_id) == "won"
-    await scene.desk.complete(scene.market, booking_id, scene.fresh("done"))
+    await scene.at(NOON - DAY + 4 * HOUR)
+    await scene.desk.aftermath.complete(scene.market, booking_id, scene.fresh("done"))
+    await scene.at(NOON)
     await scene.settle()
 
 
@@ -323,7 +330,7 @@ async def test_his_settings_that_change_before_he_is_asked_are_judged_anew_r28(s
     assert asked_at is not None
     await scene.at(asked_at)
     market, record = await scene.desk.market(scene.market), await scene.record()
-    turn = await scene.rounds._turn(record.no, market, record)
+    turn = await scene.rounds._turn(record.no, market, record, NONE_YET)
     await scene.provider("zoe", hours="Mo-Su 01:00-02:00")
     assert (await scene.take(turn))["word"] == "STALE"
     await scene.settle()

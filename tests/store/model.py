@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from dispatch import waves
+from dispatch import direct, waves
 from dispatch.lifecycle import MOVES, BookingState, Move
 from dispatch.matcher import Person, Query, fits, order, to_query
 from dispatch.model import BookingRequest, MarketSettings, ProviderSettings, Span, Urgency
@@ -30,7 +30,7 @@ AFTER = {
 }
 OF_BOOKING = (
     *("state", "version", "round", "urgency", "opened_at", "paced_at", "tried", "said_no", "deadline", "start", "wave", "windows", "ends"),
-    *("winner", "window", "due"),
+    *("winner", "window", "due", "chosen", "hold"),
 )
 OF_PROPOSAL = (
     *(
@@ -94,11 +94,14 @@ class Booking:
     window: int | None = None
     round: int = 1
     late: bool = False
+    chosen: int = 0
+    hold: int = 0
     proposals: dict[int, Asked] = field(default_factory=dict)
 
     def search(self) -> waves.Search:
         """Its pacing state."""
-        told = {name: getattr(self, name) for name in ("start", "opened_at", "deadline", "wave", "paced_at", "tried", "said_no")}
+        names = ("start", "opened_at", "deadline", "wave", "paced_at", "tried", "said_no", "chosen", "hold")
+        told = {name: getattr(self, name) for name in names}
         return waves.Search(**told, holders=tuple(_holder(pno, p) for pno, p in self.proposals.items() if p.round == self.round))
 
     @property
@@ -265,7 +268,7 @@ class Model:
         b.ends = tuple(waves.reopened_deadline(self.settings, window.start, self.now) for window in b.windows)
         b.deadline, b.paced_at, b.tried, b.winner, b.window, b.late = min(b.ends), self.now, False, None, None, False
         self._end(b, b.proposals[pno], "withdrawn", "cancelled")
-        b.said_no = False
+        b.said_no, b.hold = False, min(b.hold, 0)
         self._attend(b)
 
     def move(self, bno: int, rid: str, windows: tuple[Span, ...]) -> str:
@@ -291,7 +294,7 @@ class Model:
             self._end(b, b.proposals[winner], "withdrawn", "changed")
         self._anew(b, windows, tuple(waves.deadline_of(self.settings, window.start, self.now) for window in windows))
         if winner is not None:
-            self._hold(b, winner)
+            b.chosen, b.hold = winner, waves.OWED
         return str(b.state.value)
 
     def search_again(self, bno: int, rid: str, windows: tuple[Span, ...]) -> str:
@@ -319,17 +322,19 @@ class Model:
         b.windows, b.ends, b.deadline, b.start = windows, ends, min(ends), min(window.start for window in windows)
         b.version, b.round, b.wave, b.winner, b.window, b.late = b.version + 1, b.round + 1, 0, None, None, False
         b.urgency, b.paced_at, b.tried, b.said_no = waves.urgency_of(self.settings, b.start, self.now), self.now, False, False
+        b.hold = min(b.hold, 0)
         self._attend(b)
 
-    def _hold(self, b: Booking, pno: int) -> None:
-        """Whoever held it has the first word, when he can be asked: zone and hours do not bind, nor his cap."""
-        one, query = self.people[pno], replace(b.query, windows=b.windows)
-        free = [index for index, window in enumerate(query.windows) if not self._busy(pno, window)]
-        until = min(waves.hold_until(self.settings, b.start, self.now, self.now), b.deadline)
-        there = one.settings.status == "approved" and one.connected and one.available and (pno, b.client) not in self.apart
-        if free and until > self.now and there and set(query.services) <= set(one.settings.catalogue):
-            b.proposals[pno] = Asked(0, self.now, until, free, round=b.round)
-            one.asked_at = self.now
+    def _ask_chosen(self, b: Booking, release: waves.Release) -> None:
+        """Whoever held it has the first word, when he can be asked: zone and hours do not bind him. Else the waves begin."""
+        one, query = self._person(self.people[b.chosen], b), replace(b.query, windows=b.windows, gap=self.settings.travel_gap_s * 1_000)
+        offer = direct.judge(query, one, self.settings, self.now)
+        if not isinstance(offer, direct.Offer):
+            b.hold = 0
+            return self._attend(b)
+        b.proposals[one.no] = Asked(release.wave, self.now, release.answer_by, list(offer.windows), round=b.round)
+        b.hold, self.people[one.no].asked_at = min(self.now + release.hold, b.deadline), self.now
+        return None
 
     def fact(self, kind: str, bno: int, rid: str) -> str:
         """What became of a visit: complete, no_show or late."""
@@ -402,7 +407,10 @@ class Model:
             b.proposals[pno].replaced = True
         b.due, b.urgency = step.due, step.urgency
         if step.release is not None:
-            self._ask(b, step.release)
+            if step.release.kind == "direct":
+                self._ask_chosen(b, step.release)
+            else:
+                self._ask(b, step.release)
             if step.release.kind == "wave":
                 b.paced_at, b.tried, b.said_no = self.now, True, False
         return None
@@ -447,7 +455,7 @@ class Model:
             if p.state != "open":
                 continue
             p.windows = [place[i] for i in p.windows if i in place]
-            p.answer_by = min(lives[pno], b.deadline) if p.live and p.wave else p.answer_by  # the hold stays what it was
+            p.answer_by = min(lives[pno], b.deadline) if p.live else p.answer_by
             if not p.windows:
                 self._end(b, p, "expired", "expired")
         self._attend(b)

@@ -7,6 +7,7 @@ import pytest
 
 from dispatch.engine.requests import CounterofferAccept
 from dispatch.errors import BadRequest, Conflict, NotFound, Unprocessable
+from dispatch.store.keys import key
 from tests.store.scene import HOUR, Scene
 from tests.store.soundness import faults
 
@@ -134,7 +135,7 @@ async def test_one_near_window_among_others_is_enough_and_so_is_any_asked_window
 
 async def test_of_a_provider_whom_the_client_knows_it_is_shown_at_once(asked: Scene) -> None:
     client = (await asked.record()).client
-    await asked.redis.sadd(f"{{{asked.market}}}:kn:{client}", asked.numbers["ada"])
+    await asked.redis.sadd(key("served", asked.market, asked.numbers["ada"]), client)
     await asked.counter("ada", (7,))
     await asked.counter("ben", (7,))
     assert [one["state"] for one in await rows(asked)] == ["shown", "held"]

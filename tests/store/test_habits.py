@@ -23,11 +23,12 @@ def recounted(story: Iterable[events.AnyEvent]) -> dict[str, int]:
     found: Counter[str] = Counter()
     for event in story:
         match event:
-            case events.WaveSent():
+            case events.WaveSent(kind="wave" | "fill" | "seat"):
                 sent |= {(event.b, pno): (event.at, event.urgency) for pno in event.asked}
             case events.Accepted() | events.Refused() | events.Withdrawn():
-                at, urgency = sent.pop((event.b, event.p))
-                found += ended(event.at - at, urgency, yes=isinstance(event, events.Accepted))
+                if (event.b, event.p) in sent:  # the chosen one, and those asked for a bonus, tell nothing of waves
+                    at, urgency = sent.pop((event.b, event.p))
+                    found += ended(event.at - at, urgency, yes=isinstance(event, events.Accepted))
     return {name: value for name, value in found.items() if value}
 
 

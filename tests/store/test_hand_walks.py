@@ -33,12 +33,12 @@ class HandWalk(Walk):
 
     async def fenced(self) -> str:
         """What anybody else does, and that it moved nothing that ops have."""
-        before = await self._held()
+        before = await self._taken_over()
         came = await super().step()
-        assert await self._held() == before, came
+        assert await self._taken_over() == before, came
         return came
 
-    async def _held(self) -> dict[str, Any]:
+    async def _taken_over(self) -> dict[str, Any]:
         records = [await self.scene.record(booking_id) for booking_id in self.bookings]
         return {str(one.no): (one.state, one.rev, one.winner, one.owner) for one in records if one.state == "taken_over"}
 

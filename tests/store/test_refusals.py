@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -52,8 +53,10 @@ async def order(scene: Scene) -> list[str]:
 
 @pytest.mark.parametrize("seed", range(2))
 async def test_an_accept_that_lost_turned_into_a_refusal_at_the_same_instant_changes_nothing(
-    redis_url: str, fresh_market: Callable[[], str], tmp_path: Path, seed: int
+    redis_url: str, fresh_market: Callable[[], str], tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("dispatch.engine.desk.secrets", SimpleNamespace(randbits=lambda _: seed))  # of who is drawn
+
     async def telling(scene: Scene, *, refuses: bool) -> None:
         chance, winners = Random(seed), dict[str, list[str]]()
         for number in range(BOOKINGS):

@@ -27,8 +27,7 @@ local function narrow(m, b, pno, p, place, life)
   local left = {}
   for _, index in ipairs(p[S.windows]) do left[#left + 1] = place[index] end
   p[S.windows] = left
-  local cut = p[S.live] == 1 and life and p[S.kind] ~= 'direct' -- by a deadline that is gone; a hold stays what it was
-  if cut then p[S.answer_by] = math.min(life, b.deadline) end
+  if p[S.live] == 1 and life then p[S.answer_by] = math.min(life, b.deadline) end
   if #left > 0 then propose.show(m, b, pno, p) else seats.withdraw(m, b, pno, p, 'expired', 'expired') end
   if #left > 0 then pushes.outlive(m, b, pno) end
 end
