@@ -81,7 +81,7 @@ class Market(RuleBasedStateMachine):
         self.runner, self.enter, self.moves = runner, enter, moves
         self.stack = AsyncExitStack()
         self.said: list[tuple[Callable[[], Any], Callable[[], str]]] = []  # commands that may come again
-        self.taps: list[tuple[str, int, str, int]] = []
+        self.taps: list[tuple[str, int, str, int, str]] = []
 
     # -- both at once -------------------------------------------------------------------------------------------------
 
@@ -200,17 +200,20 @@ class Market(RuleBasedStateMachine):
         (self._accept if yes else self._refuse)(who, self._booking(which), newer=newer)
 
     def _accept(self, who: str, bno: int, window: int = 0, newer: int = 0) -> None:
-        id_, version = self.scene.fresh("tap"), self.model.bookings[bno].version + newer
-        self.taps.append((who, bno, id_, version))
-        self.command(lambda: self._yes(who, bno, id_, version, window), lambda: self._pretended_yes(who, bno, id_, version, window))
+        id_, version, proposal = (
+            self.scene.fresh("tap"),
+            self.model.bookings[bno].version + newer,
+            self._proposal(bno, self.scene.numbers[who]),
+        )
+        self.taps.append((who, bno, id_, version, proposal))
+        self.command(lambda: self._yes(who, proposal, id_, version, window), lambda: self._pretended_yes(who, bno, id_, version, window))
 
     def _proposal(self, bno: int, number: int) -> str:
         p = self.model.bookings[bno].proposals.get(number)
         return f"{bno}.{p.round if p else 1}.{number}"
 
-    async def _yes(self, who: str, bno: int, id_: str, version: int, window: int) -> str:
-        number = self.scene.numbers[who]
-        answer = await self.scene.store.claims.accept(self.scene.market, number, id_, self._proposal(bno, number), version, window)
+    async def _yes(self, who: str, proposal: str, id_: str, version: int, window: int) -> str:
+        answer = await self.scene.store.claims.accept(self.scene.market, self.scene.numbers[who], id_, proposal, version, window)
         return str(answer["outcome"])
 
     def _pretended_yes(self, who: str, bno: int, id_: str, version: int, window: int) -> str:
@@ -218,9 +221,10 @@ class Market(RuleBasedStateMachine):
 
     def _refuse(self, who: str, bno: int, newer: int = 0) -> None:
         number, id_, version = self.scene.numbers[who], self.scene.fresh("no"), self.model.bookings[bno].version + newer
+        proposal = self._proposal(bno, number)
 
         async def real() -> str:
-            answer = await self.scene.store.claims.refuse(self.scene.market, number, id_, self._proposal(bno, number), version)
+            answer = await self.scene.store.claims.refuse(self.scene.market, number, id_, proposal, version)
             return str(answer["outcome"])
 
         self.command(real, lambda: self.model.refuse(number, id_, bno, version))
@@ -237,8 +241,8 @@ class Market(RuleBasedStateMachine):
 
     def once_more(self, which: int, changed: bool) -> None:
         if changed and self.taps:
-            who, bno, id_, version = self.taps[which % len(self.taps)]
-            self.both(lambda: self._yes(who, bno, id_, version + 7, 0), lambda: self._pretended_yes(who, bno, id_, version + 7, 0))
+            who, bno, id_, version, proposal = self.taps[which % len(self.taps)]
+            self.both(lambda: self._yes(who, proposal, id_, version + 7, 0), lambda: self._pretended_yes(who, bno, id_, version + 7, 0))
         else:
             self.both(*self.said[which % len(self.said)])
 
