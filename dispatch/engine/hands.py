@@ -66,6 +66,7 @@ class OpsDesk:
                 override=request.override is not None,
                 p=one.no,
                 seen=one.version,
+                wanted=-1 if request.window is None else request.window,
                 window=window,
                 far=_far(record, one),
                 holder=record.winner or 0,

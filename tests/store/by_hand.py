@@ -16,10 +16,10 @@ async def take_over(scene: Scene, booking_id: str = "b-1", hand: Hand = ZOE, rid
     return await scene.desk.ops.take_over(scene.market, booking_id, TakeOverRequest(reason=WHY), hand, rid or scene.fresh("take"))
 
 
-async def hand_back(scene: Scene, booking_id: str = "b-1", hand: Hand = ZOE, *, manager: bool = False) -> str:
+async def hand_back(scene: Scene, booking_id: str = "b-1", hand: Hand = ZOE, *, manager: bool = False, rid: str | None = None) -> str:
     """The booking's state afterwards."""
     request = HandBackRequest(reason="done")
-    done = await scene.desk.ops.hand_back(scene.market, booking_id, request, hand, scene.fresh("back"), any_=manager)
+    done = await scene.desk.ops.hand_back(scene.market, booking_id, request, hand, rid or scene.fresh("back"), any_=manager)
     return str(done["state"])
 
 

@@ -4,7 +4,7 @@ It is driven beside the real one (test_model.py). lifecycle.py says which moves 
 fits and in which order; what happens to proposals in between is told here once more, in the words of the rules.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from dispatch import direct, waves
 from dispatch.lifecycle import MOVES, BookingState, Move
 from dispatch.matcher import Person, Query, fits, order, to_query
-from dispatch.model import BookingRequest, MarketSettings, ProviderSettings, Span, Urgency
+from dispatch.model import BookingRequest, MarketSettings, ProviderSettings, Reason, Span, Urgency
 from dispatch.store import Record
 from dispatch.zones import from_model
 
@@ -27,10 +27,15 @@ AFTER = {
     "overlap": "overlap",
     "ops": "not_asked",
     "changed": "version_conflict",
+    "taken_over": "lost",
+    "handed_back": "lost",
+    "extended": "expired",
 }
+AGAIN = ("handed_back", "extended")  # who lost a proposal for that may be asked once more in the same round
+BINDING = {Reason.STATUS, Reason.OVERLAP, Reason.BLOCKED}  # no word of ops goes against these
 OF_BOOKING = (
     *("state", "version", "round", "urgency", "opened_at", "paced_at", "tried", "said_no", "deadline", "start", "wave", "windows", "ends"),
-    *("winner", "window", "due", "chosen", "hold"),
+    *("winner", "window", "due", "owner", "chosen", "hold"),
 )
 OF_PROPOSAL = (
     *(
@@ -94,6 +99,7 @@ class Booking:
     window: int | None = None
     round: int = 1
     late: bool = False
+    owner: str | None = None
     chosen: int = 0
     hold: int = 0
     proposals: dict[int, Asked] = field(default_factory=dict)
@@ -199,7 +205,7 @@ class Model:
         if p is None or p.state == "refused":
             return "not_asked"
         if p.state == "accepted":
-            return "already_yours" if b.state == "accepted" else "cancelled"
+            return "already_yours" if b.state in ("accepted", "taken_over") else "cancelled"
         if p.state != "open":
             return AFTER[str(p.reason)]
         if b.version != version:
@@ -215,6 +221,10 @@ class Model:
         self._received(p)
         self._end(b, p, "accepted")
         self._withdraw_all(b, "withdrawn", "taken")
+        self._drop_overlapping(pno)
+
+    def _drop_overlapping(self, pno: int) -> None:
+        """His other proposals that no longer fit beside the visits he holds."""
         for other in self.bookings.values():
             mine = other.proposals.get(pno)
             if mine and mine.state == "open" and all(self._busy(pno, other.windows[i]) for i in mine.windows):
@@ -246,15 +256,16 @@ class Model:
             p.seen_at = p.seen_at or (self.now if seen else 0)
         return "done"
 
-    def cancel(self, bno: int, by: str, rid: str) -> str:
+    def cancel(self, bno: int, by: str, rid: str, agent: str | None = None) -> str:
         """Somebody ends a booking; its winner's own word opens the search again."""
-        return self._once(rid, by, lambda: self._cancelled(self.bookings[bno], by), mismatch="idempotency_mismatch")
+        return self._once(rid, by, lambda: self._cancelled(self.bookings[bno], by, agent), mismatch="idempotency_mismatch")
 
-    def _cancelled(self, b: Booking, by: str) -> str:
+    def _cancelled(self, b: Booking, by: str, agent: str | None = None) -> str:
         before = b.state
         again = by == "provider" and not (b.client in self.blacklist and self.moves[before].get(Move.REOPEN))
-        if not self._move(b, Move.REOPEN if again else Move.CANCEL):
-            return "conflict"
+        if not self._may(b, Move.REOPEN if again else Move.CANCEL, agent):
+            return self._not_now(b, agent)
+        self._move(b, Move.REOPEN if again else Move.CANCEL)
         if again and b.winner is not None:
             self._reopen(b, b.winner)
         elif before == "searching":
@@ -283,8 +294,8 @@ class Model:
         return self._once(rid, windows, lambda: self._moved(self.bookings[bno], windows))
 
     def _moved(self, b: Booking, windows: tuple[Span, ...]) -> str:
-        if Move.MOVE not in self.moves[b.state]:
-            return "conflict"
+        if not self._may(b, Move.MOVE):
+            return self._not_now(b)
         if b.client in self.blacklist:
             return "blocked"
         self._move(b, Move.MOVE)
@@ -306,8 +317,8 @@ class Model:
         return self._once(rid, windows, lambda: self._replaced(self.bookings[bno], windows))
 
     def _replaced(self, b: Booking, windows: tuple[Span, ...]) -> str:
-        if Move.SEARCH_AGAIN not in self.moves[b.state] or b.winner is None or (b.state == "accepted" and not b.late):
-            return "conflict"
+        if not self._may(b, Move.SEARCH_AGAIN) or b.winner is None or (b.state == "accepted" and not b.late):
+            return self._not_now(b)
         if b.client in self.blacklist:
             return "blocked"
         self._move(b, Move.SEARCH_AGAIN)
@@ -338,18 +349,102 @@ class Model:
 
     def fact(self, kind: str, bno: int, rid: str) -> str:
         """What became of a visit: complete, no_show or late."""
-        return self._once(rid, kind, lambda: self._visited(self.bookings[bno], kind), mismatch="idempotency_mismatch", unkept="too_early")
+        return self._once(
+            rid, kind, lambda: self._visited(self.bookings[bno], kind), mismatch="idempotency_mismatch", unkept=("too_early",)
+        )
 
     def _visited(self, b: Booking, kind: str) -> str:
         begun = self.now - b.windows[b.window].start if b.window is not None else 0
-        if (kind == "late" and b.state != "accepted") or (kind != "late" and Move(kind) not in self.moves[b.state]):
-            return "conflict"
+        if (kind == "late" and b.state != "accepted") or (kind != "late" and not self._may(b, Move(kind))):
+            return self._not_now(b)
         if begun < (0 if kind == "complete" else self.settings.no_show_after_s * 1_000):
             return "too_early"
         b.late = kind == "late"
         if kind != "late":
             self._move(b, Move(kind))
         return str(b.state.value)
+
+    # -- ops --------------------------------------------------------------------------------------------------------------
+
+    def take_over(self, bno: int, agent: str, rid: str) -> str:
+        """From now on the booking is his."""
+        return self._once(rid, "take over", lambda: self._taken(self.bookings[bno], agent), unkept=("taken_over by another", "conflict"))
+
+    def _taken(self, b: Booking, agent: str) -> str:
+        if b.state == "taken_over":
+            return "taken_over" if b.owner == agent else "taken_over by another"
+        if not self._move(b, Move.TAKE_OVER):
+            return "conflict"
+        b.owner, b.due = agent, None
+        self._withdraw_all(b, "withdrawn", "taken_over")
+        return "taken_over"
+
+    def hand_back(self, bno: int, agent: str, rid: str) -> str:
+        """The engine goes on with it."""
+        return self._once(rid, "hand back", lambda: self._given_back(self.bookings[bno], agent), unkept=("taken_over", "conflict"))
+
+    def _given_back(self, b: Booking, agent: str) -> str:
+        if not self._may(b, Move.HAND_BACK, agent):
+            return self._not_now(b, agent)
+        if b.winner is not None:
+            self._move(b, Move.ASSIGN)
+        else:
+            self._move(b, Move.HAND_BACK)
+            self._search_on(b, "withdrawn", "taken_over", "handed_back")
+        return str(b.state.value)
+
+    def _search_on(self, b: Booking, state: str, reason: str, again: str) -> None:
+        """Whose proposal had ended so may be asked once more."""
+        b.paced_at, b.tried, b.said_no = self.now, False, False
+        for p in b.proposals.values():
+            if (p.round, p.state, p.reason) == (b.round, state, reason):
+                p.reason = again
+        self._attend(b)
+
+    def extend(self, bno: int, rid: str) -> str:
+        """The search of a booking that nobody took goes on."""
+        return self._once(rid, "extend", lambda: self._extended(self.bookings[bno]), unkept=("taken_over", "conflict", "too_late"))
+
+    def _extended(self, b: Booking) -> str:
+        if b.state != "unfilled":
+            return self._not_now(b)
+        ends = tuple(waves.extended_deadline(self.settings, window.start, self.now, None) for window in b.windows)
+        if max(ends) <= self.now:
+            return "too_late"
+        if not self._move(b, Move.EXTEND):
+            return "conflict"
+        b.ends, b.deadline = ends, min(ends)
+        self._search_on(b, "expired", "expired", "extended")
+        return "searching"
+
+    def assign(self, bno: int, pno: int, agent: str, override: bool) -> str:
+        """Ops give it to somebody by hand: he wins a proposal that nobody ever saw."""
+        b = self.bookings[bno]
+        if not self._may(b, Move.ASSIGN, agent):
+            return self._not_now(b, agent)
+        if b.winner == pno:
+            return "conflict"
+        index = self._window_for(b, pno, override)
+        if index is None:
+            return "unfit"
+        if self.now >= b.windows[index].end:
+            return "too_late"
+        if b.winner is not None:
+            self._end(b, b.proposals[b.winner], "withdrawn", "ops")
+        given = Asked(b.wave, self.now, self.now, [index], round=b.round, state="accepted", ended_at=self.now, live=False)
+        self._move(b, Move.ASSIGN)
+        b.proposals[pno], b.winner, b.window, b.late = given, pno, index, False
+        self._drop_overlapping(pno)
+        return "accepted"
+
+    def _window_for(self, b: Booking, pno: int, override: bool) -> int | None:
+        """In which he is to come: one that fits, else one that ops may insist on."""
+        p, one = b.proposals.get(pno), self._person(self.people[pno], b)
+        one = replace(one, asked=p is not None and p.round == b.round and p.state == "refused")
+        query = replace(b.query, gap=self.settings.travel_gap_s * 1_000)
+        found = [fits(replace(query, windows=(window,)), one, self.settings, self.now).reasons for window in b.windows]
+        allowed = [index for index, reasons in enumerate(found) if not reasons or (override and not BINDING.intersection(reasons))]
+        return next((index for index in allowed if not found[index]), next(iter(allowed), None))
 
     def keep_apart(self, pno: int, client: str, on: bool) -> str:
         """A provider and a client are blocked with each other, or meet again."""
@@ -430,7 +525,8 @@ class Model:
             no=one.no, settings=one.settings, shape=from_model(one.settings.zone), visits=self._visits(one.no),
             blocked=(one.no, b.client) in self.apart, reachable=one.connected, available=one.available, paused=one.paused,
             live=self.live(one.no),
-            asked=one.no in b.proposals and b.proposals[one.no].round == b.round, asked_at=one.asked_at,
+            asked=one.no in b.proposals and b.proposals[one.no].round == b.round and b.proposals[one.no].reason not in AGAIN,
+            asked_at=one.asked_at,
         )  # fmt: skip
 
     def live(self, pno: int) -> int:
@@ -463,7 +559,7 @@ class Model:
     # -- what they have in common -------------------------------------------------------------------------------------
 
     def _once(
-        self, id_: str, asked: Any, decide: Callable[[], str], by: int = 0, mismatch: str = "bad_request", unkept: str = "bad_request"
+        self, id_: str, asked: Any, decide: Callable[[], str], by: int = 0, mismatch: str = "bad_request", unkept: Container[str] = ()
     ) -> str:
         """A repeat is told what was told before; another thing under the same id is a mistake, and no answer is kept of one."""
         if id_ in self.answers:
@@ -472,12 +568,20 @@ class Model:
         if by:
             self.people[by].acts()
         word = decide()
-        if word not in ("bad_request", unkept):
+        if word != "bad_request" and word not in unkept:
             self.answers[id_] = asked, word
         return word
 
+    def _may(self, b: Booking, move: Move, agent: str | None = None) -> bool:
+        """While ops have it, it moves by its owner's word alone."""
+        return move in self.moves[b.state] and (b.state != "taken_over" or b.owner == agent)
+
+    def _not_now(self, b: Booking, agent: str | None = None) -> str:
+        return "taken_over" if b.state == "taken_over" and b.owner != agent else "conflict"
+
     def _move(self, b: Booking, move: Move) -> bool:
         to = self.moves[b.state].get(move)
+        b.owner = None if to else b.owner
         b.state = to or b.state
         return to is not None
 
@@ -504,7 +608,7 @@ class Model:
         p.received_at = p.received_at or self.now
 
     def _visits(self, pno: int) -> tuple[Span, ...]:
-        held = [b for b in self.bookings.values() if b.state in ("accepted", "completed", "no_show") and b.winner == pno]
+        held = [b for b in self.bookings.values() if b.state in ("accepted", "taken_over", "completed", "no_show") and b.winner == pno]
         return tuple(b.windows[b.window or 0] for b in held)
 
     def _busy(self, pno: int, window: Span) -> bool:

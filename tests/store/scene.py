@@ -29,7 +29,7 @@ from dispatch.gazetteer import Gazetteer
 from dispatch.identity import DeviceKeys
 from dispatch.messages import Cancel, Late
 from dispatch.model import BookingRequest, Catalogue, MarketSettings, ProviderSettings, Service, Span, Trade
-from dispatch.store import Record, Resumed, Store, Turn, Wake, Wakeups, functions, mark
+from dispatch.store import Hand, Record, Resumed, Store, Turn, Wake, Wakeups, functions, mark
 from dispatch.store.calls import Calls, answering, make_redis
 from dispatch.store.functions import Clock
 
@@ -227,11 +227,17 @@ class Scene:
         raise AssertionError(f"{booking_id} never asks {name}")
 
     async def cancel(
-        self, booking_id: str = "b-1", by: str = "client", rid: str | None = None, reason: str = "", declares: str | None = None
+        self,
+        booking_id: str = "b-1",
+        by: str = "client",
+        rid: str | None = None,
+        reason: str = "",
+        declares: str | None = None,
+        hand: Hand | None = None,
     ) -> str:
         """The booking's state afterwards."""
         request = msgspec.convert({"by": by, "reason": reason, "declares": declares}, CancelRequest)
-        return str((await self.desk.cancel(self.market, booking_id, request, rid or self.fresh("cancel")))["state"])
+        return str((await self.desk.cancel(self.market, booking_id, request, rid or self.fresh("cancel"), hand=hand))["state"])
 
     async def move(
         self, booking_id: str = "b-1", *, rid: str | None = None, ops: bool = False, now: int | None = None, **windows: Any

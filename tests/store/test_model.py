@@ -21,10 +21,12 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from dispatch.errors import Refused
+from dispatch.errors import Conflict, Refused
 from dispatch.lifecycle import MOVES, BookingState, Move
 from dispatch.model import MarketSettings, Span
-from dispatch.store import closing
+from dispatch.store import Hand, closing
+from tests.store import by_hand
+from tests.store.by_hand import YAN, ZOE
 from tests.store.model import Model, Moves, Provider, facts
 from tests.store.scene import NOON, Scene, play
 from tests.store.soundness import faults
@@ -48,10 +50,16 @@ LEADS_H = ((2,), (2.25,), (3,), (4,), (25,), (2.25, 4), (3, 4.5), (4.5, 3, 6.5),
 
 any_of = st.integers(0, 1_000)
 someone, a_client, yes_or_no = st.sampled_from(NAMES), st.sampled_from(CLIENTS), st.booleans()
+an_agent = st.sampled_from((ZOE, ZOE, YAN))
 DEEDS: dict[str, tuple[int, tuple[st.SearchStrategy[Any], ...]]] = {  # how often, and with what
     "open": (4, (st.sampled_from(LEADS_H), a_client, st.sampled_from((1, 1, 1, 1, 1, 0)))),
     "move": (2, (any_of, st.sampled_from(LEADS_H))),
     "visit": (3, (any_of, st.sampled_from(("complete", "no_show", "no_show", "late")), yes_or_no)),
+    "take_over": (3, (any_of, an_agent)),
+    "hand_back": (2, (any_of, an_agent)),
+    "assign": (2, (any_of, someone, an_agent, yes_or_no)),
+    "cancel_by_hand": (1, (any_of, an_agent)),
+    "extend": (2, (any_of,)),
     "replace": (3, (any_of, st.sampled_from(((1,), (2, 3))))),
     "cancel": (4, (any_of, st.sampled_from(("client", "ops", "provider")))),
     "accept": (4, (any_of, st.sampled_from((0, 0, 0, 1)))),
@@ -185,6 +193,55 @@ class Market(RuleBasedStateMachine):
         """Mostly one that somebody holds, or did not come to."""
         found = [b.no for b in self.model.bookings.values() if b.state in ("accepted", "no_show")]
         return found[which % len(found)] if found and which % 5 else self._booking(which)
+
+    # -- ops ----------------------------------------------------------------------------------------------------------
+
+    def take_over(self, which: int, agent: Hand) -> None:
+        bno, rid = self._booking(which), self.scene.fresh("take")
+
+        async def real() -> str:
+            try:
+                return str((await by_hand.take_over(self.scene, f"b-{bno}", agent, rid))["state"])
+            except Conflict as no:
+                return "taken_over by another" if no.code == "taken_over" else no.code
+
+        self.command(real, lambda: self.model.take_over(bno, agent.key, rid))
+
+    def hand_back(self, which: int, agent: Hand) -> None:
+        bno, rid = self._taken(which), self.scene.fresh("back")
+
+        async def real() -> str:
+            return await by_hand.hand_back(self.scene, f"b-{bno}", agent, rid=rid)
+
+        self.command(real, lambda: self.model.hand_back(bno, agent.key, rid))
+
+    def assign(self, which: int, who: str, agent: Hand, override: bool) -> None:
+        bno = self._taken(which)
+        more: Any = {"override": {"reason": "by phone"}} if override else {}
+
+        async def real() -> str:
+            return str((await by_hand.assign(self.scene, who, f"b-{bno}", agent, **more))["state"])
+
+        self.both(real, lambda: self.model.assign(bno, self.scene.numbers[who], agent.key, override))
+
+    def cancel_by_hand(self, which: int, agent: Hand) -> None:
+        bno, rid = self._taken(which), self.scene.fresh("cancel")
+        real = lambda: self.scene.cancel(f"b-{bno}", by="ops", rid=rid, hand=agent)  # noqa: E731
+        self.command(real, lambda: self.model.cancel(bno, "ops", rid, agent.key))
+
+    def extend(self, which: int) -> None:
+        found = self._of_state("unfilled")
+        bno, rid = found[which % len(found)] if found else self._booking(which), self.scene.fresh("extend")
+
+        async def real() -> str:
+            return str((await by_hand.extend(self.scene, f"b-{bno}", rid=rid))["state"])
+
+        self.command(real, lambda: self.model.extend(bno, rid))
+
+    def _taken(self, which: int) -> int:
+        """Mostly one that ops have."""
+        found = self._of_state("taken_over")
+        return found[which % len(found)] if found and which % 7 else self._booking(which)
 
     # -- providers ----------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 -- assign: ops give a booking that they have to a provider by hand. It is won by the verb accept, as ever; whoever held it is told.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, rid, bno, hand {key, name}, reason, override (against some filter), p, seen (his version), window (index, from 0),
+-- ARGV: 1 msgpack {m, rid, bno, hand {key, name}, reason, override (against some filter), p, seen (his version), wanted (window he was
+--       asked to give, or -1), window (index, from 0),
 --       far (m, or -1), holder (who holds it as the caller saw it, 0: nobody), held (his version), working {quarters of his own hours
 --       around the visit}}
 -- Replies: WON, HELD {owner (the name of whoever has it)}, WRONG_STATE {state}, ALREADY_YOURS (he holds it), EXPIRED (the visit is over),
@@ -37,7 +38,7 @@ local function release(m, a, b)
 end
 
 function verbs.assign(m, a)
-  local kept, print = K.request(m, a.rid), redis.sha1hex('assign ' .. a.p .. ':' .. a.window)
+  local kept, print = K.request(m, a.rid), redis.sha1hex('assign ' .. a.p .. ':' .. a.wanted)
   local before = ledger.recall(kept, print)
   if before then return before end
   local b = booking.get(m, a.bno)

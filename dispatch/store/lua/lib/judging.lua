@@ -6,7 +6,8 @@ local AFTER = { taken = 'LOST', cancelled = 'CANCELLED', expired = 'EXPIRED', ov
 local function gone(a, b, p)
   if p and p[S.round] > a.round then return 'VERSION_CONFLICT' end -- he was asked again for other windows
   if not p or p[S.round] ~= a.round or p[S.state] == 'refused' then return 'NOT_ASKED' end
-  if p[S.state] == 'accepted' then return b.state == 'accepted' and 'ALREADY_YOURS' or 'CANCELLED' end
+  local his = p[S.state] == 'accepted'
+  if his then return (b.state == 'accepted' or b.state == 'taken_over') and 'ALREADY_YOURS' or 'CANCELLED' end
   return not seats.stands(p) and (AFTER[p[S.reason]] or 'NOT_ASKED') or nil
 end
 
