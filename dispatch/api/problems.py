@@ -28,6 +28,7 @@ TITLES = {
     "unknown_field": "A field is unknown",
     "idempotency_mismatch": "The Idempotency-Key was used with another body",
     "too_late": "The start is too near",
+    "too_early": "The visit has not come so far",
     "blocked": "The client is blocked",
     "unknown_service": "A service is not in the catalogue",
     "outside_market": "The place is outside the market",

@@ -173,7 +173,7 @@ CALLS: tuple[Route, ...] = (
     ),
     _put(f"{MARKET}/blocks/{{client_id}}", providers.put_block, BlockRequest, "Blacklist a client", WORK),
     _delete(f"{MARKET}/blocks/{{client_id}}", providers.delete_block, "Take a client off the blacklist"),
-    _get(f"{MARKET}/ops/follow-ups", follow_ups.get_follow_ups, answers.FollowUps, "What providers ask of ops"),
+    _get(f"{MARKET}/ops/follow-ups", follow_ups.get_follow_ups, answers.FollowUps, "What providers ask of ops", OPS),
     _post(
         f"{MARKET}/ops/follow-ups/{{follow_up_id}}/done",
         follow_ups.finish_follow_up,

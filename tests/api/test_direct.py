@@ -7,8 +7,12 @@ import msgspec
 import pytest
 
 from dispatch.api import answers
+from dispatch.store import functions
+from dispatch.store.calls import Calls
+from dispatch.store.visits import Visits
 from tests.api.conftest import MakeKey
 from tests.api.town import PLACE, PROVIDER, Town, window
+from tests.store.scene import standing_at
 
 
 async def served(town: Town, client_id: str = "c-77", provider_id: str = "p-0", hours: float = 80) -> None:
@@ -20,8 +24,11 @@ async def served(town: Town, client_id: str = "c-77", provider_id: str = "p-0", 
     assert number in record.proposals
     said = await town.store.claims.accept(town.name, number, f"a-{record.no}", f"{record.no}.1.{number}", record.version)
     assert said["outcome"] == "won"
-    done = await town.post(f"/bookings/{booking['booking_id']}/complete", {})
-    assert (done.status_code, done.json()) == (200, {"booking_id": booking["booking_id"], "state": "completed"})
+    redis = town.store._calls.redis
+    clock = standing_at(record.start)  # when the visit begins
+    await functions.install(redis, functions.library(clock))
+    done = await Visits(Calls(redis, clock)).complete(town.name, bno=record.no, rid=f"done-{record.no}")
+    assert done["word"] == "COMPLETED"
 
 
 def asked(*windows: dict[str, str], **more: str) -> str:

@@ -44,7 +44,7 @@ WITH_ID = sorted(kind for kind in KINDS if "id" in COMMANDS[kind].__struct_field
 FREE = ["ack", "ping", "pong"]  # count against no limit
 
 
-def good(kind: str, **changes: Any) -> dict[str, Any]:
+def good(kind: str, /, **changes: Any) -> dict[str, Any]:
     """A right message; ``changes`` that are ``...`` leave a field out."""
     return {name: value for name, value in {"type": kind, **GOOD[kind], **changes}.items() if value is not ...}
 

@@ -25,7 +25,6 @@ from dispatch.wire import (
     Cancel,
     CloseCode,
     Codec,
-    Counter,
     Drain,
     Error,
     Hello,
@@ -46,7 +45,6 @@ from dispatch.wire import (
     Sync,
     Trial,
     Welcome,
-    Window,
     Withdrawn,
     encode_msgpack,
 )
@@ -340,7 +338,6 @@ def test_what_the_store_cannot_decide_is_an_error_with_the_commands_id(error: Di
 @pytest.mark.parametrize(
     ("message", "command_id"),
     [
-        (Counter(id="c", proposal="1.1.7", version=1, windows=(Window(start=1, end=2),)), "c"),
         ({"type": "take_over", "id": "t"}, "t"),
         ({"type": "accept", "id": "a", "proposal": "1.1.7"}, "a"),
         ({"type": "accept", "id": "a", "proposal": "1.1.7", "version": 1, "window": 5}, "a"),
