@@ -128,6 +128,8 @@ def right_value(of: inspect.Type) -> Any:
             return "1.1.1"
         case inspect.IntType():
             return 1
+        case inspect.VarTupleType() as many:
+            return [right_value(many.item_type)] * max(1, many.min_length or 0)
         case _:
             raise AssertionError(f"say what a right value is for {of}")
 

@@ -1,8 +1,9 @@
 """After the accept, as a marketplace and its professionals live it: HTTP, webhooks and devices alone (R23, R25, R29, R35-R38)."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -131,9 +132,30 @@ async def town_of(served: EngineProcess, *names: str, **settings: Any) -> AsyncI
         yield town
 
 
+@asynccontextmanager
+async def in_a_task(context: AbstractAsyncContextManager[Any]) -> AsyncIterator[Any]:
+    """The context, entered and left by one task: a fixture is begun by one and ended by another, which phones do not like."""
+    entered, leave = asyncio.get_running_loop().create_future(), asyncio.Event()
+
+    async def hold() -> None:
+        async with context as value:
+            entered.set_result(value)
+            await leave.wait()
+
+    task = asyncio.create_task(hold())
+    await asyncio.wait({task, entered}, return_when=asyncio.FIRST_COMPLETED)
+    try:
+        if task.done():
+            task.result()
+        yield entered.result()
+    finally:
+        leave.set()
+        await task
+
+
 @pytest.fixture
 async def town(served: EngineProcess) -> AsyncIterator[Town]:
-    async with town_of(served, "awa", "bea", no_show_after_s=0) as town:
+    async with in_a_task(town_of(served, "awa", "bea", no_show_after_s=0)) as town:
         yield town
 
 
