@@ -58,12 +58,21 @@ class Street:
         return msgspec.convert(right | changes, BookingRequest)
 
     async def served_by(self, name: str, client_id: str = "c-77") -> None:
-        """He has completed a visit for a client."""
-        request = self.booking(hours=40, client_id=client_id)
+        """He has completed a visit for a client, which ops had opened for the next moment."""
+        start = datetime.now(UTC) + timedelta(seconds=5)
+        window = {"start": start.isoformat(), "end": (start + timedelta(minutes=30)).isoformat()}
+        request = self.booking(client_id=client_id, windows=[window], override={"reason": "the client waits"})
         await self.service.open(request)
-        won = await self.accept(name, request.booking_id)
-        assert won == "won"
-        await self.service.complete(request.booking_id)
+        assert await self.accept(name, request.booking_id) == "won"
+        with anyio.fail_after(PATIENCE_S):
+            while True:
+                try:
+                    await self.service.complete(request.booking_id)
+                    return
+                except Unprocessable as early:
+                    if early.code != "too_early":
+                        raise
+                    await anyio.sleep(0.2)
 
     async def proposal(self, name: str, booking_id: str) -> Proposal:
         """The proposal of a booking on his screen."""
