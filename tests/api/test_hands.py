@@ -114,6 +114,7 @@ async def test_the_description_names_what_may_be_asked_for(town: Town) -> None:
     assert [(one["name"], one["in"]) for one in described_["parameters"]] == [("market", "path"), ("before", "query"), ("limit", "query")]
 
 
+@pytest.mark.proves("R10.b")
 async def test_ops_book_under_the_cut_off_and_the_log_says_who_and_why_r10_r84(town: Town) -> None:
     late = town.booking(booking_id="b-9", windows=[window(hours=1)], override={"reason": "in hospital"})
     assert (await town.post("/bookings", late)).status_code == 403

@@ -5,7 +5,6 @@
 """
 
 import ast
-import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -139,7 +138,9 @@ def _of_the_page(rule: Rule, docs: Path) -> list[str]:
     page = docs / rule.page
     if not page.is_file():
         return [f"{rule.id}: there is no page {rule.page}"]
-    return [] if f"**{rule.id}**" in page.read_text(encoding="utf-8") else [f"{rule.id}: {rule.page} does not explain it (no **{rule.id}**)"]
+    return (
+        [] if f"**{rule.id}**" in page.read_text(encoding="utf-8") else [f"{rule.id}: {rule.page} does not explain it (no **{rule.id}**)"]
+    )
 
 
 def _outside(rule: Rule, proved: Proofs) -> list[str]:

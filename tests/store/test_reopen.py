@@ -14,6 +14,7 @@ async def sound(scene: Scene) -> None:
     assert await faults(scene.store, scene.market, scene.redis_url) == []
 
 
+@pytest.mark.proves("R2.m")
 async def test_who_said_no_is_asked_again_and_may_say_yes_r2(scene: Scene) -> None:
     await scene.open()
     await scene.refuse("ada")
@@ -27,6 +28,7 @@ async def test_who_said_no_is_asked_again_and_may_say_yes_r2(scene: Scene) -> No
     await sound(scene)
 
 
+@pytest.mark.proves("R2.l")
 async def test_without_it_nobody_is_asked_twice_in_a_round_r2(scene: Scene) -> None:
     await scene.open()
     for name in ("ada", "ben", "cleo"):

@@ -35,6 +35,7 @@ async def alone(scene: Scene) -> Scene:
     return scene
 
 
+@pytest.mark.proves("R2.j", "R40.a", "R40.c")
 async def test_four_in_a_row_pause_him_and_he_is_told_r40(alone: Scene) -> None:
     for number in range(4):
         assert not await paused(alone)
@@ -47,6 +48,7 @@ async def test_four_in_a_row_pause_him_and_he_is_told_r40(alone: Scene) -> None:
     assert await faults(alone.store, alone.market, alone.redis_url) == []
 
 
+@pytest.mark.proves("R1.b", "R40.c")
 async def test_explain_says_so_r8_r40(alone: Scene) -> None:
     for number in range(4):
         await ignored(alone, f"b-{number}")
@@ -56,18 +58,21 @@ async def test_explain_says_so_r8_r40(alone: Scene) -> None:
     assert "without an answer" in answer["text"][0]
 
 
+@pytest.mark.proves("R40.a")
 async def test_how_many_is_a_setting_r40(alone: Scene) -> None:
     await alone.settings(pause_after=1)
     await ignored(alone, "b-1")
     assert await paused(alone)
 
 
+@pytest.mark.proves("R12b.d", "R40.d")
 async def test_what_never_reached_him_does_not_count_r40(alone: Scene) -> None:
     for number in range(6):
         await ignored(alone, f"b-{number}", arrives=False)
     assert not await paused(alone)
 
 
+@pytest.mark.proves("R12b.d")
 async def test_what_was_taken_back_before_does_not_count_r12b_r40(alone: Scene) -> None:
     for number in range(6):
         await alone.open(f"b-{number}")
@@ -78,6 +83,7 @@ async def test_what_was_taken_back_before_does_not_count_r12b_r40(alone: Scene) 
     assert not await paused(alone)
 
 
+@pytest.mark.proves("R32.b", "R40.d")
 async def test_bonus_proposals_do_not_count_r32_r40(alone: Scene) -> None:
     await alone.settings(pause_after=1)
     await alone.open()
@@ -125,6 +131,7 @@ async def warns(scene: Scene) -> None:
     await scene.will_be_late("ada", "b-held")
 
 
+@pytest.mark.proves("R40.b")
 @pytest.mark.parametrize("deed", [refuses, accepts, reports, comes_back, tests_his_phone, gives_back, warns])
 async def test_whatever_he_does_ends_a_pause_and_the_row_r40(alone: Scene, deed: Deed) -> None:
     await alone.open("b-held", lead=40)
@@ -152,6 +159,7 @@ async def test_an_answer_between_them_breaks_the_row_r40(alone: Scene) -> None:
     assert not await paused(alone)
 
 
+@pytest.mark.proves("R20.c")
 async def test_a_refusal_is_better_than_silence_r20_r40(alone: Scene) -> None:
     for number in range(8):
         await alone.open(f"b-{number}")
