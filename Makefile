@@ -37,8 +37,9 @@ compose:
 project: .venv/.dev
 	$(PY) -m pytest -q tests/project
 
-rules: .venv/.dev ## Write docs/reference/rules.md anew, from its clauses and from what the tests say they prove
+rules: .venv/.dev ## Write docs/reference/rules.md and lifecycle.md anew: clauses, what the tests say they prove, moves
 	@$(PY) -m tests.project.clauses
+	@$(PY) -m tests.project.diagram
 
 bench: .venv/.dev ## Measure one thing (ARGS="NAME"; without it: what can be measured)
 	@$(PY) -m bench $(ARGS)

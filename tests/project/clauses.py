@@ -1,4 +1,4 @@
-"""The clauses of the rules and what proves them: read from docs/reference/clauses.toml and from the tests, written to docs/reference/rules.md.
+"""The clauses of the rules and what proves them: read from docs/reference/clauses.toml and from tests, written to docs/reference/rules.md.
 
 ``python -m tests.project.clauses`` (`make rules`) writes the page; test_clauses.py says what is wrong. A test says what it proves with
 ``@pytest.mark.proves("R2.a")``: the number of the rule, a dot, the letter of the clause. Nothing is imported to find it.
