@@ -32,6 +32,23 @@ def someone(no: int = 1, settings: dict[str, Any] | None = None, **state: Any) -
     return Person(**{"no": no, "settings": chosen, "shape": Circle(48_850_000, 2_350_000, 5_000), **state})
 
 
+@pytest.mark.proves("R1.a", "R1.b")
+def test_who_fits_and_who_comes_first_depends_on_these_things_alone_r1() -> None:
+    """Whoever adds an input to matching says here which rule lets it in."""
+    bookings = {"visits", "live", "asked", "asked_at"}  # those he holds, has before him, was asked for (R5)
+    rank = {"tier", "score", "behind"}  # R7
+    his_own = {"settings", "shape", "blocked", "available"}
+    named = {"reachable", "paused"}  # R14, R40
+    who = {"no", "slot"}  # the id, and his place in the index
+    by_choice_of_a_market = {"keen", "slow"}  # they say nothing unless it sets `wave_order`
+    assert set(Person.__struct_fields__) == bookings | rank | his_own | named | who | by_choice_of_a_market
+    assert set(Query.__struct_fields__) == {"lat", "lng", "cells", "areas", "services", "windows", "gap"}
+    like = {"visits": (), "live": 1, "asked": False, "asked_at": 7, "tier": Tier.STANDARD, "score": 6.0}
+    people = [someone(2, {"name": "Zoe"}, slot=1, keen=0.1, slow=9.0, **like), someone(1, {"name": "Ada"}, slot=2, **like)]
+    assert [person.no for person in order(people)] == [1, 2]
+    assert fits(asked(), people[0], MARKET, NOON) == fits(asked(), people[1], MARKET, NOON)
+
+
 @pytest.mark.proves("R2.a", "R2.b", "R2.c", "R2.d", "R2.g", "R2.h", "R2.i", "R2.j", "R2.k", "R2.l", "R3.a", "R11.a")
 @pytest.mark.parametrize(
     ("person", "reasons"),

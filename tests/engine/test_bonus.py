@@ -442,6 +442,16 @@ async def test_silence_to_a_bonus_counts_nowhere_r32_r40(scene: Scene) -> None:
     assert [row["response_ms"] for row in rows if row["kind"] == "bonus"] == [None]
 
 
+@pytest.mark.proves("R24.a", "R32.b")
+async def test_a_bonus_proposal_may_be_answered_with_other_times_r24_r32(scene: Scene) -> None:
+    before = await asked_for_bonus(scene)
+    assert await scene.counter("ben", (4, 4.1, 4.2, 4.3, 4.4)) == "sent"
+    (shown,) = (await scene.desk.booking(scene.market, "b-1"))["counteroffers"]
+    assert (shown["provider_id"], shown["state"], len(shown["windows"])) == ("ben", "shown", 5)
+    assert (await scene.states())["ben"] == "countered"
+    assert await facts_of(scene, "ben") == before
+
+
 @pytest.mark.proves("R8.b", "R32.a")
 async def test_explain_says_that_it_was_a_bonus_and_why_r8_r32(scene: Scene) -> None:
     await asked_for_bonus(scene)

@@ -171,6 +171,17 @@ async def test_after_his_no_the_waves_start_at_once_and_he_is_not_asked_again_r2
     assert sum(message["type"] == "proposal" for message in await scene.told("zoe") if message.get("kind") == "direct") == 1
 
 
+@pytest.mark.proves("R21.a", "R21.b")
+@pytest.mark.parametrize("answer", ["yes", "no"])
+async def test_how_fast_he_answers_a_direct_proposal_is_on_record_r21(scene: Scene, answer: str) -> None:
+    await rebook(scene)
+    await scene.receive("zoe", seen=True)
+    await scene.later(seconds=42)
+    assert await (scene.accept if answer == "yes" else scene.refuse)("zoe") in ("won", "done")
+    (row,) = [one for one in (await scene.desk.booking(scene.market, "b-1"))["proposals"] if one["provider_id"] == "zoe"]
+    assert (row["kind"], row["response_ms"]) == ("direct", 42_000)
+
+
 @pytest.mark.proves("R28.c")
 @pytest.mark.parametrize(("lead", "grace"), [(5, 20_000), (30, 120_000)])
 async def test_after_the_grace_the_waves_start_when_nothing_reached_him_r28_r14(scene: Scene, lead: float, grace: int) -> None:

@@ -1,4 +1,4 @@
-"""The diagram of a booking's life: docs/reference/lifecycle.md, written from the one table of moves in dispatch/lifecycle.py (`make rules`)."""
+"""The diagram of a booking's life: docs/reference/lifecycle.md, written from the table of moves in dispatch/lifecycle.py (`make rules`)."""
 
 from collections.abc import Mapping
 

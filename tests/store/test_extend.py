@@ -51,6 +51,17 @@ async def test_a_search_ends_when_it_is_to_r17(scene: Scene, lead: float, hours:
     await sound(scene)
 
 
+@pytest.mark.proves("R15.b")
+async def test_those_who_were_asked_are_told_that_it_is_over_r15_r17(scene: Scene) -> None:
+    await scene.open()
+    await scene.receive("ada")
+    await scene.at((await scene.record()).deadline)
+    await scene.settle()
+    for name in ("ada", "ben", "cleo"):
+        assert (await scene.heard(name))[-1] == "withdrawn expired"
+        assert await scene.items(name) == []
+
+
 @pytest.mark.proves("R17.a", "R17.d")
 async def test_how_long_and_how_near_the_start_are_settings_r17(scene: Scene) -> None:
     await scene.settings(search_deadline_s=1_800, longest_search_s={"same_day": 7_200, "advance": 3_600, "far": 10_800})

@@ -8,6 +8,8 @@ import pytest
 from tests.store.scene import Scene
 from tests.store.soundness import faults
 
+OWN = {"id", "slot", "seq", "answered", "unanswered", "version", "links"}
+
 Deed = Callable[[Scene], Awaitable[object]]
 
 
@@ -157,6 +159,34 @@ async def test_an_answer_between_them_breaks_the_row_r40(alone: Scene) -> None:
     for number in range(3, 6):
         await ignored(alone, f"b-{number}")
     assert not await paused(alone)
+
+
+@pytest.mark.proves("R40.c")
+async def test_a_pause_that_is_over_leaves_nothing_behind_r40(alone: Scene) -> None:
+    """What is kept of him, and his place, are those of one who was asked as often and was never paused."""
+    await alone.connect("ben")
+    for number in range(4):
+        await alone.open(f"b-{number}")
+        await alone.receive("ada", f"b-{number}")
+        await alone.receive("ben", f"b-{number}")
+        await alone.later(minutes=9)
+        if number < 3:
+            await alone.refuse("ben", f"b-{number}")
+        await alone.later(minutes=1)
+        await alone.settle()
+        await alone.cancel(f"b-{number}")
+    assert await paused(alone)
+    await alone.store.links.status(alone.market, alone.numbers["ada"], None, None, "phone")
+    ada, ben = [await kept_of(alone, name) for name in ("ada", "ben")]
+    assert {name: (ada.get(name), ben.get(name)) for name in ada.keys() | ben.keys() if ada.get(name) != ben.get(name)} == {}
+    assert await alone.candidates() == ["ada", "ben"]
+
+
+async def kept_of(scene: Scene, name: str) -> dict[str, bytes]:
+    """What the store keeps of a provider, but for who he is, where he stands in the index, and bookkeeping that no rule reads."""
+    raw = await scene.redis.hgetall(f"{{{scene.market}}}:p:{scene.numbers[name]}")
+    found = dict(raw) if isinstance(raw, dict) else dict(zip(raw[::2], raw[1::2], strict=True))
+    return {field.decode(): value for field, value in found.items() if field.decode() not in OWN}
 
 
 @pytest.mark.proves("R20.c")
