@@ -208,7 +208,7 @@ async def test_a_proposal_is_live_then_stale_and_can_still_be_taken_r12b_r2(serv
             opened = await town.book("b-1", hour(4))
             proposal = await there["awa"].hear("proposal")
             assert proposal["expires_at"] == round(moment(opened["deadline"]) * 1_000)
-            assert 0 <= proposal["answer_by"] - proposal["at"] - 3_000 < 1_000
+            assert 0 < proposal["answer_by"] - proposal["at"] <= 3_000
             full = await matched(town, hour(8), explain_ids=["awa"])
             assert (full["count"], full["left_out"]["providers"]) == (0, [{"provider_id": "awa", "reasons": ["cap"]}])
             await until_stale(town, "b-1")
@@ -262,7 +262,8 @@ async def test_silence_pauses_him_he_is_told_and_any_sign_of_his_ends_it_r40(ser
             for number in range(2):
                 await town.book(f"b-{number}", hour(4 + 3 * number))
                 await there["awa"].hear("proposal")
-            assert (await there["awa"].hear("notice", kind="paused"))["text"].startswith("2 proposals")
+            notice = await there["awa"].hear("notice")
+            assert (notice["kind"], notice["text"].partition(" ")[0]) == ("paused", "2")
             assert (await reasons(town, ["awa"], hour(12))) == {"awa": ["paused"]}
             await town.book("b-2", hour(12))
             explained = await town.get("/bookings/b-2/explain/awa")
