@@ -54,6 +54,20 @@ async def test_somebody_is_asked_again(town: Town) -> None:
     assert (again.status_code, set(again.json())) == (200, described(answers.AskedAgain))
 
 
+async def test_the_booking_service_asks_again_in_the_providers_name_alone_r2(town: Town) -> None:
+    await opened(town)
+    asked = (await town.call("GET", "/bookings/b-1")).json()["proposals"][0]
+    pno = await town.store.providers.number(town.name, asked["provider_id"])
+    assert pno is not None
+    await town.store.claims.refuse(town.name, pno, "no", asked["proposal"], 1)
+    again = {"provider_id": asked["provider_id"]}
+    for by in ({}, {"by": "ops"}):
+        assert (await act(town, "reopen", again | by, town.booking_key)).status_code == 403
+    assert (await act(town, "reopen", again | {"by": "client"}, town.booking_key)).status_code == 422
+    said = await act(town, "reopen", again | {"by": "provider"}, town.booking_key)
+    assert (said.status_code, set(said.json())) == (200, described(answers.AskedAgain))
+
+
 async def test_only_ops_take_over_and_only_looking_is_for_viewers(town: Town, make_key: MakeKey) -> None:
     await opened(town)
     viewer, agent = await make_key("ops:viewer", town.name), await make_key("ops:agent", town.name)

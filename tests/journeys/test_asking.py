@@ -237,6 +237,25 @@ async def test_the_next_is_asked_when_all_have_said_no_and_not_before_r13(served
             assert 0 <= moment(wave["at"]) - moment(no[1]["at"]) < 10, "not an hour later"
 
 
+@pytest.mark.proves("R2.l", "R2.m")
+async def test_nobody_is_asked_twice_unless_he_takes_his_no_back_himself_r2(served: EngineProcess) -> None:
+    async with service(served, **SLOWLY) as town:
+        for name in ("awa", "bea"):
+            await town.provider(name)
+        async with phones(town, "awa", "bea") as there:
+            await town.book("b-1", hour(4))
+            first = await there["awa"].hear("proposal")
+            await refuse(there["awa"], first)
+            await refuse(there["bea"], await there["bea"].hear("proposal"))
+            assert (await there["awa"].accept(first, "too-late"))["outcome"] == "not_asked"
+            assert [one["asked"] for one in await told(town, "b-1", "WaveSent")] == [["awa"], ["bea"]]
+            said = await town.post("/bookings/b-1/reopen", {"provider_id": "awa", "by": "provider", "reason": "a slip of the thumb"})
+            assert said == {"booking_id": "b-1", "provider_id": "awa", "state": "open"}
+            again = await there["awa"].hear("proposal", proposal=first["proposal"])
+            assert (await there["awa"].accept(again))["outcome"] == "won"
+            assert [event["himself"] for event in await told(town, "b-1", "AskedAgain")] == [True]
+
+
 @pytest.mark.proves("R14.b", "R14.c")
 async def test_one_who_confirms_nothing_does_not_hold_the_wave_and_sees_it_when_he_is_back_r14(served: EngineProcess) -> None:
     async with service(served, delivery_grace_s={"last_minute": 1, "other": 1}, **SLOWLY) as town:
