@@ -106,15 +106,7 @@ class OpsDesk:
             record = await self._store.bookings.get(name, booking_id)
             one = await self._store.providers.get(name, request.provider_id)
             asking = await self._asking(market, record, one, himself=himself) if record.state == "searching" else {}
-            arguments = {
-                "bno": record.no,
-                "rev": record.rev,
-                "rid": rid,
-                "reason": request.reason,
-                "p": one.no,
-                "himself": himself,
-                **asking,
-            }
+            arguments = {"bno": record.no, "rev": record.rev, "rid": rid, "reason": request.reason, "p": one.no, **asking}
             reply = await self._store.hands.reopen(name, hand, himself=himself, **arguments)
             _refuse(booking_id, reply, "only a search can ask again; hand it back or extend it first")
             if reply["word"] == "ASKED":

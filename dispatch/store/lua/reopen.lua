@@ -3,8 +3,8 @@
 -- ARGV: 1 msgpack {m, rid, bno, rev, hand {key, name} or nil, himself, reason, p, seen (his version), windows {those that fit him},
 --       far (m, or -1), answer_by, urgency}
 -- Replies: ASKED, WRONG_STATE {state}, NOT_ASKED (nobody has asked him), NOT_HIS (he himself did not say no), ALREADY (he has it before
---          him), UNFIT (he cannot be asked, or he and the client are apart), OVERLAP, STALE (the booking or he has changed), MISMATCH; the first is kept under rid for 24 h of
---          wall time.
+--          him), UNFIT (he cannot be asked, or he and the client are apart), OVERLAP, STALE (the booking or he has changed), MISMATCH;
+--          the first is kept under rid for 24 h of wall time.
 -- Source: SPEC.md R2, R83, R84; P5.
 local function obstacle(m, a, b, p)
   if b.state ~= 'searching' then return 'WRONG_STATE' end
