@@ -37,9 +37,10 @@ compose:
 project: .venv/.dev
 	$(PY) -m pytest -q tests/project
 
-rules: .venv/.dev ## Write docs/reference/rules.md and lifecycle.md anew: clauses, what the tests say they prove, moves
+rules: .venv/.dev ## Write what is generated in docs/reference anew: rules.md, lifecycle.md, the lists of protocol.md
 	@$(PY) -m tests.project.clauses
 	@$(PY) -m tests.project.diagram
+	@$(PY) -m tests.project.interfaces
 
 bench: .venv/.dev ## Measure one thing (ARGS="NAME"; without it: what can be measured)
 	@$(PY) -m bench $(ARGS)
