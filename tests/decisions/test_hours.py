@@ -327,7 +327,7 @@ def minutes_shown(zone: str, first: int, count: int) -> list[tuple[date, int]]:
     return [(moment.date(), moment.hour * 60 + moment.minute) for moment in moments]
 
 
-@pytest.mark.proves("R2.d", "R2.e")
+@pytest.mark.proves("R2.d", "R2.e", "R2.f")
 @settings(deadline=None, max_examples=60)
 @given(
     st.sampled_from(NIGHTS),

@@ -142,7 +142,7 @@ async def test_of_many_with_one_key_at_once_one_enters_and_all_hear_of_it_p4(sce
         ({"leads": (4, 4)}, "bad_window"),
         ({"lead": 24 * 7}, "bad_window"),  # beyond the horizon of six days
         ({"place": {"lat": 43.3, "lng": 5.4}}, "outside_market"),
-        ({"preferred_provider_id": "ada"}, "not_offered"),
+        ({"preferred_provider_id": "ada"}, "not_served"),
         ({"override": {"reason": "VIP"}}, "forbidden"),
     ],
 )
