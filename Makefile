@@ -5,7 +5,7 @@ ARGS ?=
 PROVIDERS ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check style types imports lua compose project bench bench-peers load mutants faults campaign lock clean
+.PHONY: help demo test check rules style types imports lua compose project bench bench-peers load mutants faults campaign lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,11 @@ compose:
 
 project: .venv/.dev
 	$(PY) -m pytest -q tests/project
+
+rules: .venv/.dev ## Write what is generated in docs/reference anew: rules.md, lifecycle.md, the lists of protocol.md
+	@$(PY) -m tests.project.clauses
+	@$(PY) -m tests.project.diagram
+	@$(PY) -m tests.project.interfaces
 
 bench: .venv/.dev ## Measure one thing (ARGS="NAME"; without it: what can be measured)
 	@$(PY) -m bench $(ARGS)

@@ -303,12 +303,13 @@ class Assigned(BookingEvent, frozen=True, kw_only=True, tag=True):
 
 
 class AskedAgain(BookingEvent, frozen=True, kw_only=True, tag=True):
-    """Ops had somebody asked again who had been asked before (R2)."""
+    """Somebody was asked again who had been asked before (R2): ops wanted it so, or ``himself``. ``audit``: when it was done by hand."""
 
     p: int
-    audit: int
     wave: int
     answer_by: int
+    audit: int | None = None
+    himself: bool = False
 
 
 class Extended(BookingEvent, frozen=True, kw_only=True, tag=True):

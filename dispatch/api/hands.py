@@ -26,8 +26,9 @@ async def assign(call: Call[AssignRequest]) -> Reply:
 
 
 async def reopen(call: Call[ReopenRequest]) -> Reply:
-    """Somebody who was asked is asked again."""
-    return Reply(200, await call.desk.ops.reopen(call.market, call.path("booking_id"), call.body, _hand(call), call.rid))
+    """Somebody who was asked is asked again. Without a role of ops: in the provider's own name alone."""
+    hand = call.hand if call.body.by == "provider" else _hand(call)
+    return Reply(200, await call.desk.ops.reopen(call.market, call.path("booking_id"), call.body, hand, call.rid))
 
 
 async def extend(call: Call[ExtendRequest]) -> Reply:

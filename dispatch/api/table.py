@@ -139,7 +139,7 @@ CALLS: tuple[Route, ...] = (
     _post(f"{BOOKING}/take-over", hands.take_over, TakeOverRequest, answers.TakeOver, "Take a booking out of the engine's hands", OVERRIDE),
     _post(f"{BOOKING}/hand-back", hands.hand_back, HandBackRequest, answers.HandBack, "Give it back to the engine", OVERRIDE),
     _post(f"{BOOKING}/assign", hands.assign, AssignRequest, answers.Assignment, "Give it to a provider by hand", OVERRIDE),
-    _post(f"{BOOKING}/reopen", hands.reopen, ReopenRequest, answers.AskedAgain, "Ask a provider again", OVERRIDE),
+    _post(f"{BOOKING}/reopen", hands.reopen, ReopenRequest, answers.AskedAgain, "Ask a provider again"),
     _post(f"{BOOKING}/extend", hands.extend, ExtendRequest, answers.Extension, "Go on searching for one that nobody took"),
     _get(f"{MARKET}/ops/alarms", hands.get_alarms, answers.Alarms, "What ops must see to, longest first", OPS),
     replace(_get(f"{MARKET}/ops/audit", hands.get_audit, answers.Audit, "Everything done by hand, newest first", OPS), asks=AuditPage),

@@ -100,15 +100,15 @@ class OpsDesk:
         query = msgspec.structs.replace(query_of(record), windows=(record.windows[index],))
         return fits(query, person(one, blocked=blocked, asked=asked), market.settings, market.now).reasons
 
-    async def reopen(self, name: str, booking_id: str, request: ReopenRequest, hand: Hand, rid: str) -> dict[str, Any]:
+    async def reopen(self, name: str, booking_id: str, request: ReopenRequest, hand: Hand | None, rid: str) -> dict[str, Any]:
         """Somebody who was asked in this round is asked again, now. Raises Conflict, Unprocessable ``unfit``, ``quiet_hours``."""
-        market = await self._market(name)
+        market, himself = await self._market(name), request.by == "provider"
         for _ in range(TRIES):
             record = await self._store.bookings.get(name, booking_id)
             one = await self._store.providers.get(name, request.provider_id)
-            asking = await self._asking(market, record, one) if record.state == "searching" else {}
+            asking = await self._asking(market, record, one, himself=himself) if record.state == "searching" else {}
             arguments = {"bno": record.no, "rev": record.rev, "rid": rid, "reason": request.reason, "p": one.no, **asking}
-            reply = await self._store.hands.reopen(name, hand, **arguments)
+            reply = await self._store.hands.reopen(name, hand, himself=himself, **arguments)
             _refuse(booking_id, reply, "only a search can ask again; hand it back or extend it first")
             if reply["word"] == "ASKED":
                 return {"booking_id": booking_id, "provider_id": request.provider_id, "state": "open"}
@@ -116,16 +116,17 @@ class OpsDesk:
                 raise _not_asked(request.provider_id, reply["word"])
         raise Unavailable("this booking or provider changes all the time; retry with the same key")
 
-    async def _asking(self, market: Market, record: Record, one: Standing) -> dict[str, Any]:
-        """With what he is asked. Raises Unprocessable."""
+    async def _asking(self, market: Market, record: Record, one: Standing, *, himself: bool) -> dict[str, Any]:
+        """With what he is asked. Who asks for it himself is not disturbed by it, at whatever hour. Raises Unprocessable."""
         settings, now = market.settings, market.now
-        if waves.allowed_from(settings, record.search(), now) > now:
+        if not himself and waves.allowed_from(settings, record.search(), now) > now:
             raise Unprocessable("it is quiet hours, and this booking is not last-minute; ask him when they end", code="quiet_hours")
         blocked = one.no in await self._store.bookings.blocked(market.id, record.client)
         p = record.proposals.get(one.no)
         fit = fits(query_of(record), person(one, blocked=blocked), settings, now)
-        if not fit and p is not None and p.state != "open":
-            raise _unfit(one.id, fit.reasons)
+        against = tuple(reason for reason in fit.reasons if not (himself and reason is Reason.DO_NOT_DISTURB))
+        if against and p is not None and p.state != "open":
+            raise _unfit(one.id, against)
         urgency = waves.urgency_of(settings, record.start, now)
         until = waves.answer_by(settings, urgency, now, record.deadline)
         asking = {"seen": one.version, "windows": fit.windows, "far": _far(record, one)}
@@ -211,6 +212,8 @@ def _unfit(provider_id: str, reasons: tuple[Reason, ...]) -> Unprocessable:
 def _not_asked(provider_id: str, word: str) -> Conflict | Unprocessable:
     if word == "NOT_ASKED":
         return Conflict(f"{provider_id} has not been asked; the waves will when it is his turn, or take the booking over and assign it")
+    if word == "NOT_HIS":
+        return Conflict(f"{provider_id} has not refused it, so he has nothing to take back; ops may have him asked again")
     if word == "ALREADY":
         return Conflict(f"{provider_id} has the proposal before him")
     return _unfit(provider_id, (Reason.OVERLAP,) if word == "OVERLAP" else (Reason.UNREACHABLE,))

@@ -116,9 +116,10 @@ class AssignRequest(Strict, frozen=True, kw_only=True):
 
 
 class ReopenRequest(Strict, frozen=True, kw_only=True):
-    """Ops have a provider asked again (R2)."""
+    """A provider is asked again (R2). ``by``: ops want it so, or the provider himself, who takes his no back."""
 
     provider_id: Id
+    by: Literal["ops", "provider"] = "ops"
     reason: Words = ""
 
 

@@ -61,7 +61,7 @@ class Hands:
         """The verb `assign`."""
         return await self._calls.verb("assign", market, hand=plain_hand(hand), **arguments)
 
-    async def reopen(self, market: str, hand: Hand, **arguments: Any) -> Mapping[str, Any]:
+    async def reopen(self, market: str, hand: Hand | None, **arguments: Any) -> Mapping[str, Any]:
         """The verb `reopen`."""
         return await self._calls.verb("reopen", market, hand=plain_hand(hand), **arguments)
 

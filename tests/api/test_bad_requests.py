@@ -159,6 +159,7 @@ BAD = (
 )
 
 
+@pytest.mark.proves("R11.b")
 async def test_each_is_refused_with_its_code_and_nothing_changes(town: Town, redis_url: str, subtests: pytest.Subtests) -> None:
     await _prepare(town)
     before = everything(redis_url, town.name)

@@ -1,12 +1,14 @@
 """Bookings over HTTP: what a caller gets when he asks rightly."""
 
 import msgspec
+import pytest
 
 from dispatch.api import answers
 from dispatch.model import Place
 from tests.api.town import PLACE, Town, window
 
 
+@pytest.mark.proves("R11.b")
 async def test_a_booking_is_opened_read_and_cancelled(town: Town) -> None:
     opened = await town.post("/bookings", town.booking(booking_id="b-1", note="third floor"))
     assert opened.status_code == 201
@@ -25,6 +27,7 @@ async def test_a_booking_is_opened_read_and_cancelled(town: Town) -> None:
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
 
 
+@pytest.mark.proves("R19.a")
 async def test_match_says_who_would_be_asked_and_changes_nothing(town: Town) -> None:
     body = town.booking() | {"explain": True, "explain_ids": ["p-0"], "limit": 2}
     matched = await town.call("POST", "/match", body)
@@ -41,6 +44,7 @@ async def test_explain_tells_why_a_provider_was_asked(town: Town) -> None:
     assert explained.json()["provider_id"] == "p-0"
 
 
+@pytest.mark.proves("R10.b")
 async def test_ops_may_book_under_the_cut_off_with_a_reason(town: Town) -> None:
     late = town.booking(windows=[window(hours=1)])
     assert (await town.post("/bookings", late)).json()["code"] == "too_late"
@@ -48,12 +52,14 @@ async def test_ops_may_book_under_the_cut_off_with_a_reason(town: Town) -> None:
     assert (await town.post("/bookings", overridden, key=town.manager_key)).status_code == 201
 
 
+@pytest.mark.proves("R10.a")
 async def test_a_window_exactly_at_the_cut_off_is_allowed(town: Town) -> None:
     """R10: exactly two hours is allowed; the request itself takes a moment, so half a minute more is sent."""
     assert (await town.post("/bookings", town.booking(windows=[window(hours=2 + 30 / 3600)]))).status_code == 201
     assert (await town.post("/bookings", town.booking(windows=[window(hours=2 - 30 / 3600)]))).json()["code"] == "too_late"
 
 
+@pytest.mark.proves("R25.b", "R29.a")
 async def test_a_blacklisted_client_is_refused_until_he_is_taken_off(town: Town) -> None:
     assert (await town.call("PUT", "/blocks/c-9", {"reason": "never at home"})).status_code == 201
     assert (await town.call("PUT", "/blocks/c-9", {"reason": "never at home"})).status_code == 200

@@ -63,6 +63,7 @@ async def test_what_is_answered_is_what_is_described(town: Town, subtests: pytes
     assert listed.json()["providers"][0]["reasons"] == ["2.2 km outside your zone"]
 
 
+@pytest.mark.proves("R26.a")
 async def test_a_link_lives_from_the_first_service_to_its_end_r26(town: Town) -> None:
     early = await town.post("/providers/p-0/links", {})
     assert (early.status_code, early.json()["code"]) == (409, "no_service_yet")
@@ -77,6 +78,7 @@ async def test_a_link_lives_from_the_first_service_to_its_end_r26(town: Town) ->
     assert (refused.status_code, refused.json()["code"]) == (422, "unknown_link")
 
 
+@pytest.mark.proves("R27.a")
 async def test_a_stranger_cannot_be_preferred_r27(town: Town) -> None:
     refused = await town.post("/bookings", town.booking(preferred_provider_id="p-0"))
     assert (refused.status_code, refused.json()["code"]) == (422, "not_served")
@@ -84,6 +86,7 @@ async def test_a_stranger_cannot_be_preferred_r27(town: Town) -> None:
     assert tried.json()["code"] == "not_served"
 
 
+@pytest.mark.proves("R11.b", "R28.b")
 async def test_a_booking_shows_whom_it_named_and_what_marks_the_proposal_r28(town: Town) -> None:
     await served(town)
     code = (await town.post("/providers/p-0/links", {})).json()["code"]
@@ -134,6 +137,7 @@ async def test_the_description_names_what_may_stand_in_a_query(town: Town) -> No
     assert [one["name"] for one in described["parameters"] if one["in"] == "query"] == ["start", "end", "service"]
 
 
+@pytest.mark.proves("R31.a")
 async def test_only_ops_confirm_bonus_proposals_r31_r84(town: Town, make_key: MakeKey) -> None:
     await town.post("/bookings", town.booking(booking_id="b-1"))
     assert (await town.post("/bookings/b-1/bonus/approve", {})).status_code == 403

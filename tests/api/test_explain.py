@@ -9,6 +9,7 @@ from dispatch.api import answers
 from tests.api.town import PROVIDER, Town
 
 
+@pytest.mark.proves("R8.a")
 async def test_a_booking_is_explained_wave_by_wave_r8(town: Town) -> None:
     await town.call("PUT", "/providers/p-2", PROVIDER | {"catalogue": ["blow_dry"]})
     await town.post("/bookings", town.booking(booking_id="b-1"))
@@ -25,6 +26,7 @@ async def test_a_booking_is_explained_wave_by_wave_r8(town: Town) -> None:
     assert said.seed == (await town.call("GET", "/bookings/b-1")).json()["seed"]
 
 
+@pytest.mark.proves("R8.a")
 async def test_a_provider_is_told_of_each_decision_r8(town: Town) -> None:
     await town.post("/bookings", town.booking(booking_id="b-1"))
     told = {one: (await town.call("GET", f"/bookings/b-1/explain/{one}")).json() for one in ("p-0", "p-1")}
@@ -58,6 +60,7 @@ async def test_questions_stand_in_the_description(town: Town) -> None:
     assert [one["schema"]["enum"] for one in block if one["name"] == "by"] == [["client", "provider"]]
 
 
+@pytest.mark.proves("R2.h")
 async def test_either_side_may_want_the_other_away_and_only_he_takes_it_back_r2(town: Town) -> None:
     async def count() -> int:
         return int((await town.call("POST", "/match", town.booking(client_id="c-9"))).json()["count"])
@@ -85,6 +88,7 @@ async def test_a_block_takes_back_what_is_open_between_them_r2(town: Town) -> No
     assert (await town.call("GET", "/providers/p-0/inbox")).json()["items"] == []
 
 
+@pytest.mark.proves("R9.a")
 async def test_coverage_is_a_table_and_a_picture_r9(town: Town) -> None:
     question = "?services=haircut&days=2&from_hour=0&until_hour=24"
     said = msgspec.json.decode((await town.call("GET", "/coverage" + question)).content, type=answers.Coverage)

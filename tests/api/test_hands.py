@@ -54,6 +54,20 @@ async def test_somebody_is_asked_again(town: Town) -> None:
     assert (again.status_code, set(again.json())) == (200, described(answers.AskedAgain))
 
 
+async def test_the_booking_service_asks_again_in_the_providers_name_alone_r2(town: Town) -> None:
+    await opened(town)
+    asked = (await town.call("GET", "/bookings/b-1")).json()["proposals"][0]
+    pno = await town.store.providers.number(town.name, asked["provider_id"])
+    assert pno is not None
+    await town.store.claims.refuse(town.name, pno, "no", asked["proposal"], 1)
+    again = {"provider_id": asked["provider_id"]}
+    for by in ({}, {"by": "ops"}):
+        assert (await act(town, "reopen", again | by, town.booking_key)).status_code == 403
+    assert (await act(town, "reopen", again | {"by": "client"}, town.booking_key)).status_code == 422
+    said = await act(town, "reopen", again | {"by": "provider"}, town.booking_key)
+    assert (said.status_code, set(said.json())) == (200, described(answers.AskedAgain))
+
+
 async def test_only_ops_take_over_and_only_looking_is_for_viewers(town: Town, make_key: MakeKey) -> None:
     await opened(town)
     viewer, agent = await make_key("ops:viewer", town.name), await make_key("ops:agent", town.name)
@@ -114,6 +128,7 @@ async def test_the_description_names_what_may_be_asked_for(town: Town) -> None:
     assert [(one["name"], one["in"]) for one in described_["parameters"]] == [("market", "path"), ("before", "query"), ("limit", "query")]
 
 
+@pytest.mark.proves("R10.b")
 async def test_ops_book_under_the_cut_off_and_the_log_says_who_and_why_r10_r84(town: Town) -> None:
     late = town.booking(booking_id="b-9", windows=[window(hours=1)], override={"reason": "in hospital"})
     assert (await town.post("/bookings", late)).status_code == 403

@@ -74,6 +74,7 @@ async def test_what_cannot_be_revoked_is_told_why(town: Town, path: str, status:
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
+@pytest.mark.proves("R4.a")
 async def test_a_markets_own_areas_name_its_zones(town: Town) -> None:
     around = [[PLACE["lng"] + dx, PLACE["lat"] + dy] for dx, dy in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
     area = {
@@ -97,6 +98,7 @@ async def test_two_markets_may_use_the_same_ids(town: Town, make_key: object, fr
     assert (await town.api.call("GET", f"/v1/markets/{other}/providers/p-0", key=key)).status_code == 404
 
 
+@pytest.mark.proves("R25b.c")
 async def test_the_booking_service_tests_a_providers_notifications_r25b(town: Town) -> None:
     nothing = await town.call("GET", "/providers/p-0/test")
     assert (nothing.status_code, nothing.json()["code"]) == (404, "not_found")

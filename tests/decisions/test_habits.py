@@ -25,6 +25,7 @@ def person(no: int, **changes: object) -> Person:
 # -- R20 --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R20.c")
 @given(keen=keens, slow=slows, at=ages, longer=ages)
 def test_whenever_a_proposal_is_refused_it_leaves_at_least_as_much_as_silence_until_later_r20(
     keen: float, slow: float, at: float, longer: float
@@ -40,6 +41,7 @@ def test_nobody_comes_later_in_the_order_for_a_refusal_than_for_silence_r20(keen
     assert quickness(*refused, earned) >= quickness(*silent, earned)
 
 
+@pytest.mark.proves("R20.a")
 def test_a_refusal_at_once_leaves_everything_as_it_was_r20() -> None:
     assert learnt(1.7, 0.4, BY, 0, False) == (1.7, 0.4)
 

@@ -147,6 +147,7 @@ def test_an_extra_opening_takes_times_alone(hours: str) -> None:
 # -- ordinary weeks --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R2.e")
 @pytest.mark.parametrize(
     ("hours", "expected"),
     [
@@ -173,6 +174,7 @@ def test_hours_become_spans(hours: str, expected: list[str]) -> None:
     assert worked(hours, "2026-01-16", "2026-01-20") == expected
 
 
+@pytest.mark.proves("R2.e")
 @pytest.mark.parametrize(
     ("hours", "expected"),
     [
@@ -205,6 +207,7 @@ def test_spans_are_cut_to_the_range_asked_to_the_ms() -> None:
 # -- absences and extra openings -------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R2.f", "R3.b")
 @pytest.mark.parametrize(
     ("absences", "expected"),
     [
@@ -222,6 +225,7 @@ def test_an_absence_is_cut_out_from_local_midnight_to_local_midnight(absences: l
     assert worked("10:00-12:00,20:00-02:00", "2026-01-16T03:00", "2026-01-18T13:00", absences) == expected
 
 
+@pytest.mark.proves("R2.f")
 @pytest.mark.parametrize(
     ("extras", "absences", "expected"),
     [
@@ -264,6 +268,7 @@ def test_an_absence_takes_23_24_or_25_hours(day: str, length: int) -> None:
 # -- the nights when clocks change -----------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R2.d")
 @pytest.mark.parametrize(
     ("zone", "day", "hours", "minutes"),
     [
@@ -288,6 +293,7 @@ def test_a_range_lasts_as_long_as_the_clock_shows_it(zone: str, day: str, hours:
     assert [(end - start) // MINUTE for start, end in found] == minutes
 
 
+@pytest.mark.proves("R2.d", "R2.e")
 @pytest.mark.parametrize(("day", "length"), [("2026-03-28", 7), ("2026-10-24", 9)])
 def test_a_night_shift_over_a_change_of_clocks(day: str, length: int) -> None:
     ((start, end),) = spans("Sa 22:00-06:00", (), (), PARIS, ms(day), ms(day) + 2 * DAY)
@@ -321,6 +327,7 @@ def minutes_shown(zone: str, first: int, count: int) -> list[tuple[date, int]]:
     return [(moment.date(), moment.hour * 60 + moment.minute) for moment in moments]
 
 
+@pytest.mark.proves("R2.d", "R2.e", "R2.f")
 @settings(deadline=None, max_examples=60)
 @given(
     st.sampled_from(NIGHTS),

@@ -11,6 +11,7 @@ SENT, LIFE, CAP = 1_000_000, 600_000, 3_600_000
 OPEN = Times(sent_at=SENT, answer_by=SENT + LIFE, received_at=SENT + 1_000, seen_at=SENT + 5_000, answered_at=0, stale=False)
 
 
+@pytest.mark.proves("R12b.d", "R22.a", "R22.b", "R22.c")
 @pytest.mark.parametrize(
     ("what", "times", "expected"),
     [
@@ -31,6 +32,7 @@ def test_the_clock_of_an_answer_r22(what: str, times: Times, expected: int | Non
     assert response_ms(times, CAP) == expected
 
 
+@pytest.mark.proves("R20.c")
 @given(st.integers(1_000, 20 * CAP), st.integers(1, 20 * CAP), st.integers(0, 20 * CAP), st.integers(0, 20 * CAP))
 def test_an_answer_never_counts_for_more_than_silence_r20(life: int, received: int, shown: int, took: int) -> None:
     confirmed = Times(

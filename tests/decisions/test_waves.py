@@ -68,6 +68,7 @@ def refused(no: int, when: int, **changes: object) -> Holder:
 # -- R10, R12, R17: booking in time, classes, deadlines ---------------------------------------------------------------
 
 
+@pytest.mark.proves("R10.a")
 @pytest.mark.parametrize(
     ("cutoff_s", "lead_ms", "expected"),
     [
@@ -84,6 +85,7 @@ def test_a_client_books_until_exactly_the_cut_off_r10(cutoff_s: int, lead_ms: in
     assert too_late(MarketSettings(booking_cutoff_s=cutoff_s), NOON + lead_ms, NOON) is expected
 
 
+@pytest.mark.proves("R12.a")
 @pytest.mark.parametrize(
     ("lead_ms", "expected"),
     [
@@ -107,6 +109,7 @@ def test_a_market_may_have_fewer_classes_r12() -> None:
     assert {urgency_of(one, NOON + lead, NOON) for lead in (0, HOUR, 90 * DAY)} == {Urgency.ADVANCE}
 
 
+@pytest.mark.proves("R17.a", "R17.d")
 @pytest.mark.parametrize(
     ("lead_h", "expected_h"),
     [
@@ -163,11 +166,13 @@ def test_a_search_ends_after_it_begins_and_not_after_the_start(lead: int, margin
     assert NOON < deadline <= NOON + lead
 
 
+@pytest.mark.proves("R17.b")
 @pytest.mark.parametrize(("lead_min", "expected_min"), [(60, 45), (15, 0), (10, 0), (-5, 0)])
 def test_after_a_providers_cancellation_the_search_ends_15_min_before_the_start_r35(lead_min: int, expected_min: int) -> None:
     assert reopened_deadline(DEFAULTS, NOON + lead_min * MINUTE, NOON) == NOON + expected_min * MINUTE
 
 
+@pytest.mark.proves("R12b.a", "R12b.c")
 @pytest.mark.parametrize(
     ("urgency", "live_ms"),
     [(Urgency.LAST_MINUTE, 10 * MINUTE), (Urgency.SAME_DAY, 30 * MINUTE), (Urgency.ADVANCE, 4 * HOUR), (Urgency.FAR, 12 * HOUR)],
@@ -180,6 +185,7 @@ def test_a_proposal_is_live_for_a_time_by_class_but_never_beyond_the_deadline_r1
 # -- R12: size and pause ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R12.a")
 @pytest.mark.parametrize(
     ("lead_h", "size", "pause_min"),
     [(4, 3, 3), (6, 2, 10), (23, 2, 10), (24, 1, 30), (71, 1, 30), (72, 1, 60), (300, 1, 60)],
@@ -192,6 +198,7 @@ def test_size_and_pause_follow_the_class_r12(lead_h: float, size: int, pause_min
     assert next_wave_at(LOUD, sent, NOON) == NOON + pause_min * MINUTE
 
 
+@pytest.mark.proves("R12.d")
 def test_the_class_is_taken_afresh_at_every_wave_r12() -> None:
     """A far booking that stays unfilled speeds up."""
     start = NOON + 72 * HOUR
@@ -203,6 +210,7 @@ def test_the_class_is_taken_afresh_at_every_wave_r12() -> None:
     assert [step.release.size for step in (far, advance, hurried) if step.release] == [1, 1, 3]
 
 
+@pytest.mark.proves("R12.d")
 @pytest.mark.parametrize(("start_in", "changes_in"), [(7 * HOUR, HOUR + 1), (24 * HOUR, 1), (25 * HOUR, HOUR + 1), (73 * HOUR, HOUR + 1)])
 def test_a_booking_is_looked_at_when_its_class_changes_r12(start_in: int, changes_in: int) -> None:
     patient = MarketSettings(
@@ -222,6 +230,7 @@ def test_a_wave_is_due_after_the_pause_to_the_millisecond() -> None:
     assert after.release == Release(kind="wave", wave=2, size=3, answer_by=NOON + 13 * MINUTE, due=NOON + 3 * MINUTE)
 
 
+@pytest.mark.proves("R12.b")
 def test_earlier_holders_keep_their_seats_while_later_waves_go_out_r12b() -> None:
     step = next_step(LOUD, searching(holder(1), holder(2)), NOON + 3 * MINUTE)
     assert (step.fade, step.replace) == ((), ())
@@ -230,6 +239,7 @@ def test_earlier_holders_keep_their_seats_while_later_waves_go_out_r12b() -> Non
 # -- R12b: live and stale ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R12b.a")
 @pytest.mark.parametrize(("after_ms", "fades"), [(10 * MINUTE - 1, ()), (10 * MINUTE, (1,)), (11 * MINUTE, (1,))])
 def test_a_proposal_fades_at_the_end_of_its_live_time_r12b(after_ms: int, fades: tuple[int, ...]) -> None:
     search = searching(holder(1), holder(2, answer_by=NOON + HOUR), paced_at=NOON + 9 * MINUTE)
@@ -244,6 +254,7 @@ def test_what_is_stale_or_has_ended_does_not_fade_again() -> None:
 # -- R13: at once when all have said no -------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R13.a")
 @pytest.mark.parametrize(
     ("holders", "said_no", "owed_at"),
     [
@@ -272,6 +283,7 @@ def test_the_next_wave_goes_at_once_when_every_live_holder_has_said_no_r13(
     assert not left or (release and release.due) == owed_at
 
 
+@pytest.mark.proves("R12.e")
 def test_the_pause_counts_from_a_wave_sent_early_r12_r13() -> None:
     search = searching(refused(1, NOON + MINUTE), holder(2, sent_at=NOON + MINUTE), wave=2, paced_at=NOON + MINUTE)
     assert next_wave_at(LOUD, search, NOON + 2 * MINUTE) == NOON + 4 * MINUTE
@@ -285,6 +297,7 @@ def test_a_no_that_comes_after_the_pause_does_not_make_the_wave_later_than_it_wa
 # -- R14: the grace, and fills ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R14.b")
 @pytest.mark.parametrize(("lead_h", "grace_ms"), [(4, 20 * SECOND), (8, 2 * MINUTE), (30, 2 * MINUTE), (90, 2 * MINUTE)])
 def test_an_undelivered_proposal_holds_its_seat_for_the_grace_r14(lead_h: int, grace_ms: int) -> None:
     start = NOON + lead_h * HOUR
@@ -296,6 +309,7 @@ def test_an_undelivered_proposal_holds_its_seat_for_the_grace_r14(lead_h: int, g
     assert (late.release.kind, late.release.size, late.release.wave, late.release.due) == ("fill", 2, 1, NOON + grace_ms)
 
 
+@pytest.mark.proves("R14.b")
 def test_a_seat_is_filled_once_r14() -> None:
     search = searching(silent(1, replaced=True), silent(2, sent_at=NOON + 20 * SECOND))
     assert next_step(LOUD, search, NOON + 30 * SECOND).release is None
@@ -315,6 +329,7 @@ def test_the_next_wave_ends_the_claim_to_the_seats_of_the_undelivered_r14() -> N
     assert (step.release and (step.release.kind, step.release.size), step.replace) == (("wave", 3), (1,))
 
 
+@pytest.mark.proves("R14.b")
 @given(st.integers(0, 600), st.booleans())
 def test_the_grace_may_be_a_setting_r14(grace_s: int, last_minute: bool) -> None:
     chosen = MarketSettings(quiet_hours=None, delivery_grace_s=ByHaste(last_minute=grace_s, other=grace_s + 7))
@@ -327,6 +342,7 @@ def test_the_grace_may_be_a_setting_r14(grace_s: int, last_minute: bool) -> None
 # -- quiet hours ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R12.c")
 @pytest.mark.parametrize(
     ("asked_at", "start", "window"),
     [
@@ -357,6 +373,7 @@ def test_a_booking_that_becomes_last_minute_in_the_night_waits_no_longer_r12() -
     assert (woken.urgency, woken.release.size, woken.release.due) == (Urgency.LAST_MINUTE, 3, step.due)
 
 
+@pytest.mark.proves("R13.b")
 def test_quiet_hours_win_over_a_refusal_and_a_fill_r13() -> None:
     night, start = at("2027-03-12 22:00"), at("2027-03-13 18:00")
     sent = night - 30 * SECOND
@@ -370,6 +387,7 @@ def test_quiet_hours_win_over_a_refusal_and_a_fill_r13() -> None:
         assert next_step(DEFAULTS, search, step.due).release is not None
 
 
+@pytest.mark.proves("R3.a")
 def test_a_wave_that_was_owed_before_the_night_and_not_sent_waits_for_its_end_r3() -> None:
     """Quiet hours act on the moment of sending: a worker that comes back at night does not make up for the evening."""
     start = at("2027-03-13 18:00")
@@ -401,6 +419,7 @@ def test_without_quiet_hours_nothing_is_held() -> None:
     assert allowed_from(LOUD, searching(start=NOON + 30 * DAY), at("2027-03-13 03:00")) == at("2027-03-13 03:00")
 
 
+@pytest.mark.proves("R12.c")
 @given(st.integers(0, 400 * DAY), st.integers(0, 40 * DAY), st.integers(0, 23), st.integers(1, 22))
 def test_a_moment_that_is_allowed_is_not_quiet_or_the_booking_is_last_minute_r12(ahead: int, lead: int, first: int, hours: int) -> None:
     quiet = DailyRange(from_=f"{first:02d}:00", to=f"{(first + hours) % 24:02d}:00")
@@ -413,6 +432,7 @@ def test_a_moment_that_is_allowed_is_not_quiet_or_the_booking_is_last_minute_r12
 # -- R19: the plan ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R19.a")
 def test_the_plan_tells_every_wave_if_nobody_answers_r19() -> None:
     search = searching(wave=0, tried=False)
     planned = plan(LOUD, search, 7, NOON)
@@ -437,6 +457,7 @@ def test_the_plan_leaves_the_under_performing_out_of_the_first_wave_r7_r19(
     assert not planned or planned[0].at == NOON
 
 
+@pytest.mark.proves("R12.d", "R19.a")
 def test_the_plan_speeds_up_and_ends_with_the_search_r19() -> None:
     start = NOON + 7 * HOUR
     planned = plan(LOUD, searching(start=start, deadline=NOON + 65 * MINUTE, wave=0, tried=False), 500, NOON)
@@ -506,6 +527,7 @@ def test_a_step_looks_ahead_or_closes_and_is_never_early(search: Search, after: 
         assert not in_range(DEFAULTS.quiet_hours, "Europe/Paris", now) or step.urgency is Urgency.LAST_MINUTE
 
 
+@pytest.mark.proves("R20.c")
 @given(searches(), st.integers(0, 6 * DAY), st.data())
 def test_a_refusal_never_delays_the_next_release_r20(search: Search, after: int, data: st.DataObject) -> None:
     now = NOON + after

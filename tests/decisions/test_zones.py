@@ -132,6 +132,7 @@ def test_simple_rings_are_taken(zone: PolygonZone) -> None:
 # -- the exact answer ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R4.a", "R4.b")
 def test_a_circle_holds_its_rim_and_nothing_beyond() -> None:
     north = PARIS[0] + 50_000
     away = distance_m(*PARIS, north, PARIS[1])
@@ -139,6 +140,7 @@ def test_a_circle_holds_its_rim_and_nothing_beyond() -> None:
     assert not covers(Circle(*PARIS, math.floor(away)), north, PARIS[1], NOWHERE)
 
 
+@pytest.mark.proves("R4.a", "R4.b")
 @pytest.mark.parametrize(
     ("lat", "lng", "held"),
     [
@@ -162,6 +164,7 @@ def test_a_polygon_holds_its_south_and_west_sides_only(lat: int, lng: int, held:
     assert in_ring(tuple(reversed(SQUARE.ring)), lat, lng) is held
 
 
+@pytest.mark.proves("R4.a", "R4.b")
 def test_areas_hold_a_place_by_one_common_code() -> None:
     shape = Areas(frozenset({"75011", "75012"}))
     assert covers(shape, *PARIS, frozenset({"75012", "idf"}))
@@ -209,6 +212,7 @@ angles = st.floats(0, 2 * math.pi)
 near_one = st.sampled_from([0.0, 0.5, 0.8, 0.999, 0.99999, 1.0, 1.00001, 1.001, 1.2, 1.5])
 
 
+@pytest.mark.proves("R4.b")
 @settings(deadline=None)
 @given(middles, st.integers(1, 25_000), st.lists(st.tuples(near_one, angles), max_size=40))
 def test_the_net_of_a_circle_misses_nobody_and_vouches_for_its_inside(
@@ -217,6 +221,7 @@ def test_the_net_of_a_circle_misses_nobody_and_vouches_for_its_inside(
     check(Circle(*middle, radius), [around(*middle, share * radius, angle) for share, angle in points])
 
 
+@pytest.mark.proves("R4.b")
 @settings(deadline=None)
 @given(
     st.tuples(st.integers(-80_000_000, 80_000_000), st.integers(-175_000_000, 175_000_000)),

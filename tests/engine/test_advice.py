@@ -33,6 +33,7 @@ async def take(scene: Scene, **what: Any) -> str:
     return await Advice(scene.store).take(scene.market, scene.numbers["ada"], Settings(id="s", **what))
 
 
+@pytest.mark.proves("R20.e")
 async def test_what_follows_is_suggested_and_confirmed_and_changes_nothing_else_r20(scene: Scene) -> None:
     before = await scene.store.providers.get(scene.market, "ada")
     suggestion = await refused(scene, "too_far")
@@ -48,6 +49,7 @@ async def test_what_follows_is_suggested_and_confirmed_and_changes_nothing_else_
     assert await scene.states("b-3") == {"ada": "open"}
 
 
+@pytest.mark.proves("R20.e")
 async def test_only_what_was_suggested_can_be_confirmed_r20(scene: Scene) -> None:
     suggestion = await refused(scene, "too_far")
     assert suggestion is not None
@@ -72,6 +74,7 @@ async def test_one_that_does_not_follow_any_more_is_told_so(scene: Scene) -> Non
     assert await take(scene, suggestion=suggestion) == "expired"
 
 
+@pytest.mark.proves("R3.a")
 async def test_quiet_hours_are_set_and_taken_away_r3(scene: Scene) -> None:
     assert await take(scene, do_not_disturb=QuietHours(from_="11:00", to="13:00")) == "done"
     await scene.open("b-2", client_id="c-2")

@@ -66,6 +66,7 @@ async def kinds(scene: Scene) -> dict[str, str]:
 # -- R30: who, and in which order -------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R30.b")
 async def test_one_setting_at_a_time_is_stretched_hours_before_zone_before_both_r30(scene: Scene) -> None:
     await scene.provider("both", hours=EARLY, zone=AWAY)
     await scene.provider("zone", zone=AWAY)
@@ -79,6 +80,7 @@ async def test_one_setting_at_a_time_is_stretched_hours_before_zone_before_both_
     ]
 
 
+@pytest.mark.proves("R30.b")
 @pytest.mark.parametrize(
     ("hours", "minutes"),
     [
@@ -109,6 +111,7 @@ async def test_short_and_long_visits_are_found_too_r30(scene: Scene, start: floa
     assert [row["reasons"] for row in await listed(scene)] == ([] if minutes is None else [[f"{minutes} min outside your hours"]])
 
 
+@pytest.mark.proves("R30.b")
 @pytest.mark.parametrize(
     ("zone", "reasons"),
     [
@@ -137,6 +140,7 @@ async def test_those_of_whom_less_is_asked_come_first_then_by_rank_r30(scene: Sc
     assert [row["provider_id"] for row in await listed(scene)] == ["high", "low", "hour", "near", "far"]
 
 
+@pytest.mark.proves("R30.b")
 async def test_the_steps_are_a_setting_r30(scene: Scene) -> None:
     await scene.provider("zone", zone=AWAY)
     await scene.provider("hours", hours=EARLY)
@@ -174,6 +178,7 @@ async def _absent(scene: Scene) -> None:
     await scene.provider("ben", hours=EARLY, absences=[{"from": "2027-03-12", "to": "2027-03-12"}])
 
 
+@pytest.mark.proves("R30.c")
 @pytest.mark.parametrize("why", [_other_trade, _blocked, _busy, _away, _undisturbed, _absent])
 async def test_catalogue_blocks_overlaps_and_the_rest_of_r2_are_never_stretched_r30_p5(scene: Scene, why: Any) -> None:
     await why(scene)
@@ -197,6 +202,7 @@ async def test_one_who_fits_is_no_near_miss_and_neither_is_one_who_was_asked_r30
 # -- R31: the three modes ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R30.a", "R31.a")
 async def test_by_default_ops_confirm_the_list_r31(scene: Scene) -> None:
     await scene.provider("ben", hours=EARLY)
     await scene.provider("cleo", zone=AWAY)
@@ -249,6 +255,7 @@ async def test_when_all_of_them_say_no_the_next_are_asked_at_once_r31_r13(scene:
     assert (await scene.states())["p-3"] == "open"
 
 
+@pytest.mark.proves("R31.b", "R32.a")
 async def test_in_mode_auto_they_leave_by_themselves_marked_and_with_their_reason_r31_r32(scene: Scene) -> None:
     await scene.settings(bonus_mode="auto")
     await scene.provider("ben", hours=EARLY)
@@ -260,6 +267,7 @@ async def test_in_mode_auto_they_leave_by_themselves_marked_and_with_their_reaso
     assert await scene.accept("ben") == "won"
 
 
+@pytest.mark.proves("R30.a")
 async def test_with_nobody_at_all_they_leave_with_the_booking_r30_r31(scene: Scene) -> None:
     await scene.settings(bonus_mode="auto")
     await scene.disconnect("ada")
@@ -270,6 +278,7 @@ async def test_with_nobody_at_all_they_leave_with_the_booking_r30_r31(scene: Sce
     assert await kinds(scene) == {"ben": "bonus"}
 
 
+@pytest.mark.proves("R31.c")
 async def test_in_mode_manual_nothing_happens_by_itself_r31(scene: Scene) -> None:
     await scene.settings(bonus_mode="manual")
     await scene.provider("ben", hours=EARLY)
@@ -282,6 +291,7 @@ async def test_in_mode_manual_nothing_happens_by_itself_r31(scene: Scene) -> Non
     assert await kinds(scene) == {"ada": "ordinary", "ben": "bonus"}
 
 
+@pytest.mark.proves("R30.a")
 async def test_no_bonus_leaves_while_somebody_is_left_r30(scene: Scene) -> None:
     for name in ("ben", "cleo", "dan"):
         await scene.provider(name)
@@ -403,6 +413,7 @@ async def facts_of(scene: Scene, name: str) -> dict[str, Any]:
     return {"kept": kept, "asked_at": standing.asked_at}
 
 
+@pytest.mark.proves("R32.b")
 async def test_a_no_to_a_bonus_counts_nowhere_r32(scene: Scene) -> None:
     before = await asked_for_bonus(scene)
     habits = await scene.store.habits.read(scene.market, scene.now)
@@ -416,6 +427,7 @@ async def test_a_no_to_a_bonus_counts_nowhere_r32(scene: Scene) -> None:
     assert [event.get("took") for event in events if event["type"] == "Refused" and event["p"] == scene.numbers["ben"]] == [None]
 
 
+@pytest.mark.proves("R32.b", "R40.d")
 async def test_silence_to_a_bonus_counts_nowhere_r32_r40(scene: Scene) -> None:
     before = await asked_for_bonus(scene)
     await scene.later(minutes=30)
@@ -430,6 +442,17 @@ async def test_silence_to_a_bonus_counts_nowhere_r32_r40(scene: Scene) -> None:
     assert [row["response_ms"] for row in rows if row["kind"] == "bonus"] == [None]
 
 
+@pytest.mark.proves("R24.a", "R32.b")
+async def test_a_bonus_proposal_may_be_answered_with_other_times_r24_r32(scene: Scene) -> None:
+    before = await asked_for_bonus(scene)
+    assert await scene.counter("ben", (4, 4.1, 4.2, 4.3, 4.4)) == "sent"
+    (shown,) = (await scene.desk.booking(scene.market, "b-1"))["counteroffers"]
+    assert (shown["provider_id"], shown["state"], len(shown["windows"])) == ("ben", "shown", 5)
+    assert (await scene.states())["ben"] == "countered"
+    assert await facts_of(scene, "ben") == before
+
+
+@pytest.mark.proves("R8.b", "R32.a")
 async def test_explain_says_that_it_was_a_bonus_and_why_r8_r32(scene: Scene) -> None:
     await asked_for_bonus(scene)
     text = (await scene.desk.explain(scene.market, "b-1", "ben"))["text"]

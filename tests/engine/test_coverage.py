@@ -46,6 +46,7 @@ async def counts(scene: Scene, service: str = "cut", **question: Any) -> list[in
     return list(row)
 
 
+@pytest.mark.proves("R9.a")
 async def test_each_hour_tells_how_many_could_serve_r9(scene: Scene) -> None:
     found = await report(scene)
     assert [at[11:16] for at in found["hours"]] == [f"{hour}:00" for hour in range(12, 20)]
@@ -53,6 +54,7 @@ async def test_each_hour_tells_how_many_could_serve_r9(scene: Scene) -> None:
     assert [(one["service"], one["least"], one["most"]) for one in found["services"]] == [("cut", 2, 4), ("colour", 1, 1), ("wash", 0, 0)]
 
 
+@pytest.mark.proves("R9.b")
 async def test_a_service_below_the_threshold_is_reported_the_worst_first_r9(scene: Scene) -> None:
     found = await report(scene)
     assert (found["threshold"], found["below_threshold"]) == (3, ["wash", "colour", "cut"])
@@ -75,6 +77,7 @@ async def test_who_is_not_approved_could_not_serve_but_who_is_not_connected_coul
     assert await counts(scene) == [2, 2, 4, 4, 4, 2, 2, 2]
 
 
+@pytest.mark.proves("R9.a")
 async def test_a_visit_that_is_held_takes_its_hours_out_r9(scene: Scene) -> None:
     await scene.connect("ben")
     await scene.open(lead=4)  # 16:00 to 17:00, and half an hour of travel on both sides
@@ -84,6 +87,7 @@ async def test_a_visit_that_is_held_takes_its_hours_out_r9(scene: Scene) -> None
     assert await counts(scene) == [2, 2, 4, 4, 4, 2, 2, 2]
 
 
+@pytest.mark.proves("R3.b", "R9.a")
 async def test_absences_and_other_days_count_r9(scene: Scene) -> None:
     await scene.provider("ben", catalogue=["cut"], absences=[{"from": "2027-03-13", "to": "2027-03-13"}], reachable=False)
     assert await counts(scene, days=2) == [2, 2, 4, 4, 4, 2, 2, 2, 1, 1, 3, 3, 3, 1, 1, 1]

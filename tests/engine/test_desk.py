@@ -34,6 +34,7 @@ async def matched(scene: Scene, **changes: Any) -> dict[str, Any]:
 # -- R19: the plan is what happens ------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R12.a", "R19.a")
 @pytest.mark.parametrize(
     ("opened_h", "lead", "quiet"),
     [
@@ -67,6 +68,7 @@ async def test_the_plan_is_what_happens_if_nobody_answers_r19(
     assert happened == [(row["wave"], row["size"], ms(row["at"])) for row in before]
 
 
+@pytest.mark.proves("R19.a")
 async def test_a_match_changes_nothing_and_says_who_would_be_asked_r19(scene: Scene) -> None:
     found = await matched(scene, limit=2)
     assert (found["count"], [one["provider_id"] for one in found["candidates"]]) == (9, ["p-0", "p-1"])
@@ -76,6 +78,7 @@ async def test_a_match_changes_nothing_and_says_who_would_be_asked_r19(scene: Sc
     assert list(await scene.states())[:2] == ["p-0", "p-1"]
 
 
+@pytest.mark.proves("R19.b")
 async def test_the_minutes_to_an_answer_are_told_when_they_can_be_r19(scene: Scene) -> None:
     assert (await matched(scene))["expected_minutes"] is not None
     for name in list(scene.numbers)[1:]:
@@ -83,6 +86,7 @@ async def test_the_minutes_to_an_answer_are_told_when_they_can_be_r19(scene: Sce
     assert (await matched(scene))["expected_minutes"] is None
 
 
+@pytest.mark.proves("R19.b")
 async def test_a_market_that_answers_quickly_is_told_fewer_minutes_as_it_is_seen_to_r19(scene: Scene) -> None:
     before = (await matched(scene, lead=3))["expected_minutes"]
     for number in range(6):
@@ -96,6 +100,7 @@ async def test_a_market_that_answers_quickly_is_told_fewer_minutes_as_it_is_seen
 # -- R8: why, and why not ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R2.a", "R2.b", "R2.c", "R2.d", "R2.h", "R2.i", "R8.a")
 async def test_who_is_left_out_is_told_under_the_first_filter_r8(scene: Scene) -> None:
     await scene.provider("p-1", catalogue=[], reachable=False)
     await scene.provider("p-2", zone={"type": "circle", "lat": 48.99, "lng": 2.34, "radius_km": 2}, reachable=False)
@@ -110,6 +115,7 @@ async def test_who_is_left_out_is_told_under_the_first_filter_r8(scene: Scene) -
     assert {one["provider_id"] for one in found["left_out"]["providers"]} == {f"p-{number}" for number in range(1, 8)}
 
 
+@pytest.mark.proves("R8.a", "R8.b")
 @pytest.mark.parametrize(
     ("name", "asked", "reasons", "word"),
     [
@@ -130,6 +136,7 @@ async def test_a_provider_is_told_why_he_was_asked_or_not_r8(
     assert word in found["text"][0]
 
 
+@pytest.mark.proves("R8.a", "R8.b")
 async def test_a_provider_is_told_of_every_filter_that_leaves_him_out_r8(scene: Scene) -> None:
     await scene.open()
     await scene.provider("p-8", catalogue=[], hours="Mo-Su 08:00-09:00", reachable=False)
@@ -142,6 +149,7 @@ async def test_a_provider_is_told_of_every_filter_that_leaves_him_out_r8(scene: 
 # -- faces ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R11.b")
 async def test_a_booking_is_shown_with_its_proposals_and_its_next_wave(scene: Scene) -> None:
     await scene.open(note="ring twice", price_cents=4_500)
     await scene.receive("p-0", seen=True)

@@ -60,6 +60,7 @@ async def proposal_to(scene: Scene, name: str) -> dict[str, Any]:
 # -- R26: personal links ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R26.a")
 async def test_a_personal_link_exists_only_after_a_completed_service_r26(scene: Scene) -> None:
     with pytest.raises(Conflict, match="completed a service") as refused:
         await link_of(scene, "ada")
@@ -72,6 +73,7 @@ async def test_a_personal_link_exists_only_after_a_completed_service_r26(scene: 
     assert len(await link_of(scene, "zoe")) >= 12
 
 
+@pytest.mark.proves("R26.b")
 async def test_a_booking_with_a_link_goes_to_its_provider_first_whoever_the_client_is_r26(scene: Scene) -> None:
     code = await link_of(scene, "zoe")
     body = await scene.open(client_id="c-stranger", link=code)
@@ -109,6 +111,7 @@ async def test_a_provider_has_twenty_links_at_most(scene: Scene) -> None:
 # -- R27: rebooking ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R27.a")
 async def test_a_client_may_rebook_whom_he_knows_r27(scene: Scene) -> None:
     body = await rebook(scene, lead=30)
     assert await scene.states() == {"zoe": "open"}
@@ -118,6 +121,7 @@ async def test_a_client_may_rebook_whom_he_knows_r27(scene: Scene) -> None:
     assert (await scene.desk.booking(scene.market, "b-1"))["preferred_provider_id"] == "zoe"
 
 
+@pytest.mark.proves("R27.a")
 @pytest.mark.parametrize(("client", "name"), [("c-1", "ada"), ("c-2", "zoe"), ("c-1", "nobody")])
 async def test_one_who_has_not_served_him_is_refused_r27(scene: Scene, client: str, name: str) -> None:
     with pytest.raises(Unprocessable) as refused:
@@ -143,6 +147,7 @@ async def test_his_win_has_the_cause_direct_p1(scene: Scene) -> None:
 # -- R28: hold and fall-through ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R26.b", "R27.a", "R28.c")
 @pytest.mark.parametrize(("lead", "hold"), [(5, 2 * MINUTE), (30, HELD), (90, HELD)])
 async def test_waves_hold_for_him_as_long_as_the_class_says_r26_r28(scene: Scene, lead: float, hold: int) -> None:
     await rebook(scene, lead=lead)
@@ -157,6 +162,7 @@ async def test_waves_hold_for_him_as_long_as_the_class_says_r26_r28(scene: Scene
     assert (await scene.states())["zoe"] in ("open", "stale")
 
 
+@pytest.mark.proves("R28.c", "R28.d")
 async def test_after_his_no_the_waves_start_at_once_and_he_is_not_asked_again_r28(scene: Scene) -> None:
     await rebook(scene, lead=30)
     await scene.receive("zoe")
@@ -172,6 +178,18 @@ async def test_after_his_no_the_waves_start_at_once_and_he_is_not_asked_again_r2
     assert sum(message["type"] == "proposal" for message in await scene.told("zoe") if message.get("kind") == "direct") == 1
 
 
+@pytest.mark.proves("R21.a", "R21.b")
+@pytest.mark.parametrize("answer", ["yes", "no"])
+async def test_how_fast_he_answers_a_direct_proposal_is_on_record_r21(scene: Scene, answer: str) -> None:
+    await rebook(scene)
+    await scene.receive("zoe", seen=True)
+    await scene.later(seconds=42)
+    assert await (scene.accept if answer == "yes" else scene.refuse)("zoe") in ("won", "done")
+    (row,) = [one for one in (await scene.desk.booking(scene.market, "b-1"))["proposals"] if one["provider_id"] == "zoe"]
+    assert (row["kind"], row["response_ms"]) == ("direct", 42_000)
+
+
+@pytest.mark.proves("R28.c")
 @pytest.mark.parametrize(("lead", "grace"), [(5, 20_000), (30, 120_000)])
 async def test_after_the_grace_the_waves_start_when_nothing_reached_him_r28_r14(scene: Scene, lead: float, grace: int) -> None:
     await rebook(scene, lead=lead)
@@ -192,6 +210,7 @@ async def test_the_first_wave_after_the_hold_is_a_whole_one_and_is_the_first_r28
     assert (await scene.record()).wave == 1
 
 
+@pytest.mark.proves("R28.b")
 async def test_zone_and_hours_only_mark_the_proposal_r28(scene: Scene) -> None:
     far = {"type": "circle", "lat": 48.86, "lng": 2.5, "radius_km": 3}
     await scene.provider("zoe", hours="Mo-Su 08:00-16:20", zone=far)
@@ -226,6 +245,7 @@ async def _away(scene: Scene) -> None:
     await scene.disconnect("zoe")
 
 
+@pytest.mark.proves("R28.a")
 @pytest.mark.parametrize(
     ("why", "reason"),
     [(_inactive, "status"), (_without_it, "catalogue"), (_blocked, "blocked"), (_busy, "overlap"), (_away, "unreachable")],
@@ -292,6 +312,7 @@ async def test_one_who_cannot_be_asked_in_the_morning_is_passed_over_at_once_r28
     assert "Missed" in await scene.story()
 
 
+@pytest.mark.proves("R13.b")
 async def test_a_no_in_quiet_hours_does_not_wake_the_others_r28_r13(scene: Scene) -> None:
     await scene.settings(**QUIET)
     await scene.at(NOON + 10 * HOUR - 10 * MINUTE)  # 21:50
@@ -350,6 +371,7 @@ async def known(scene: Scene, *leads: float, client: str = "c-1", services: tupl
     return {row["provider_id"]: row["windows"] for row in rows}
 
 
+@pytest.mark.proves("R27.b")
 async def test_whom_he_knows_and_who_of_them_is_free_best_first_r27(scene: Scene) -> None:
     await served(scene, "ada", "b-two")
     await scene.provider("zoe", hours="Mo-Su 08:00-20:00")
@@ -361,6 +383,7 @@ async def test_whom_he_knows_and_who_of_them_is_free_best_first_r27(scene: Scene
     assert list(await known(scene, 3)) == ["zoe"]
 
 
+@pytest.mark.proves("R27.b")
 async def test_the_best_of_those_he_knows_come_by_rank_r27(scene: Scene) -> None:
     await scene.provider("zoe", initial_rank={"tier": "premier", "score": 9})
     await served(scene, "ada", "b-two")

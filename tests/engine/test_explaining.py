@@ -99,6 +99,7 @@ CHANGES = [
 ]  # fmt: skip
 
 
+@pytest.mark.proves("R8.a")
 @pytest.mark.parametrize(("change", "reason"), CHANGES, ids=lambda value: getattr(value, "__name__", value))
 async def test_what_changes_after_a_decision_does_not_change_what_is_told_of_it_r8(scene: Scene, change: Any, reason: str) -> None:
     await scene.open()
@@ -116,6 +117,7 @@ async def test_what_changes_after_a_decision_does_not_change_what_is_told_of_it_
     assert reason in (await verdicts(scene, "ben"))[-1]
 
 
+@pytest.mark.proves("R1.b", "R2.k", "R8.a")
 @pytest.mark.parametrize(("change", "reason"), CHANGES, ids=lambda value: getattr(value, "__name__", value))
 async def test_what_left_him_out_is_told_though_it_is_over_r8(scene: Scene, change: Any, reason: str) -> None:
     await change(scene)
@@ -146,6 +148,7 @@ async def test_one_who_came_later_is_told_so_r8(scene: Scene) -> None:
     assert found["reasons"] == ["catalogue"]  # as things are now: nothing was decided about him
 
 
+@pytest.mark.proves("R8.a")
 async def test_each_wave_is_told_of_by_itself_r8(scene: Scene) -> None:
     await scene.open()
     await next_wave(scene)
@@ -196,6 +199,7 @@ async def test_windows_that_were_dropped_count_for_the_decisions_before_r8(scene
 # -- whose turn it was -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R1.b", "R8.b", "R8.c")
 async def test_others_come_first_by_tier_or_within_the_tier_and_no_score_is_told_r8_r65(scene: Scene) -> None:
     await scene.open()
     await next_wave(scene)
@@ -206,6 +210,7 @@ async def test_others_come_first_by_tier_or_within_the_tier_and_no_score_is_told
     assert [number for number in ("9.1", "8.0", "7.3", "910", "800", "730", '"score"', "bucket") if number in said] == []
 
 
+@pytest.mark.proves("R1.b")
 async def test_an_under_performer_is_told_why_he_was_held_back_r7_r8(scene: Scene) -> None:
     await scene.provider("eve", initial_rank=POOR)
     for name in ("ada", "cleo"):
@@ -227,6 +232,7 @@ async def test_one_who_is_alone_behind_all_others_is_told_so_r7_r8(scene: Scene)
     assert (await account(scene))["decisions"][0]["first_wave_skipped"] is True
 
 
+@pytest.mark.proves("R1.b")
 async def test_a_draw_is_told_with_its_seed_r6_r8(scene: Scene) -> None:
     await scene.settings(newcomer_share=1.0, cadence=[{"class": "far", "lead_under_s": None, "size": 1, "pause_s": 600}])
     for name in ("ada", "ben"):

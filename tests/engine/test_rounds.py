@@ -74,6 +74,7 @@ async def test_the_last_no_brings_the_next_wave_in_the_same_once_r13(scene: Scen
     assert [(wave["wave"], wave["at"] - NOON, wave["late"]) for wave in await sent(scene)] == [(1, 0, 0), (2, 3_000, 0)]
 
 
+@pytest.mark.proves("R17.a")
 async def test_a_deadline_closes_the_search_and_a_last_window_too_r11_r17_p3(scene: Scene) -> None:
     await scene.open("b-1", lead=4)
     await scene.open("b-2", leads=(4, 6))

@@ -71,6 +71,7 @@ async def waves(scene: Scene, booking_id: str) -> list[dict[str, Any]]:
     return [event for event in await scene.store.bookings.timeline(scene.market, record.no) if event["type"] == "WaveSent"]
 
 
+@pytest.mark.proves("R13.a")
 async def test_the_next_wave_goes_within_fifty_milliseconds_of_the_last_no_r13(scene: Scene, redis_url: str) -> None:
     """The best of some tries, as others use this machine too; each is at once, and not by chance of a look that was due."""
     took: list[int] = []

@@ -40,6 +40,7 @@ async def say_and_see(running: Gate, bare: Bare, booking: str, message: Any, kin
     return await event(running, booking, kind)
 
 
+@pytest.mark.proves("R21.a", "R21.b", "R22.a")
 @pytest.mark.parametrize(("answer", "kind", "outcome"), [(Accept, "Accepted", "won"), (Refuse, "Refused", "done")])
 async def test_every_receipt_stands_on_the_timeline_with_its_time_r22(
     store: Store, market: str, answer: Any, kind: str, outcome: str
@@ -65,6 +66,7 @@ async def test_every_receipt_stands_on_the_timeline_with_its_time_r22(
             assert {step: steps()[step] - before[step] for step in STEPS} == dict.fromkeys(STEPS, 1.0)
 
 
+@pytest.mark.proves("R22.a")
 async def test_an_answer_before_any_receipt_has_no_clock_r22(store: Store, market: str) -> None:
     """Else a device that keeps its receipts to itself would answer in no time."""
     async with gate(store, market) as running:

@@ -37,6 +37,7 @@ async def test_a_wave_reaches_the_device_and_its_accept_wins(store: Store, marke
             assert (visit.booking_id, visit.state, visit.seq) == (booking, "accepted", 3)
 
 
+@pytest.mark.proves("R15.a", "R15.b")
 async def test_the_first_accept_wins_and_the_others_are_told_at_once(store: Store, market: str) -> None:
     async with gate(store, market) as running:
         for provider in ("p-1", "p-2", "p-3"):

@@ -80,6 +80,7 @@ async def test_the_first_subprotocol_that_we_speak_is_chosen(store: Store, marke
 # -- hello ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R2.i")
 @CODECS
 async def test_a_device_is_welcomed_and_can_be_asked_from_then_on(store: Store, market: str, codec: Codec) -> None:
     async with gate(store, market) as running:
@@ -91,6 +92,7 @@ async def test_a_device_is_welcomed_and_can_be_asked_from_then_on(store: Store, 
             assert (await store.providers.get(market, "p-1")).reachable
 
 
+@pytest.mark.proves("R2.i")
 async def test_a_provider_is_not_reachable_any_more_once_his_device_is_gone(store: Store, market: str) -> None:
     async with gate(store, market) as running:
         await running.provider()

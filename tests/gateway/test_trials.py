@@ -20,6 +20,7 @@ async def asked(bare: Bare, command: str = "t-1") -> tuple[Result, Proposal]:
     return result, proposal
 
 
+@pytest.mark.proves("R25b.c")
 @CODECS
 async def test_a_device_tests_every_step_and_each_receipt_is_shown_r25b(store: Store, market: str, codec: Codec) -> None:
     async with gate(store, market) as running, gate(store, market) as other:

@@ -159,6 +159,7 @@ async def town(served: EngineProcess) -> AsyncIterator[Town]:
         yield town
 
 
+@pytest.mark.proves("R23.a", "R23.b", "R35.a")
 async def test_a_visit_given_back_from_the_phone_goes_to_the_next_r23_r35(town: Town) -> None:
     await town.book()
     await town.won("awa")
@@ -172,6 +173,7 @@ async def test_a_visit_given_back_from_the_phone_goes_to_the_next_r23_r35(town: 
     assert (await town.phones["awa"].cancel("b-1")).outcome == "not_yours"
 
 
+@pytest.mark.proves("R36.d", "R36.e")
 async def test_a_moved_visit_comes_back_to_whoever_held_it_r36(town: Town) -> None:
     await town.book()
     first = await town.won("awa")
@@ -188,6 +190,7 @@ async def test_a_moved_visit_comes_back_to_whoever_held_it_r36(town: Town) -> No
     assert [event.fields["cause"] for event in await town.service.timeline("b-1") if event.type == "Accepted"] == ["wave", "direct"]
 
 
+@pytest.mark.proves("R28.c", "R36.e")
 async def test_after_his_no_to_the_new_windows_the_others_are_asked_at_once_r28_r36(town: Town) -> None:
     await town.book()
     first = await town.won("awa")
@@ -199,6 +202,7 @@ async def test_after_his_no_to_the_new_windows_the_others_are_asked_at_once_r28_
     assert (again.kind, again.proposal.split(".")[1]) == ("ordinary", "2")
 
 
+@pytest.mark.proves("R15.b", "R36.b")
 async def test_whoever_is_asked_is_told_that_a_booking_changed_r15_r36(town: Town) -> None:
     await town.book()
     await town.asked("bea")
@@ -206,6 +210,7 @@ async def test_whoever_is_asked_is_told_that_a_booking_changed_r15_r36(town: Tow
     assert (await town.hears("bea", lambda m: isinstance(m, Withdrawn))).reason == "changed"
 
 
+@pytest.mark.proves("R37.a", "R37.b")
 async def test_a_missed_visit_calls_ops_who_have_another_looked_for_r37(town: Town) -> None:
     await town.soon("b-1")
     await town.won("awa")
@@ -229,6 +234,7 @@ async def reported(town: Town, what: str, booking_id: str) -> bool:
     return answer.status_code == 200
 
 
+@pytest.mark.proves("R37.a")
 async def test_five_minutes_pass_before_anybody_is_said_to_be_missing_r37(served: EngineProcess) -> None:
     async with town_of(served, "awa") as town:
         await town.book()
@@ -250,6 +256,7 @@ async def test_he_warns_from_his_phone_that_he_will_be_late_r37(town: Town) -> N
     }  # fmt: skip
 
 
+@pytest.mark.proves("R38.a")
 async def test_a_visit_that_took_place_is_completed_once_r38(town: Town) -> None:
     await town.book("b-far")
     await town.won("awa", "b-far")
@@ -266,6 +273,7 @@ async def test_a_visit_that_took_place_is_completed_once_r38(town: Town) -> None
         await town.service.cancel("b-1", "client", "too late")
 
 
+@pytest.mark.proves("R25.b", "R29.a", "R29.b", "R29.c")
 async def test_a_blacklisted_client_is_served_no_more_r29(town: Town) -> None:
     await town.book("b-held")
     await town.won("awa", "b-held")
@@ -286,6 +294,7 @@ async def test_a_blacklisted_client_is_served_no_more_r29(town: Town) -> None:
     assert last.fields["free"] is True
 
 
+@pytest.mark.proves("R25.a")
 async def test_a_report_reaches_the_booking_service_and_ops_read_its_words_r25(town: Town) -> None:
     await town.book()
     proposal = await town.asked("awa")

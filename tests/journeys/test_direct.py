@@ -116,6 +116,7 @@ async def street_of(served: EngineProcess) -> AsyncIterator[Street]:
         yield street
 
 
+@pytest.mark.proves("R26.a", "R26.b", "R28.c")
 async def test_a_personal_link_brings_its_provider_the_first_word_r26_r28(served: EngineProcess) -> None:
     async with street_of(served) as street:
         await street.provider("zoe")
@@ -144,6 +145,7 @@ async def test_a_personal_link_brings_its_provider_the_first_word_r26_r28(served
         assert gone.value.code == "unknown_link"
 
 
+@pytest.mark.proves("R27.a", "R27.b")
 async def test_a_client_rebooks_whom_he_knows_and_sees_who_is_free_r27_r28(served: EngineProcess) -> None:
     async with street_of(served) as street:
         await street.provider("zoe")
@@ -163,6 +165,7 @@ async def test_a_client_rebooks_whom_he_knows_and_sees_who_is_free_r27_r28(serve
         assert [one.windows for one in await street.service.known_providers("c-77", windows)] == [(1,)]
 
 
+@pytest.mark.proves("R28.c")
 async def test_when_the_hold_is_over_the_waves_go_out_and_he_may_still_take_it_r28(served: EngineProcess) -> None:
     async with street_of(served) as street:
         await street.settings(preferred_hold_s={"last_minute": 2, "other": 2})
@@ -178,6 +181,7 @@ async def test_when_the_hold_is_over_the_waves_go_out_and_he_may_still_take_it_r
         assert await street.accept("zoe", request.booking_id) == "won"
 
 
+@pytest.mark.proves("R28.b")
 async def test_zone_and_hours_mark_the_proposal_of_a_chosen_one_r28(served: EngineProcess) -> None:
     async with street_of(served) as street:
         await street.provider("zoe")
@@ -192,6 +196,7 @@ async def test_zone_and_hours_mark_the_proposal_of_a_chosen_one_r28(served: Engi
         assert (await street.service.booking(request.booking_id)).proposals[0].reasons == reasons
 
 
+@pytest.mark.proves("R28.a")
 async def test_what_binds_a_chosen_one_sends_the_booking_to_all_at_once_r28(served: EngineProcess) -> None:
     async with street_of(served) as street:
         await street.provider("zoe")
@@ -205,6 +210,7 @@ async def test_what_binds_a_chosen_one_sends_the_booking_to_all_at_once_r28(serv
         assert (await street.proposal("ada", request.booking_id)).kind == "ordinary"
 
 
+@pytest.mark.proves("R30.a", "R30.b", "R31.a", "R32.a")
 async def test_ops_confirm_a_bonus_proposal_that_says_so_r30_r31_r32(served: EngineProcess) -> None:
     async with street_of(served) as street:
         for name, changes in {"early": {"hours": "Mo-Su 08:00-17:20"}, "away": {"zone": AWAY}, "aside": {"zone": ASIDE}}.items():
@@ -224,6 +230,7 @@ async def test_ops_confirm_a_bonus_proposal_that_says_so_r30_r31_r32(served: Eng
         assert (await street.happened(request.booking_id, "BonusApproved"))["approved"] == ["early", "away"]
 
 
+@pytest.mark.proves("R31.b")
 async def test_in_mode_auto_they_leave_by_themselves_r31(served: EngineProcess) -> None:
     async with street_of(served) as street:
         await street.settings(bonus_mode="auto")
@@ -234,6 +241,7 @@ async def test_in_mode_auto_they_leave_by_themselves_r31(served: EngineProcess) 
         assert await street.accept("away", request.booking_id) == "won"
 
 
+@pytest.mark.proves("R31.c")
 async def test_in_mode_manual_ops_ask_for_the_list_r31(served: EngineProcess) -> None:
     async with street_of(served) as street:
         await street.settings(bonus_mode="manual")

@@ -120,6 +120,7 @@ async def street(served: EngineProcess) -> AsyncIterator[Street]:
         yield Street(served, service, endpoint, Browser(f"http://127.0.0.1:{endpoint.port}/awa"))
 
 
+@pytest.mark.proves("R2.i", "R14.a")
 async def test_a_phone_in_a_pocket_hears_of_a_proposal_and_of_its_end(street: Street) -> None:
     async with street.phone():
         pass
@@ -192,6 +193,7 @@ async def test_a_worker_that_is_killed_loses_no_push(street: Street) -> None:
     assert [message["id"] for message in await street.heard(3)].count(heard[0]["id"]) == 2
 
 
+@pytest.mark.proves("R14.a")
 async def test_a_browser_that_has_unsubscribed_makes_nobody_reachable(street: Street) -> None:
     async with street.phone():
         pass

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.engine_process import EngineProcess, engine
 from tests.journeys.outsiders import Service, hour, service
 
 
+@pytest.mark.proves("R18.a", "R18.e")
 async def test_who_comes_online_is_shown_the_waiting_bookings_the_most_urgent_first_r18(served: EngineProcess) -> None:
     async with service(served) as town:
         await town.provider("awa")
@@ -18,6 +21,7 @@ async def test_who_comes_online_is_shown_the_waiting_bookings_the_most_urgent_fi
         assert [(e["kind"], e["asked"]) for e in events if e["type"] == "WaveSent"] == [("seat", ["awa"])]
 
 
+@pytest.mark.proves("R18.b", "R18.c", "R36.c")
 async def test_who_offers_more_is_freed_or_switches_on_is_shown_what_waits_r18(served: EngineProcess) -> None:
     async with service(served) as town:
         await town.provider("awa", hours="Mo-Su 00:00-00:01")
@@ -38,6 +42,7 @@ async def test_who_offers_more_is_freed_or_switches_on_is_shown_what_waits_r18(s
             assert (await phone.hear("proposal"))["booking"]["booking_id"] == "b-3"
 
 
+@pytest.mark.proves("R2.n", "R11.a", "R11.c")
 async def test_of_several_windows_he_sees_those_that_fit_and_claims_one_by_its_index_r11(served: EngineProcess) -> None:
     async with service(served) as town:
         await town.provider("awa")
@@ -54,6 +59,7 @@ async def test_of_several_windows_he_sees_those_that_fit_and_claims_one_by_its_i
         assert (booking["window"], booking["provider_id"]) == (2, "awa")
 
 
+@pytest.mark.proves("R11.d")
 async def test_a_window_that_falls_under_its_deadline_is_dropped_and_holders_are_told_r11(served: EngineProcess) -> None:
     """The deadline of the first lies two seconds ahead; the second is in two days."""
     async with service(served, booking_cutoff_s=0, search_deadline_s=3_600) as town:
@@ -71,6 +77,7 @@ async def test_a_window_that_falls_under_its_deadline_is_dropped_and_holders_are
         assert "WindowsDropped" in [e["type"] for e in events]
 
 
+@pytest.mark.proves("R16.a", "R16.b")
 async def test_within_the_fair_window_an_accept_is_pending_and_the_best_ranked_wins_r16(served: EngineProcess) -> None:
     async with service(served, fair_window_s=3) as town:
         await town.provider("low", initial_rank={"tier": "limited", "score": 5})

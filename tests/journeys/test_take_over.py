@@ -208,6 +208,7 @@ async def test_ops_give_it_away_and_the_winner_and_the_loser_hear_of_it_at_once_
         assert (await desk.booking("b-1")).provider_id == other
 
 
+@pytest.mark.proves("R2.m")
 async def test_who_refused_is_asked_again_when_ops_say_so_r2(running: EngineProcess) -> None:
     async with town(running, 1) as (desk, devices):
         await book(desk, "b-1", days=3)
@@ -286,6 +287,7 @@ def merge(target: dict[str, Any], patch: dict[str, Any]) -> None:
             target[name] = value
 
 
+@pytest.mark.proves("R17.d", "R17.e")
 async def test_one_that_nobody_took_is_extended_and_taken_r17(running: EngineProcess) -> None:
     longest = {"same_day": 86_400, "advance": 86_400, "far": 2}
     async with town(running, 1, longest_search_s=longest, reopened_deadline_s=60) as (desk, devices):

@@ -76,6 +76,7 @@ async def asked(device: DeviceClient) -> Any:
     return proposal
 
 
+@pytest.mark.proves("R1.b", "R5.d", "R6.a", "R6.b", "R6.c")
 @pytest.mark.timeout(240)
 async def test_newcomers_get_a_seat_in_ten_and_the_booking_tells_by_which_seed_r6(town: Market) -> None:
     await town.begin(open_proposals_cap=50)
@@ -102,6 +103,7 @@ async def test_newcomers_get_a_seat_in_ten_and_the_booking_tells_by_which_seed_r
         assert "kept for newcomers" in text
 
 
+@pytest.mark.proves("R1.b", "R7.a", "R7.b", "R8.b", "R8.c")
 @pytest.mark.timeout(240)
 async def test_who_performs_badly_waits_for_the_second_wave_and_is_told_why_r7_r8(town: Market) -> None:
     await town.begin()
@@ -124,6 +126,7 @@ async def test_who_performs_badly_waits_for_the_second_wave_and_is_told_why_r7_r
             assert [private for private in ('"score"', "2.0", "5.0") if private in said] == []
 
 
+@pytest.mark.proves("R1.b", "R8.a")
 @pytest.mark.timeout(240)
 async def test_what_left_somebody_out_is_told_after_the_end_though_he_came_since_r8(town: Market) -> None:
     await town.begin()
@@ -147,6 +150,7 @@ async def test_what_left_somebody_out_is_told_after_the_end_though_he_came_since
     }
 
 
+@pytest.mark.proves("R2.h")
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("by", ["provider", "client"])
 async def test_a_block_takes_the_proposal_off_the_screen_and_the_next_is_asked_r2(town: Market, by: str) -> None:
@@ -166,6 +170,7 @@ async def test_a_block_takes_the_proposal_off_the_screen_and_the_next_is_asked_r
     assert asked_as == {"wave": 1, "kind": "ordinary", "state": "withdrawn", "reason": "ops", "appeared": False}
 
 
+@pytest.mark.proves("R9.a", "R9.b")
 async def test_what_nobody_can_do_is_reported_before_it_is_sold_r9(town: Market) -> None:
     await town.begin()
     for name in ("ada", "ben", "cleo"):

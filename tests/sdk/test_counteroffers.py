@@ -52,6 +52,7 @@ async def told(receiver: Receiver, number: int) -> list[WebhookEvent]:
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.proves("R24.f", "R24.h", "R24.i")
 async def test_the_client_takes_a_time_that_a_provider_proposed(town: Town) -> None:
     async with receiving() as receiver:
         hook = {"url": f"http://127.0.0.1:{receiver.port}/hook", "secret": SECRET}
@@ -90,6 +91,7 @@ async def test_the_client_takes_a_time_that_a_provider_proposed(town: Town) -> N
         assert won.fields["cause"] == "counteroffer"
 
 
+@pytest.mark.proves("R24.d", "R24.g", "R24.j")
 async def test_a_far_one_is_held_until_the_others_have_answered_and_declined_is_told(town: Town) -> None:
     ada, bob = [await town.phone(name) for name in ("ada", "bob")]
     booking = await town.book()
@@ -113,6 +115,7 @@ async def test_a_far_one_is_held_until_the_others_have_answered_and_declined_is_
     assert won["outcome"] == "won"
 
 
+@pytest.mark.proves("R24.k")
 async def test_a_new_one_replaces_the_earlier_one_until_the_limit_and_what_comes_too_late_is_told(town: Town) -> None:
     ada = await town.phone("ada")
     booking = await town.book()
@@ -130,6 +133,7 @@ async def test_a_new_one_replaces_the_earlier_one_until_the_limit_and_what_comes
     assert [one.state for one in (await town.service.booking(booking)).counteroffers] == ["withdrawn", "withdrawn", "withdrawn"]
 
 
+@pytest.mark.proves("R20.e")
 async def test_a_refusals_reason_suggests_a_change_that_he_confirms_r20(town: Town) -> None:
     ada = await town.phone("ada")
     await town.book()
@@ -147,6 +151,7 @@ async def test_a_refusals_reason_suggests_a_change_that_he_confirms_r20(town: To
     assert after["hours"] == suggestion["hours"]
 
 
+@pytest.mark.proves("R25b.a", "R25b.b")
 async def test_he_sets_his_quiet_hours_and_asks_for_what_ops_see_to_r25b(town: Town) -> None:
     ada = await town.phone("ada")
     assert (await ada.do("settings", do_not_disturb={"from": "21:00", "to": "08:00"}))["outcome"] == "done"

@@ -136,6 +136,7 @@ async def test_a_proposal_is_received_seen_accepted_and_won(town: Town) -> None:
     assert (await device.until(lambda look: look["open"] == [booking]))["pending"] == []
 
 
+@pytest.mark.proves("R15.a", "R15.b")
 async def test_of_two_who_want_it_one_wins_and_the_other_is_told_p1(town: Town) -> None:
     devices = [await town.phone(provider) for provider in ("ada", "bob")]
     booking = await town.book()

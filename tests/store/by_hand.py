@@ -28,9 +28,10 @@ async def assign(scene: Scene, name: str, booking_id: str = "b-1", hand: Hand = 
     return await scene.desk.ops.assign(scene.market, booking_id, request, hand, rid or scene.fresh("assign"))
 
 
-async def reopen(scene: Scene, name: str, booking_id: str = "b-1", rid: str | None = None) -> dict[str, Any]:
-    request = ReopenRequest(provider_id=name, reason="he called back")
-    return await scene.desk.ops.reopen(scene.market, booking_id, request, ZOE, rid or scene.fresh("reopen"))
+async def reopen(scene: Scene, name: str, booking_id: str = "b-1", rid: str | None = None, *, himself: bool = False) -> dict[str, Any]:
+    """``himself``: it is the provider's own word, as the booking service hands it on."""
+    request = ReopenRequest(provider_id=name, reason="he called back", by="provider" if himself else "ops")
+    return await scene.desk.ops.reopen(scene.market, booking_id, request, None if himself else ZOE, rid or scene.fresh("reopen"))
 
 
 async def extend(scene: Scene, booking_id: str = "b-1", hand: Hand | None = None, rid: str | None = None, **more: Any) -> dict[str, Any]:

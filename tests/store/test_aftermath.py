@@ -29,6 +29,7 @@ async def begun(scene: Scene, minutes: float = 5) -> None:
 # -- R35: the provider cancels ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R35.a", "R17.b")
 async def test_his_own_device_gives_a_visit_back_and_the_search_opens_again_r35(scene: Scene) -> None:
     await won(scene)
     assert await scene.give_back("ada", reason="my van broke down") == "done"
@@ -57,6 +58,7 @@ async def test_a_repeat_of_his_word_is_told_the_same_and_takes_nothing_from_the_
     assert (await scene.record()).winner == scene.numbers["dan"]
 
 
+@pytest.mark.proves("R35.a")
 async def test_the_class_is_that_of_the_time_left_at_once_r35(scene: Scene) -> None:
     await won(scene, lead=30)
     await scene.later(hours=27)
@@ -65,6 +67,7 @@ async def test_the_class_is_that_of_the_time_left_at_once_r35(scene: Scene) -> N
     assert await sound(scene)
 
 
+@pytest.mark.proves("R17.b")
 async def test_the_deadline_of_a_search_that_opens_again_is_a_setting_r17_r35(scene: Scene) -> None:
     await scene.settings(reopened_deadline_s=1_200)
     await won(scene)
@@ -72,6 +75,7 @@ async def test_the_deadline_of_a_search_that_opens_again_is_a_setting_r17_r35(sc
     assert (await scene.record()).deadline == NOON + 4 * HOUR - 20 * MINUTE
 
 
+@pytest.mark.proves("R23.a", "R23.b", "R23.c")
 @pytest.mark.parametrize("declares", [None, "illness", "force_majeure"])
 async def test_how_early_and_why_is_a_fact_r23(scene: Scene, declares: str | None) -> None:
     await won(scene)
@@ -90,6 +94,7 @@ async def test_what_the_client_cancels_is_no_fact_about_the_provider_r23(scene: 
     assert (cancelled.p, cancelled.early) == (scene.numbers["ada"], 4 * HOUR)
 
 
+@pytest.mark.proves("R23.b")
 async def test_only_a_provider_declares_what_hindered_him_r23(scene: Scene) -> None:
     await won(scene)
     assert await scene.cancel(by="provider", declares="illness") == "searching"
@@ -100,12 +105,14 @@ async def test_only_a_provider_declares_what_hindered_him_r23(scene: Scene) -> N
 # -- R36: the client cancels or moves ---------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R36.c")
 async def test_a_visit_that_leaves_a_diary_is_on_the_log_for_whoever_waits_r18_r36(scene: Scene) -> None:
     await won(scene)
     await scene.cancel()
     assert [event.p for event in await scene.events("Freed")] == [scene.numbers["ada"]]
 
 
+@pytest.mark.proves("R15.b", "R36.b")
 async def test_those_who_were_asked_are_told_that_it_changed_r15_r36(scene: Scene) -> None:
     await scene.open()
     assert await scene.move(lead=6) == "searching"
@@ -114,6 +121,7 @@ async def test_those_who_were_asked_are_told_that_it_changed_r15_r36(scene: Scen
     assert await sound(scene)
 
 
+@pytest.mark.proves("R2.l", "R36.e")
 async def test_a_move_begins_a_new_round_in_which_everybody_is_asked_anew_r2_r36(scene: Scene) -> None:
     await scene.open()
     for name in ("ada", "ben", "cleo"):
@@ -134,6 +142,7 @@ async def test_a_move_begins_a_new_round_in_which_everybody_is_asked_anew_r2_r36
     assert await sound(scene)
 
 
+@pytest.mark.proves("R2.l")
 async def test_within_a_round_nobody_is_asked_twice_after_a_move_r2_r36(scene: Scene) -> None:
     await scene.open()
     await scene.move(lead=6)
@@ -159,6 +168,7 @@ async def test_an_old_yes_is_told_that_the_booking_changed_r36(scene: Scene) -> 
     assert (await scene.record()).state == "searching"
 
 
+@pytest.mark.proves("R36.d")
 async def test_after_a_move_the_winner_is_asked_first_and_alone_r36(scene: Scene) -> None:
     await won(scene)
     assert await scene.move(lead=5) == "searching"
@@ -178,6 +188,7 @@ async def test_after_a_move_the_winner_is_asked_first_and_alone_r36(scene: Scene
     assert await sound(scene)
 
 
+@pytest.mark.proves("R36.d")
 @pytest.mark.parametrize("ends", ["refusal", "hold", "grace"])
 async def test_after_his_no_the_end_of_the_hold_or_of_the_grace_the_waves_begin_r14_r28_r36(scene: Scene, ends: str) -> None:
     await won(scene)
@@ -253,6 +264,7 @@ async def test_hours_do_not_bind_whoever_held_it_r28_r36(scene: Scene) -> None:
     assert await sound(scene)
 
 
+@pytest.mark.proves("R36.c")
 async def test_what_he_held_is_free_again_after_a_move_r36(scene: Scene) -> None:
     await won(scene)
     await scene.move(lead=24)
@@ -270,6 +282,7 @@ async def test_an_unfilled_booking_can_be_moved_and_searches_again_r17_r36(scene
     assert await sound(scene)
 
 
+@pytest.mark.proves("R10.a")
 async def test_a_move_keeps_to_the_cut_off_unless_ops_say_so_r10_r36(scene: Scene) -> None:
     await scene.open()
     with pytest.raises(Unprocessable) as refused:
@@ -307,6 +320,7 @@ async def test_what_is_over_is_not_moved_r36(scene: Scene, state: str) -> None:
 # -- R37: no-show, late, another provider -----------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R37.a")
 @pytest.mark.parametrize(("seconds", "said"), [(0, False), (299.999, False), (300, True), (3_600, True)])
 async def test_that_he_did_not_come_can_be_said_from_five_minutes_after_the_start_r37(scene: Scene, seconds: float, said: bool) -> None:
     await won(scene)
@@ -323,6 +337,7 @@ async def test_that_he_did_not_come_can_be_said_from_five_minutes_after_the_star
     assert (await scene.record()).state == ("no_show" if said else "accepted")
 
 
+@pytest.mark.proves("R23.a", "R37.a", "R37.b")
 async def test_a_no_show_calls_ops_and_searches_for_nobody_by_itself_r37(scene: Scene) -> None:
     await won(scene)
     await begun(scene)
@@ -345,6 +360,7 @@ async def test_from_when_it_can_be_said_is_a_setting_r37(scene: Scene, wait_s: i
     assert await scene.no_show() == "no_show"
 
 
+@pytest.mark.proves("R23.a", "R37.a")
 async def test_late_calls_ops_and_leaves_him_his_visit_r37(scene: Scene) -> None:
     await won(scene)
     await begun(scene, 7)
@@ -365,6 +381,7 @@ async def test_his_own_warning_may_come_before_and_calls_ops_when_it_is_much_r37
     assert await sound(scene)
 
 
+@pytest.mark.proves("R17.c", "R37.b")
 async def test_another_is_looked_for_on_ops_word_until_when_they_say_r17_r37(scene: Scene) -> None:
     await won(scene)
     await begun(scene)
@@ -395,6 +412,7 @@ async def test_whoever_did_not_come_is_never_asked_for_the_replacement_r37(scene
     assert (await scene.states())["ada"] == "withdrawn ops"
 
 
+@pytest.mark.proves("R37.b")
 async def test_a_late_one_is_replaced_only_once_somebody_said_so_r37(scene: Scene) -> None:
     await won(scene)
     await begun(scene)
@@ -407,6 +425,7 @@ async def test_a_late_one_is_replaced_only_once_somebody_said_so_r37(scene: Scen
     assert await sound(scene)
 
 
+@pytest.mark.proves("R17.c")
 async def test_without_a_word_on_the_end_a_replacement_is_searched_until_the_start_r17_r37(scene: Scene) -> None:
     await won(scene)
     await begun(scene)
@@ -434,6 +453,7 @@ async def test_a_no_show_that_was_none_is_completed_and_the_client_may_give_up_r
 # -- R38: completed ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R38.a")
 async def test_a_completed_visit_is_a_fact_and_is_remembered_between_the_two_r26_r27_r38(scene: Scene) -> None:
     await scene.open(price_cents=4_500, currency="EUR")
     await scene.accept("ada")
@@ -465,6 +485,7 @@ async def test_what_nobody_won_is_not_completed_r38(scene: Scene) -> None:
         await scene.complete()
 
 
+@pytest.mark.proves("R2.g")
 async def test_the_travel_gap_holds_after_a_visit_that_was_short_r2_r38(scene: Scene) -> None:
     await scene.settings(booking_cutoff_s=0)
     await won(scene)
@@ -492,6 +513,7 @@ async def blacklist(scene: Scene) -> None:
     await scene.desk.put_block(scene.market, "c-1", "does not pay")
 
 
+@pytest.mark.proves("R29.b")
 async def test_his_open_bookings_are_called_off_whatever_their_number_r29(scene: Scene) -> None:
     for number in range(45):
         await scene.open(f"b-{number}", lead=3 + number)
@@ -504,6 +526,7 @@ async def test_his_open_bookings_are_called_off_whatever_their_number_r29(scene:
     assert await sound(scene)
 
 
+@pytest.mark.proves("R25.b", "R29.a")
 async def test_he_cannot_book_nor_move_what_he_booked_r29(scene: Scene) -> None:
     await won(scene)
     await blacklist(scene)
@@ -513,6 +536,7 @@ async def test_he_cannot_book_nor_move_what_he_booked_r29(scene: Scene) -> None:
         assert refused.value.code == "blocked"
 
 
+@pytest.mark.proves("R29.c")
 async def test_those_who_hold_visits_of_his_are_told_once_and_may_cancel_free_r23_r29(scene: Scene) -> None:
     await won(scene)
     await blacklist(scene)
@@ -526,6 +550,7 @@ async def test_those_who_hold_visits_of_his_are_told_once_and_may_cancel_free_r2
     assert await sound(scene)
 
 
+@pytest.mark.proves("R29.c")
 async def test_it_stays_free_when_the_client_is_taken_off_the_list_after_he_was_told_r29(scene: Scene) -> None:
     await won(scene)
     await blacklist(scene)
@@ -545,6 +570,7 @@ async def test_a_visit_that_has_begun_is_not_free_to_cancel_r29(scene: Scene) ->
 # -- R25: reports -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R25.a")
 async def test_a_report_is_kept_where_it_can_be_erased_and_told_without_its_words_r25_p14b(scene: Scene) -> None:
     await scene.settings(webhook={"url": "https://example.org/x", "secret": "whsec_" + "A" * 24})
     await scene.open()

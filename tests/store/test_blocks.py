@@ -8,6 +8,7 @@ from tests.store.scene import Scene
 SIDES = ["provider", "client"]
 
 
+@pytest.mark.proves("R2.h")
 @pytest.mark.parametrize("by", SIDES)
 async def test_either_side_keeps_both_apart_r2(scene: Scene, by: str) -> None:
     assert await scene.desk.put_provider_block(scene.market, "ada", "c-1", by) is True
@@ -20,6 +21,7 @@ async def test_either_side_keeps_both_apart_r2(scene: Scene, by: str) -> None:
     assert (await scene.candidates())[0] == "ada"
 
 
+@pytest.mark.proves("R2.h")
 @pytest.mark.parametrize(("first", "second"), [SIDES, SIDES[::-1]])
 async def test_they_stay_apart_until_the_last_one_wants_it_no_more_r2(scene: Scene, first: str, second: str) -> None:
     assert await scene.desk.put_provider_block(scene.market, "ada", "c-1", first) is True

@@ -62,6 +62,7 @@ async def test_nobody_cancels_what_is_not_there(scene: Scene) -> None:
         await scene.cancel("b-none")
 
 
+@pytest.mark.proves("R15.b", "R36.a")
 async def test_holders_and_the_winner_are_told_r15_r36(scene: Scene) -> None:
     await scene.open("b-1")
     await scene.cancel("b-1")
@@ -73,6 +74,7 @@ async def test_holders_and_the_winner_are_told_r15_r36(scene: Scene) -> None:
     assert await scene.items("ada") == []
 
 
+@pytest.mark.proves("R36.c")
 async def test_the_slot_is_free_again_r36(scene: Scene) -> None:
     await scene.open("b-1")
     await scene.accept("ada", "b-1")
@@ -134,6 +136,7 @@ async def test_a_cancellation_and_a_change_of_hours_at_once_leave_the_hours_he_h
 # -- R35: the winner cancels ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R17.b", "R35.a")
 async def test_the_search_opens_again_at_once_in_the_class_of_the_time_left_r35(scene: Scene) -> None:
     await scene.open(lead=8)
     await scene.accept("ada")
@@ -148,6 +151,7 @@ async def test_the_search_opens_again_at_once_in_the_class_of_the_time_left_r35(
     assert await faults(scene.store, scene.market, scene.redis_url) == []
 
 
+@pytest.mark.proves("R35.b")
 async def test_who_was_asked_is_not_asked_again_r35(scene: Scene) -> None:
     await scene.open()
     await scene.refuse("ben")

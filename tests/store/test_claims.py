@@ -45,6 +45,7 @@ async def race(scene: Scene, names: list[str], claim: Callable[[Any, str], Await
 # -- P1: one winner ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R15.a", "R15.b")
 async def test_of_a_hundred_who_accept_at_once_on_several_connections_one_wins_and_each_other_is_told_once_p1(scene: Scene) -> None:
     names = await crowd(scene)
     assert len(names) >= CROWD
@@ -146,6 +147,7 @@ async def _busy(scene: Scene) -> None:
     await scene.accept("ada", "b-2")
 
 
+@pytest.mark.proves("R15.a")
 @pytest.mark.parametrize(
     ("before", "outcome", "state"),
     [
@@ -209,6 +211,7 @@ async def test_an_index_counts_the_windows_that_were_shown_to_him(scene: Scene) 
     assert (await scene.record()).window == 1
 
 
+@pytest.mark.proves("R11.d")
 async def test_a_window_whose_search_is_over_cannot_be_won_while_a_later_one_can_r11(scene: Scene) -> None:
     await scene.open(leads=(3, 6))
     await scene.later(hours=2)  # nobody has looked yet
@@ -216,6 +219,7 @@ async def test_a_window_whose_search_is_over_cannot_be_won_while_a_later_one_can
     assert await scene.accept("ada", window=1) == "won"
 
 
+@pytest.mark.proves("R12b.b")
 async def test_a_stale_proposal_can_still_be_accepted_while_the_booking_searches_r12b(scene: Scene) -> None:
     await scene.open()
     await scene.receive("ada")
@@ -303,6 +307,7 @@ async def test_of_two_overlapping_bookings_accepted_at_once_by_one_provider_he_w
     assert await faults(scene.store, scene.market, scene.redis_url) == []
 
 
+@pytest.mark.proves("R2.g")
 @pytest.mark.parametrize(
     ("gap_min", "apart_min", "outcome"),
     [
@@ -349,6 +354,7 @@ async def test_a_proposal_with_a_window_that_still_fits_stays(scene: Scene) -> N
 # -- refusals ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R20.a")
 async def test_a_refusal_frees_the_seat_and_costs_nothing_r20(scene: Scene) -> None:
     await scene.open()
     before = await scene.desk.provider(scene.market, "ada")
@@ -373,6 +379,7 @@ async def test_a_refusal_of_what_is_over_is_no_error(scene: Scene, before: Any, 
     assert (await scene.states())["ada"] == kept
 
 
+@pytest.mark.proves("R23.a")
 async def test_a_winner_cannot_refuse_what_he_won_r23(scene: Scene) -> None:
     await scene.open()
     await scene.accept("ada")
@@ -380,6 +387,7 @@ async def test_a_winner_cannot_refuse_what_he_won_r23(scene: Scene) -> None:
     assert (await scene.record()).winner == scene.numbers["ada"]
 
 
+@pytest.mark.proves("R20.b")
 async def test_whoever_lost_and_whoever_refused_at_that_instant_stand_the_same_r20(scene: Scene) -> None:
     await scene.open()
     await scene.accept("ada")
@@ -389,6 +397,7 @@ async def test_whoever_lost_and_whoever_refused_at_that_instant_stand_the_same_r
     assert faces[0] | {"provider_id": "", "name": ""} == faces[1] | {"provider_id": "", "name": ""}
 
 
+@pytest.mark.proves("R20.a")
 async def test_a_refusal_leaves_nothing_with_him_but_that_he_has_answered_r20(scene: Scene) -> None:
     """No number anywhere in what the store knows of him says that it was a no."""
     await scene.open()
@@ -400,6 +409,7 @@ async def test_a_refusal_leaves_nothing_with_him_but_that_he_has_answered_r20(sc
     assert changed == {b"live": (b"1", b"0"), b"seq": (b"1", b"2"), b"answered": (b"0", b"1")}
 
 
+@pytest.mark.proves("R20.a", "R20.c")
 async def test_whoever_refuses_keeps_his_turn_r20(scene: Scene) -> None:
     """He was asked at the same moment as those who say nothing, and goes on waiting since then."""
     await scene.open()
@@ -442,6 +452,7 @@ async def test_a_receipt_for_what_he_was_not_sent_is_ignored(scene: Scene, propo
 # -- a provider who may not work any more -----------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R2.a")
 async def test_a_provider_put_out_of_service_loses_his_open_proposals_and_keeps_his_visits(scene: Scene) -> None:
     await scene.open("b-1", lead=4)
     await scene.open("b-2", lead=8)

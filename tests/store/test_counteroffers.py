@@ -54,6 +54,7 @@ async def asked(scene: Scene) -> Scene:
     return scene
 
 
+@pytest.mark.proves("R24.i")
 async def test_the_client_takes_a_counteroffer_and_everybody_is_told(asked: Scene) -> None:
     assert await asked.counter("ada", (4.5,)) == "sent"
     answer = await take(asked, "ada")
@@ -72,6 +73,7 @@ async def test_the_client_takes_a_counteroffer_and_everybody_is_told(asked: Scen
 # -- an answer, and no end --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R21.a", "R24.c")
 async def test_it_is_an_answer_frees_the_seat_and_starts_no_second_clock_r21_r22(asked: Scene) -> None:
     await asked.receive("ada", seen=True)
     await asked.later(seconds=30)
@@ -87,6 +89,7 @@ async def test_it_is_an_answer_frees_the_seat_and_starts_no_second_clock_r21_r22
     await sound(asked)
 
 
+@pytest.mark.proves("R13.a", "R24.h")
 async def test_the_search_goes_on_at_once_when_all_have_answered_r13(asked: Scene) -> None:
     await asked.refuse("ben")
     await asked.refuse("cleo")
@@ -99,6 +102,7 @@ async def test_the_search_goes_on_at_once_when_all_have_answered_r13(asked: Scen
     await sound(asked)
 
 
+@pytest.mark.proves("R24.d")
 async def test_he_may_still_accept_the_original(asked: Scene) -> None:
     await asked.counter("ada", (4.5,))
     assert await asked.accept("ada") == "won"
@@ -117,6 +121,7 @@ async def test_after_his_refusal_nothing_of_it_is_left(asked: Scene) -> None:
 # -- when the client sees it ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R24.f")
 @pytest.mark.parametrize(("lead", "state"), [(4.5, "shown"), (3.5, "shown"), (4.501, "held"), (3.499, "held"), (7, "held")])
 async def test_within_thirty_minutes_of_an_asked_window_it_is_shown_at_once(asked: Scene, lead: float, state: str) -> None:
     await asked.counter("ada", (lead,))
@@ -126,6 +131,7 @@ async def test_within_thirty_minutes_of_an_asked_window_it_is_shown_at_once(aske
     await sound(asked)
 
 
+@pytest.mark.proves("R24.f")
 async def test_one_near_window_among_others_is_enough_and_so_is_any_asked_window(scene: Scene) -> None:
     await scene.settings(**TRIO)
     await scene.open(leads=(4, 8))
@@ -133,6 +139,7 @@ async def test_one_near_window_among_others_is_enough_and_so_is_any_asked_window
     assert (await row(scene, "ada"))["state"] == "shown"
 
 
+@pytest.mark.proves("R24.f")
 async def test_of_a_provider_whom_the_client_knows_it_is_shown_at_once(asked: Scene) -> None:
     client = (await asked.record()).client
     await asked.redis.sadd(key("served", asked.market, asked.numbers["ada"]), client)
@@ -141,6 +148,7 @@ async def test_of_a_provider_whom_the_client_knows_it_is_shown_at_once(asked: Sc
     assert [one["state"] for one in await rows(asked)] == ["shown", "held"]
 
 
+@pytest.mark.proves("R24.g")
 async def test_else_it_is_held_until_every_other_proposal_is_answered_or_stale(asked: Scene) -> None:
     await asked.counter("ada", (7,))
     await asked.refuse("ben")
@@ -158,6 +166,7 @@ async def test_else_it_is_held_until_every_other_proposal_is_answered_or_stale(a
     await sound(asked)
 
 
+@pytest.mark.proves("R24.g")
 async def test_the_last_who_answers_with_other_times_shows_all_of_them(asked: Scene) -> None:
     await asked.counter("ada", (7,))
     await asked.counter("ben", (7.1,))
@@ -187,6 +196,7 @@ async def test_what_was_held_is_shown_when_the_search_ends_unfilled_and_can_stil
 # -- how long it lives ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R24.b", "R24.j")
 @pytest.mark.parametrize(("leads", "good_for_h"), [((4.5,), 3), ((5, 3.5), 2.5), ((9, 8), 3)])
 async def test_it_is_valid_for_three_hours_or_until_an_hour_before_its_first_window(
     asked: Scene, leads: tuple[float, ...], good_for_h: float
@@ -210,6 +220,7 @@ async def test_it_is_valid_for_three_hours_or_until_an_hour_before_its_first_win
     await sound(asked)
 
 
+@pytest.mark.proves("R24.i")
 async def test_the_client_needs_an_hour_before_the_window_he_takes(asked: Scene) -> None:
     await asked.counter("ada", (4.5,))
     await asked.settings(**TRIO, counter_cutoff_s=5 * 3_600)
@@ -223,6 +234,7 @@ async def test_one_whose_first_window_is_too_near_is_too_late(asked: Scene) -> N
     assert await asked.counter("ada", (5, 1.001)) == "sent"
 
 
+@pytest.mark.proves("R24.k")
 async def test_a_new_one_replaces_the_earlier_one_until_the_limit(asked: Scene) -> None:
     assert [await asked.counter("ada", (lead,)) for lead in (4.1, 4.2, 4.3, 4.4)] == ["sent", "sent", "sent", "limit"]
     assert [one["state"] for one in await rows(asked)] == ["withdrawn", "withdrawn", "shown"]
@@ -243,6 +255,7 @@ async def test_a_repeat_of_the_id_is_answered_alike_and_makes_no_second_one_p4(a
 # -- what ends it -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R24.e", "R24.i")
 async def test_a_won_overlap_withdraws_his_other_counteroffers_and_no_others(asked: Scene) -> None:
     await asked.open("b-2", client_id="c-2", lead=4.25)
     await asked.open("b-3", client_id="c-3", lead=4.25)
@@ -272,6 +285,7 @@ async def test_he_cannot_propose_a_time_at_which_he_holds_a_visit(asked: Scene) 
     assert await asked.counter("ada", (5, 9.5)) == "sent"
 
 
+@pytest.mark.proves("R24.h", "R24.j")
 async def test_declined_is_told_and_the_search_goes_on(asked: Scene) -> None:
     await asked.counter("ada", (4.5,))
     assert (await decline(asked, "ada", rid="d"))["state"] == (await decline(asked, "ada", rid="d"))["state"] == "declined"
@@ -302,6 +316,7 @@ async def _inactive(scene: Scene) -> None:
     await scene.desk.put_provider(scene.market, "ada", settings)
 
 
+@pytest.mark.proves("R24.i")
 @pytest.mark.parametrize("end", [_cancelled, _taken, _apart, _inactive], ids=lambda end: end.__name__[1:])
 @pytest.mark.parametrize("lead", [4.5, 7], ids=["shown", "held"])
 async def test_whatever_ends_the_search_for_him_withdraws_it(asked: Scene, end: Any, lead: float) -> None:
@@ -315,6 +330,7 @@ async def test_whatever_ends_the_search_for_him_withdraws_it(asked: Scene, end: 
     await sound(asked)
 
 
+@pytest.mark.proves("R15.a", "R24.i")
 async def test_it_is_one_claim_the_first_wins_p1(asked: Scene) -> None:
     await asked.counter("ada", (4.5,))
     await asked.counter("ben", (4.5,))

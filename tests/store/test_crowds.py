@@ -1,6 +1,7 @@
 """A step with more than 200 people who fit: everybody's turn comes, in the order of their waiting (R5)."""
 
 import msgspec
+import pytest
 
 from dispatch.engine.requests import MatchRequest
 from tests.store.scene import Scene
@@ -18,6 +19,7 @@ async def crowd(scene: Scene) -> list[int]:
     return [await scene.provider(f"p-{n}") for n in range(PEOPLE)]
 
 
+@pytest.mark.proves("R5.b", "R5.c")
 async def test_a_crowd_is_asked_in_the_order_of_its_waiting_r5(scene: Scene) -> None:
     numbers = await crowd(scene)
     for round_ in range(2):  # those of the same wave go by their numbers
@@ -28,6 +30,7 @@ async def test_a_crowd_is_asked_in_the_order_of_its_waiting_r5(scene: Scene) -> 
             assert sorted((await scene.record(name)).proposals) == numbers[at : at + WAVE]
 
 
+@pytest.mark.proves("R5.b")
 async def test_who_leaves_the_crowd_or_comes_into_it_takes_his_place_r5(scene: Scene) -> None:
     numbers = await crowd(scene)
     await scene.open("b-1", lead=3)
@@ -44,6 +47,7 @@ async def test_who_leaves_the_crowd_or_comes_into_it_takes_his_place_r5(scene: S
     assert await faults(scene.store, scene.market, scene.redis_url) == []
 
 
+@pytest.mark.proves("R5.b")
 async def test_of_a_crowd_nearly_all_can_be_wanted_and_their_order_is_exact_r5(scene: Scene) -> None:
     await crowd(scene)
     await scene.open(lead=3)

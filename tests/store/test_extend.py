@@ -37,6 +37,7 @@ async def hooks(scene: Scene) -> list[tuple[str, Any]]:
     return found
 
 
+@pytest.mark.proves("R17.a", "R17.d")
 @pytest.mark.parametrize(
     ("lead", "hours"), [(5, 4), (8, 7), (23, 8), (40, 24), (70, 24), (100, 72)]
 )  # of class last minute, same day, advance, far: the deadline is before the start, or after the longest search
@@ -50,6 +51,18 @@ async def test_a_search_ends_when_it_is_to_r17(scene: Scene, lead: float, hours:
     await sound(scene)
 
 
+@pytest.mark.proves("R15.b")
+async def test_those_who_were_asked_are_told_that_it_is_over_r15_r17(scene: Scene) -> None:
+    await scene.open()
+    await scene.receive("ada")
+    await scene.at((await scene.record()).deadline)
+    await scene.settle()
+    for name in ("ada", "ben", "cleo"):
+        assert (await scene.heard(name))[-1] == "withdrawn expired"
+        assert await scene.items(name) == []
+
+
+@pytest.mark.proves("R17.a", "R17.d")
 async def test_how_long_and_how_near_the_start_are_settings_r17(scene: Scene) -> None:
     await scene.settings(search_deadline_s=1_800, longest_search_s={"same_day": 7_200, "advance": 3_600, "far": 10_800})
     for booking_id, lead, hours in (("b-1", 4, 3.5), ("b-2", 8, 2), ("b-3", 40, 1), ("b-4", 100, 3)):
@@ -57,6 +70,7 @@ async def test_how_long_and_how_near_the_start_are_settings_r17(scene: Scene) ->
         assert (await scene.record(booking_id)).deadline == NOON + round(hours * HOUR)
 
 
+@pytest.mark.proves("R17.b")
 async def test_after_a_providers_cancellation_too_r17_r35(scene: Scene) -> None:
     await scene.settings(reopened_deadline_s=2_400)
     await scene.open()
@@ -66,6 +80,7 @@ async def test_after_a_providers_cancellation_too_r17_r35(scene: Scene) -> None:
     await sound(scene)
 
 
+@pytest.mark.proves("R17.e")
 async def test_the_booking_service_is_told_what_it_may_offer_r17(scene: Scene) -> None:
     await scene.settings(webhook=HOOK)
     await scene.open("b-0")
@@ -75,6 +90,7 @@ async def test_the_booking_service_is_told_what_it_may_offer_r17(scene: Scene) -
     assert ("booking.unfilled", ALL) in await hooks(scene)
 
 
+@pytest.mark.proves("R17.e")
 async def test_what_cannot_be_extended_is_not_offered_r17(scene: Scene) -> None:
     """After a provider's cancellation the search lasts until 15 minutes before the start: there is nothing to extend it by."""
     await scene.settings(webhook=HOOK)

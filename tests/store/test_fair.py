@@ -42,6 +42,7 @@ async def sound(scene: Scene) -> None:
     assert await faults(scene.store, scene.market, scene.redis_url) == []
 
 
+@pytest.mark.proves("R16.b")
 async def test_an_accept_waits_and_is_told_until_when_r16(scene: Scene) -> None:
     await scene.open()
     answer = await scene.accepted("low", id="x")
@@ -52,6 +53,7 @@ async def test_an_accept_waits_and_is_told_until_when_r16(scene: Scene) -> None:
     await sound(scene)
 
 
+@pytest.mark.proves("R16.a")
 @pytest.mark.parametrize("order", [("low", "mid", "top"), ("top", "low", "mid"), ("mid", "top", "low")])
 async def test_the_best_ranked_of_those_who_accept_within_it_wins_whoever_was_first_r16(scene: Scene, order: tuple[str, ...]) -> None:
     await scene.open()
@@ -66,6 +68,7 @@ async def test_the_best_ranked_of_those_who_accept_within_it_wins_whoever_was_fi
     await sound(scene)
 
 
+@pytest.mark.proves("R16.a")
 async def test_who_does_not_accept_within_it_has_no_part_in_it_r16(scene: Scene) -> None:
     await scene.open()
     await scene.accept("low", id="x")
@@ -105,6 +108,7 @@ async def test_of_two_with_the_same_rank_the_one_who_was_asked_first_wins_r16_r5
     assert (await scene.record()).winner == scene.numbers["top"]
 
 
+@pytest.mark.proves("R15.a", "R16.a")
 async def test_without_a_fair_window_the_first_accept_wins_at_once_r15(scene: Scene) -> None:
     await scene.settings(fair_window_s=0)
     await scene.open()

@@ -11,6 +11,7 @@ async def ask(scene: Scene, name: str, kind: str = "service", text: str = "", *,
     return await scene.store.follow_ups.ask(scene.market, scene.numbers[name], id or scene.fresh("f"), kind, text)
 
 
+@pytest.mark.proves("R25b.a", "R25b.b")
 async def test_they_are_listed_until_somebody_has_seen_to_them_r25b(scene: Scene) -> None:
     assert [await ask(scene, "ada", "service", "Lissage"), await ask(scene, "ben", "talk")] == ["sent", "sent"]
     first, second = (await scene.desk.follow_ups.listed(scene.market))["open"]

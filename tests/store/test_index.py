@@ -168,6 +168,7 @@ async def test_an_import_leaves_the_same_bits_as_one_by_one(bench: Bench) -> Non
         assert await bits(bench, await place_of(bench, f"i-{name}")) == await bits(bench, await place_of(bench, f"p-{name}")), name
 
 
+@pytest.mark.proves("R4.b")
 async def test_a_zone_of_200_km_has_a_net_of_a_few_hundred_cells_and_is_exact(bench: Bench) -> None:
     await bench.store.providers.put(bench.market, "far", SETTINGS["wide"])
     await reachable(bench, "far")

@@ -183,6 +183,7 @@ async def test_a_market_may_ask_the_likely_and_quick_of_a_tier_first(scene: Scen
     assert await asked(scene) == ["cleo", "ben", "dan"]
 
 
+@pytest.mark.proves("R1.b")
 async def test_without_it_nobody_is_asked_sooner_for_being_quick_r5(scene: Scene) -> None:
     await scene.settings(**PACED)
     await make_known(scene, "cleo", 2.0, 0.2)

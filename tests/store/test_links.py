@@ -16,6 +16,7 @@ async def reachable(scene: Scene, name: str) -> bool:
     return bool((await scene.desk.provider(scene.market, name))["reachable"])
 
 
+@pytest.mark.proves("R2.i", "R14.a")
 async def test_a_socket_makes_a_provider_reachable_and_its_end_ends_that_r2_r14(scene: Scene) -> None:
     await scene.provider("eve", reachable=False)
     assert "eve" not in await scene.candidates()
@@ -35,6 +36,7 @@ async def test_one_of_two_sockets_is_enough(scene: Scene) -> None:
     assert await faults(scene.store, scene.market, scene.redis_url) == []
 
 
+@pytest.mark.proves("R2.i", "R14.a")
 async def test_a_push_address_keeps_him_reachable_without_a_socket_r14(scene: Scene) -> None:
     await scene.store.links.connect(scene.market, scene.numbers["ada"], "phone", GATEWAY, 2, push=b"address")
     await scene.disconnect("ada", conn=2)
@@ -127,6 +129,7 @@ async def test_a_sign_of_life_ends_a_pause_r40(scene: Scene) -> None:
     assert await scene.redis.hget(f"{{{scene.market}}}:l:{ada}", "phone") == f"{GATEWAY}|1|0|1".encode()
 
 
+@pytest.mark.proves("R2.j", "R40.b")
 async def test_one_who_is_paused_is_not_asked_until_he_gives_a_sign_of_life_r2_r40(scene: Scene) -> None:
     ada = scene.numbers["ada"]
     await scene.redis.hset(f"{{{scene.market}}}:p:{ada}", "paused", 1)
@@ -205,6 +208,7 @@ async def _stream(lines: Any) -> Any:
         yield line
 
 
+@pytest.mark.proves("R14.a")
 async def test_whoever_was_not_reached_is_asked_when_he_is_back_r14(scene: Scene) -> None:
     for name in scene.numbers:
         await scene.disconnect(name)

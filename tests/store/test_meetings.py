@@ -87,6 +87,7 @@ async def really(scene: Scene, name: str) -> list[tuple[int, tuple[int, ...]]]:
     return found
 
 
+@pytest.mark.proves("R18.a", "R18.e", "R18.f")
 @pytest.mark.parametrize("seed", range(MARKETS))
 async def test_who_appears_takes_the_seats_that_the_pure_decisions_give_him_r18(scene: Scene, seed: int) -> None:
     rng = Random(seed)

@@ -45,6 +45,7 @@ async def events(scene: Scene, booking_id: str) -> list[dict[str, Any]]:
     return await scene.store.bookings.timeline(scene.market, (await scene.record(booking_id)).no)
 
 
+@pytest.mark.proves("R6.a", "R6.b")
 @pytest.mark.parametrize(("share", "seats"), [(0.1, 3), (0.25, 7), (0.0, 0), (1.0, 30)])
 async def test_waves_of_one_honour_the_share_r6(scene: Scene, share: float, seats: int) -> None:
     await crew(scene, newcomer_share=share)
@@ -53,6 +54,7 @@ async def test_waves_of_one_honour_the_share_r6(scene: Scene, share: float, seat
     assert all((name in NEW) == was_drawn for name, was_drawn in found)
 
 
+@pytest.mark.proves("R6.b")
 async def test_a_wave_of_several_gives_the_owed_seat_to_one_of_them_r6(scene: Scene) -> None:
     await crew(scene)
     drawn_in = []
@@ -64,6 +66,7 @@ async def test_a_wave_of_several_gives_the_owed_seat_to_one_of_them_r6(scene: Sc
     assert drawn_in == [0, 0, 0, 1]  # the tenth of twelve seats
 
 
+@pytest.mark.proves("R5.d", "R6.c")
 async def test_whom_a_draw_takes_follows_from_the_seed_on_the_booking_r6(scene: Scene) -> None:
     """Among the newcomers who fit, in rank order; those of one step in the order of their places in the index."""
     await crew(scene, newcomer_share=1.0)
@@ -91,6 +94,7 @@ async def test_later_draws_of_a_booking_go_on_where_the_first_ended_r6(scene: Sc
     assert {who for who, state in (await scene.states()).items() if state == "open"} <= set(scene.numbers) - set(NEW)  # by rank again
 
 
+@pytest.mark.proves("R6.c")
 @pytest.mark.parametrize("among", [2, 5, 7])
 def test_every_newcomer_is_drawn_as_often_as_any_other_r6(among: int) -> None:
     counts = [0] * among
@@ -99,6 +103,7 @@ def test_every_newcomer_is_drawn_as_often_as_any_other_r6(among: int) -> None:
     assert max(abs(count - 4_000 / among) for count in counts) < 4 * (4_000 / among) ** 0.5
 
 
+@pytest.mark.proves("R6.a", "R21.b")
 async def test_who_has_answered_enough_is_no_newcomer_any_more_r6(scene: Scene) -> None:
     await crew(scene, newcomer_share=1.0, newcomer_answers=2)
     for number in range(2 * len(NEW)):  # each answers twice, one way or the other

@@ -43,6 +43,7 @@ async def test_with_nobody_to_ask_it_searches_all_the_same(scene: Scene) -> None
     assert await faults(scene.store, scene.market, scene.redis_url) == []
 
 
+@pytest.mark.proves("R12.c")
 async def test_in_quiet_hours_the_first_wave_waits_for_their_end_r12(scene: Scene) -> None:
     await scene.settings(quiet_hours={"from": "22:00", "to": "07:00"})
     await scene.at(NIGHT)
@@ -62,6 +63,7 @@ async def test_in_quiet_hours_the_first_wave_waits_for_their_end_r12(scene: Scen
     assert await faults(scene.store, scene.market, scene.redis_url) == []
 
 
+@pytest.mark.proves("R12.c")
 async def test_a_last_minute_booking_does_not_wait_for_the_morning_r12(scene: Scene) -> None:
     await scene.settings(quiet_hours={"from": "22:00", "to": "07:00"})
     await scene.at(NIGHT)
@@ -130,6 +132,7 @@ async def test_of_many_with_one_key_at_once_one_enters_and_all_hear_of_it_p4(sce
 # -- not at all -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R10.a")
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
@@ -151,10 +154,12 @@ async def test_what_is_refused_leaves_nothing_behind_r10(scene: Scene, changes: 
     assert everything(scene.redis_url, scene.market) == before
 
 
+@pytest.mark.proves("R10.a")
 async def test_exactly_two_hours_before_is_in_time_r10(scene: Scene) -> None:
     assert (await scene.open(lead=2))["state"] == "searching"
 
 
+@pytest.mark.proves("R10.b")
 @pytest.mark.parametrize(("lead_min", "search_min"), [(90, 30), (50, 35), (10, 10)])
 async def test_ops_book_later_and_the_search_has_what_time_there_is_r10(scene: Scene, lead_min: int, search_min: int) -> None:
     await scene.open(lead=lead_min / 60, ops=True, override={"reason": "asked for by phone"})
@@ -166,6 +171,7 @@ async def test_ops_book_later_and_the_search_has_what_time_there_is_r10(scene: S
     assert record.who["override"] == "asked for by phone"
 
 
+@pytest.mark.proves("R25.b", "R29.a")
 async def test_a_client_on_the_blacklist_cannot_book_r29(scene: Scene) -> None:
     await scene.desk.put_block(scene.market, "c-1", "did not pay")
     with pytest.raises(Unprocessable) as refused:
@@ -176,6 +182,7 @@ async def test_a_client_on_the_blacklist_cannot_book_r29(scene: Scene) -> None:
     assert (await scene.open())["state"] == "searching"
 
 
+@pytest.mark.proves("R2.h")
 async def test_a_provider_blocked_with_the_client_is_not_asked_r2(scene: Scene) -> None:
     await scene.desk.put_provider_block(scene.market, "ada", "c-1")
     assert (await scene.open())["candidates"] == 3
@@ -195,6 +202,7 @@ async def test_zones_of_many_corners_do_not_hold_the_store_up(scene: Scene) -> N
     assert 10 <= sum(name.startswith("p-") for name in asked) <= 12
 
 
+@pytest.mark.proves("R11.c")
 async def test_class_and_deadline_follow_the_earliest_start_r11(scene: Scene) -> None:
     body = await scene.open(leads=(30, 5, 9))
     record = await scene.record()
@@ -202,6 +210,7 @@ async def test_class_and_deadline_follow_the_earliest_start_r11(scene: Scene) ->
     assert record.ends == (NOON + 24 * HOUR, NOON + 4 * HOUR, NOON + 8 * HOUR)
 
 
+@pytest.mark.proves("R2.n", "R11.b")
 async def test_each_is_shown_only_the_windows_that_fit_him_r2(scene: Scene) -> None:
     await scene.provider("ada", hours="Mo-Su 12:00-18:00", reachable=False)
     await scene.open(leads=(30, 4, 9))
@@ -210,6 +219,7 @@ async def test_each_is_shown_only_the_windows_that_fit_him_r2(scene: Scene) -> N
     assert [(window["start"] - NOON) // HOUR for window in shown["ben"]] == [30, 4, 9]
 
 
+@pytest.mark.proves("R11.d")
 async def test_a_window_under_its_deadline_is_dropped_and_holders_are_told_r11(scene: Scene) -> None:
     await scene.provider("ada", hours="Mo-Su 12:00-18:00", reachable=False)
     await scene.open(leads=(4, 9))
@@ -228,6 +238,7 @@ async def test_a_window_under_its_deadline_is_dropped_and_holders_are_told_r11(s
     assert (await scene.record()).window == 0
 
 
+@pytest.mark.proves("R11.d", "R17.a")
 async def test_after_the_last_window_the_booking_is_unfilled_r11_r17(scene: Scene) -> None:
     await scene.open(leads=(9, 4, 6))
     for hours, kept in ((3, (9, 6)), (5, (9,))):

@@ -51,6 +51,7 @@ async def order(scene: Scene) -> list[str]:
 # -- an accept that lost, turned into a refusal at the same instant ------------------------------------------------------
 
 
+@pytest.mark.proves("R20.b")
 @pytest.mark.parametrize("seed", range(2))
 async def test_an_accept_that_lost_turned_into_a_refusal_at_the_same_instant_changes_nothing(
     redis_url: str, fresh_market: Callable[[], str], tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
@@ -130,6 +131,7 @@ async def _times(scene: Scene, booking_id: str) -> dict[str, list[int]]:
     return {name: [value] for name, value in counted.items() if value is not None}
 
 
+@pytest.mark.proves("R20.a", "R20.c", "R20.d")
 @pytest.mark.parametrize("seed", range(2))
 async def test_a_refusal_is_never_worse_than_silence_and_nothing_of_it_is_kept_against_him(
     redis_url: str, fresh_market: Callable[[], str], tmp_path: Path, seed: int
@@ -154,6 +156,7 @@ async def test_a_refusal_is_never_worse_than_silence_and_nothing_of_it_is_kept_a
     assert await order(refusing) == await order(silent)
 
 
+@pytest.mark.proves("R20.c")
 @pytest.mark.parametrize("who", NAMES[:1])
 async def test_of_two_who_do_not_want_it_the_one_who_says_so_is_not_asked_later_next_time(
     redis_url: str, fresh_market: Callable[[], str], tmp_path: Path, who: str

@@ -14,6 +14,7 @@ async def sound(scene: Scene) -> None:
     assert await faults(scene.store, scene.market, scene.redis_url) == []
 
 
+@pytest.mark.proves("R2.m")
 async def test_who_said_no_is_asked_again_and_may_say_yes_r2(scene: Scene) -> None:
     await scene.open()
     await scene.refuse("ada")
@@ -27,6 +28,7 @@ async def test_who_said_no_is_asked_again_and_may_say_yes_r2(scene: Scene) -> No
     await sound(scene)
 
 
+@pytest.mark.proves("R2.l")
 async def test_without_it_nobody_is_asked_twice_in_a_round_r2(scene: Scene) -> None:
     await scene.open()
     for name in ("ada", "ben", "cleo"):
@@ -155,3 +157,50 @@ async def test_a_repeat_asks_once_p4(scene: Scene) -> None:
     await reopen(scene, "ada", rid="r-1")
     assert (await scene.states())["ada"] == "refused"
     await sound(scene)
+
+
+# -- by himself -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.proves("R2.m")
+async def test_he_takes_his_own_no_back_and_may_say_yes_r2(scene: Scene) -> None:
+    await scene.open()
+    await scene.refuse("ada")
+    assert await reopen(scene, "ada", himself=True) == {"booking_id": "b-1", "provider_id": "ada", "state": "open"}
+    assert (await scene.states())["ada"] == "open"
+    await sound(scene)
+    assert await scene.accept("ada") == "won"
+    assert [(event.p, event.audit, event.himself) for event in await scene.events("AskedAgain")] == [(scene.numbers["ada"], None, True)]
+    assert await audit(scene) == []
+    await sound(scene)
+
+
+async def test_he_takes_nothing_back_but_his_own_no_r2(scene: Scene) -> None:
+    await scene.open()
+    await scene.desk.put_provider_block(scene.market, "ada", "c-1")
+    await scene.desk.delete_provider_block(scene.market, "ada", "c-1")
+    assert (await scene.states())["ada"] == "withdrawn ops"
+    for name in ("ada", "ben", "dan"):  # taken back by others, before him, never asked
+        with pytest.raises(Conflict):
+            await reopen(scene, name, himself=True)
+    assert (await scene.states())["ada"] == "withdrawn ops"
+    assert await reopen(scene, "ada") == {"booking_id": "b-1", "provider_id": "ada", "state": "open"}, "ops may"
+
+
+async def test_the_hours_in_which_nobody_is_disturbed_do_not_bind_his_own_word_r2_r3(scene: Scene) -> None:
+    await scene.open(leads=(30,))
+    holder = next(iter(await scene.states()))
+    await scene.refuse(holder)
+    await scene.settings(quiet_hours={"from": "11:00", "to": "13:00"})
+    await scene.provider(holder, reachable=False, do_not_disturb={"from": "11:30", "to": "12:30"})
+    assert (await reopen(scene, holder, himself=True))["state"] == "open"
+
+
+@pytest.mark.parametrize(("before", "reason"), [(_offline, "unreachable"), (_blocked, "blocked"), (_at_the_cap, "cap")])
+async def test_the_filters_bind_him_too_p5(scene: Scene, before: Any, reason: str) -> None:
+    await scene.open()
+    await scene.refuse("ada")
+    await before(scene)
+    with pytest.raises(Unprocessable, match=reason):
+        await reopen(scene, "ada", himself=True)
+    assert (await scene.states())["ada"] == "refused"

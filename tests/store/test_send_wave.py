@@ -135,6 +135,7 @@ async def test_a_timer_of_nothing_is_removed(scene: Scene, bno: int) -> None:
 # -- waves ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R12.a", "R12.b")
 async def test_the_next_wave_leaves_when_its_pause_is_over_and_not_before_r12_p6(scene: Scene) -> None:
     await scene.open()
     for name in ("ada", "ben", "cleo"):
@@ -173,6 +174,7 @@ async def test_nobody_left_to_ask_is_no_wave(scene: Scene) -> None:
     assert (record.wave, await scene.gauge("count.waves")) == (3, 3)
 
 
+@pytest.mark.proves("R2.l")
 async def test_a_provider_is_asked_once_in_a_round_whatever_he_answered_r2(scene: Scene) -> None:
     await scene.open()
     await scene.refuse("ada")
@@ -183,6 +185,7 @@ async def test_a_provider_is_asked_once_in_a_round_whatever_he_answered_r2(scene
     assert sorted(asked) == sorted(scene.numbers.values())
 
 
+@pytest.mark.proves("R2.k")
 async def test_one_with_as_many_proposals_as_he_may_have_is_not_asked_until_one_is_over_r2(scene: Scene) -> None:
     await scene.settings(open_proposals_cap=2)
     for number in range(3):
@@ -198,6 +201,7 @@ async def test_one_with_as_many_proposals_as_he_may_have_is_not_asked_until_one_
     assert await faults(scene.store, scene.market, scene.redis_url) == []
 
 
+@pytest.mark.proves("R2.k")
 async def test_a_cap_that_is_lowered_or_raised_binds_at_once_r2(scene: Scene) -> None:
     await scene.open("b-1", lead=3)
     await scene.settings(open_proposals_cap=1)
@@ -210,6 +214,7 @@ async def test_a_cap_that_is_lowered_or_raised_binds_at_once_r2(scene: Scene) ->
 # -- R13 --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R13.a")
 async def test_the_last_no_brings_the_next_wave_in_the_same_look_of_a_worker_r13(scene: Scene) -> None:
     await scene.open()
     await scene.later(seconds=5)
@@ -253,6 +258,7 @@ async def test_a_no_that_found_nobody_does_not_keep_the_worker_busy_r13(scene: S
 # -- R12b, R14 --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R14.b", "R14.c")
 async def test_the_seat_of_the_undelivered_goes_to_the_next_and_he_may_still_accept_r14(scene: Scene) -> None:
     await scene.open()
     for name in ("ada", "ben"):
@@ -266,6 +272,7 @@ async def test_the_seat_of_the_undelivered_goes_to_the_next_and_he_may_still_acc
     assert await faults(scene.store, scene.market, scene.redis_url) == []
 
 
+@pytest.mark.proves("R12b.a", "R12b.b")
 async def test_what_is_live_counts_for_the_cap_and_what_is_stale_does_not_r12b(scene: Scene) -> None:
     await scene.open()
     await scene.receive("ada")

@@ -67,6 +67,7 @@ async def test_a_second_take_over_hears_the_owners_name_r80b(scene: Scene) -> No
     await sound(scene)
 
 
+@pytest.mark.proves("R15.b")
 async def test_all_who_were_asked_are_told_at_once_r15(scene: Scene) -> None:
     await scene.open()
     await take_over(scene)

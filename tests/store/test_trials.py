@@ -76,6 +76,7 @@ async def test_a_wake_up_brings_it_to_the_gateways_of_his_devices_r25b(scene: Sc
     assert kept == [(1, frame)]
 
 
+@pytest.mark.proves("R25b.c")
 async def test_each_device_shows_what_came_back_from_it_r25b(scene: Scene) -> None:
     await scene.connect("ada", "tablet", conn=9)
     proposal = await send(scene)
@@ -107,6 +108,7 @@ async def test_no_crowd_of_devices_makes_a_test_long(scene: Scene) -> None:
     assert len((await state(scene)).receipts) <= 17
 
 
+@pytest.mark.proves("R25b.c")
 async def test_what_the_push_service_said_is_shown_beside_r25b(scene: Scene) -> None:
     await addressed(scene)
     proposal = await send(scene)

@@ -10,6 +10,7 @@ from tests.store.scene import MINUTE, Scene
 POOR = {"tier": "premier", "score": 2.9, "orders": 10}
 
 
+@pytest.mark.proves("R7.a")
 @pytest.mark.parametrize(
     ("rank", "last"),
     [
@@ -32,6 +33,7 @@ async def test_those_behind_keep_the_usual_order_among_themselves_r7(scene: Scen
     assert await scene.candidates() == ["ada", "ben", "cleo", "dan", "better", "worse", "low"]
 
 
+@pytest.mark.proves("R7.b")
 async def test_he_is_in_no_first_wave_though_seats_stay_empty_r7(scene: Scene) -> None:
     for name in ("ben", "cleo", "dan"):
         await scene.disconnect(name)
@@ -45,6 +47,7 @@ async def test_he_is_in_no_first_wave_though_seats_stay_empty_r7(scene: Scene) -
     assert (await scene.record()).proposals[scene.numbers["eve"]].wave == 2
 
 
+@pytest.mark.proves("R7.b")
 async def test_a_first_wave_with_nobody_else_in_it_is_skipped_r7(scene: Scene) -> None:
     for name in ("ada", "ben", "cleo", "dan"):
         await scene.disconnect(name)
@@ -58,6 +61,7 @@ async def test_a_first_wave_with_nobody_else_in_it_is_skipped_r7(scene: Scene) -
     assert matched["wave"] == 2
 
 
+@pytest.mark.proves("R7.b")
 async def test_a_seat_of_the_first_wave_that_falls_free_is_not_his_r7(scene: Scene) -> None:
     """A fill belongs to the wave whose seat it gives away."""
     for name in ("ben", "cleo", "dan"):
@@ -86,6 +90,7 @@ async def test_a_wave_that_finds_nobody_is_no_first_wave_yet_r7(scene: Scene) ->
     assert await scene.states() == {"ada": "open"}
 
 
+@pytest.mark.proves("R7.a")
 @pytest.mark.parametrize("changed", [{"under_performing_score": 2.5}, {"under_performing_orders": 11}])
 async def test_a_change_of_the_measure_reaches_those_who_are_there_r7(scene: Scene, changed: dict[str, Any]) -> None:
     await scene.provider("eve", initial_rank=POOR)

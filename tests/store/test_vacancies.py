@@ -38,6 +38,7 @@ async def kinds(scene: Scene, booking_id: str = "b-1") -> list[tuple[str, int]]:
 # -- which seats are free ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R14.a", "R18.a", "R18.e")
 async def test_who_comes_online_takes_a_seat_that_nobody_could_be_asked_for_r18(scene: Scene) -> None:
     await away(scene, "ada", "ben", "cleo")
     await scene.open()
@@ -51,6 +52,7 @@ async def test_who_comes_online_takes_a_seat_that_nobody_could_be_asked_for_r18(
     await sound(scene)
 
 
+@pytest.mark.proves("R1.b")
 async def test_explain_says_why_he_was_asked_out_of_turn_r18_r8_r1(scene: Scene) -> None:
     await away(scene, "ada", "ben", "cleo")
     await scene.open()
@@ -72,6 +74,7 @@ async def test_a_seat_of_a_booking_that_found_nobody_at_all_is_of_its_first_wave
     await sound(scene)
 
 
+@pytest.mark.proves("R18.g")
 async def test_a_full_wave_has_no_free_seat_and_who_appears_waits_for_the_next_one_in_his_rank_r18(scene: Scene) -> None:
     await scene.provider("eve", reachable=False, initial_rank={"tier": "premier", "score": 9})
     await scene.open()
@@ -89,6 +92,7 @@ async def test_a_full_wave_has_no_free_seat_and_who_appears_waits_for_the_next_o
     assert second[0] == scene.numbers["eve"], "the best-ranked comes first"
 
 
+@pytest.mark.proves("R18.e")
 async def test_a_seat_that_was_refused_alone_is_not_free_r18_r13(scene: Scene) -> None:
     await away(scene, "dan")
     await scene.open()
@@ -99,6 +103,7 @@ async def test_a_seat_that_was_refused_alone_is_not_free_r18_r13(scene: Scene) -
     assert "dan" not in await scene.states()
 
 
+@pytest.mark.proves("R18.e")
 async def test_after_all_have_refused_the_seats_of_the_wave_that_found_nobody_are_free_r18_r13(scene: Scene) -> None:
     await away(scene, "dan")
     await scene.open()
@@ -112,6 +117,7 @@ async def test_after_all_have_refused_the_seats_of_the_wave_that_found_nobody_ar
     await sound(scene)
 
 
+@pytest.mark.proves("R18.e")
 async def test_the_seat_of_one_whom_nothing_reached_is_free_when_nobody_else_could_be_asked_r18_r14(scene: Scene) -> None:
     await away(scene, "dan")
     await scene.open()
@@ -201,6 +207,7 @@ APPEARS: dict[str, tuple[Deed, Deed]] = {
 }  # fmt: skip
 
 
+@pytest.mark.proves("R18.a", "R18.b", "R18.c", "R36.c")
 @pytest.mark.parametrize("how", APPEARS)
 async def test_whoever_appears_by_whatever_way_meets_the_vacancies_r18(scene: Scene, how: str) -> None:
     before, after = APPEARS[how]
@@ -215,6 +222,7 @@ async def test_whoever_appears_by_whatever_way_meets_the_vacancies_r18(scene: Sc
     await sound(scene)
 
 
+@pytest.mark.proves("R4.a")
 @pytest.mark.parametrize(("codes", "asked"), [(["here"], True), (["there", "here"], True), (["there"], False)])
 async def test_one_with_a_list_of_areas_meets_what_lies_in_them_r18_r4(scene: Scene, codes: list[str], asked: bool) -> None:
     await scene.desk.put_areas(scene.market, {"type": "FeatureCollection", "features": [_area("here", 48.86), _area("there", 48.0)]})
@@ -234,6 +242,7 @@ def _area(code: str, lat: float) -> dict[str, object]:
     return {"type": "Feature", "properties": {"code": code, "name": code}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
 
 
+@pytest.mark.proves("R18.b", "R18.f")
 async def test_a_place_below_his_cap_that_is_freed_lets_him_meet_the_vacancies_r18(scene: Scene) -> None:
     await scene.settings(open_proposals_cap=1)
     await away(scene, "ada", "ben", "cleo")
@@ -259,6 +268,7 @@ async def test_more_room_under_the_cap_of_the_market_counts_too_r18(scene: Scene
 # -- on which terms ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R18.e", "R18.f")
 async def test_the_most_urgent_bookings_come_first_and_never_more_than_his_cap_r18(scene: Scene) -> None:
     await scene.settings(open_proposals_cap=3)
     await away(scene)
@@ -271,6 +281,7 @@ async def test_the_most_urgent_bookings_come_first_and_never_more_than_his_cap_r
     await sound(scene)
 
 
+@pytest.mark.proves("R18.h")
 async def test_of_a_thousand_who_log_in_at_nine_only_as_many_are_asked_as_there_are_seats_r18(scene: Scene) -> None:
     await away(scene)
     names = [f"p{index}" for index in range(60)]
@@ -302,6 +313,7 @@ async def test_nobody_meets_a_booking_twice_in_a_round_p6(scene: Scene) -> None:
     assert await scene.states() == {"dan": "refused"}
 
 
+@pytest.mark.proves("R3.a", "R12.c")
 @pytest.mark.parametrize(("lead", "asked"), [(4, True), (10, False)], ids=["last minute", "same day"])
 async def test_quiet_hours_hold_for_those_who_appear_too_r18_r12(scene: Scene, lead: int, asked: bool) -> None:
     await scene.settings(quiet_hours=None)
@@ -313,6 +325,7 @@ async def test_quiet_hours_hold_for_those_who_appear_too_r18_r12(scene: Scene, l
     assert ("ada" in await scene.states()) == asked
 
 
+@pytest.mark.proves("R3.a")
 async def test_his_own_do_not_disturb_hours_hold_r18_r3(scene: Scene) -> None:
     await away(scene)
     await scene.open()

@@ -285,6 +285,26 @@ def judge(town: Town, part: int, outline: tuple[int, int, int]) -> None:
     seen["worlds"] += 1
 
 
+@pytest.mark.proves(
+    "R1.a",
+    "R2.a",
+    "R2.b",
+    "R2.c",
+    "R2.d",
+    "R2.e",
+    "R2.f",
+    "R2.g",
+    "R2.h",
+    "R2.i",
+    "R2.j",
+    "R2.k",
+    "R2.n",
+    "R4.b",
+    "R5.a",
+    "R5.b",
+    "R5.c",
+    "R5.d",
+)
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("part", range(PARTS))  # for as many processors
 def test_the_index_and_the_pure_matcher_agree_on_random_worlds(town: Town, part: int) -> None:

@@ -1,15 +1,16 @@
--- reopen: ops have a provider asked again who had been asked in this round, and has no open proposal any more.
+-- reopen: a provider is asked again who had been asked in this round, and has no open proposal any more: ops say so, or he himself.
 -- KEYS: 1 the market's hash (names the slot).
--- ARGV: 1 msgpack {m, rid, bno, rev, hand {key, name}, reason, p, seen (his version), windows {those that fit him}, far (m, or -1),
---       answer_by, urgency}
--- Replies: ASKED, WRONG_STATE {state}, NOT_ASKED (nobody has asked him), ALREADY (he has it before him), UNFIT (he cannot be asked, or
---          he and the client are apart), OVERLAP, STALE (the booking or he has changed), MISMATCH; the first is kept under rid for 24 h of
---          wall time.
+-- ARGV: 1 msgpack {m, rid, bno, rev, hand {key, name} or nil, himself, reason, p, seen (his version), windows {those that fit him},
+--       far (m, or -1), answer_by, urgency}
+-- Replies: ASKED, WRONG_STATE {state}, NOT_ASKED (nobody has asked him), NOT_HIS (he himself did not say no), ALREADY (he has it before
+--          him), UNFIT (he cannot be asked, or he and the client are apart), OVERLAP, STALE (the booking or he has changed), MISMATCH;
+--          the first is kept under rid for 24 h of wall time.
 -- Source: SPEC.md R2, R83, R84; P5.
 local function obstacle(m, a, b, p)
   if b.state ~= 'searching' then return 'WRONG_STATE' end
   if not p or p[S.round] ~= b.round then return 'NOT_ASKED' end
   if p[S.state] == 'open' then return 'ALREADY' end
+  if a.himself and p[S.state] ~= 'refused' then return 'NOT_HIS' end
   local askable, version = read.numbers(K.provider(m, a.p), 'askable', 'version')
   if b.rev ~= a.rev or version ~= a.seen or clock.now() >= b.deadline then return 'STALE' end
   if askable ~= 1 or call('SISMEMBER', K.blocks(m, b.client), a.p) == 1 then return 'UNFIT' end
@@ -32,7 +33,7 @@ local function ask(m, a, b, before)
     gauge.add(m, name, by)
   end
   local line = hands.note(m, a, 'reopen', { b = b.no, p = a.p })
-  event.add(m, b.no, 'AskedAgain', { p = a.p, audit = line, wave = wave, answer_by = a.answer_by })
+  event.add(m, b.no, 'AskedAgain', { p = a.p, audit = line, wave = wave, answer_by = a.answer_by, himself = a.himself or nil })
   booking.attend(m, b.no) -- its timer knows nothing of the new seat
 end
 
