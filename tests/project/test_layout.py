@@ -21,6 +21,7 @@ OF_THE_STORE = {
     *("bench/match.py", "bench/near.py", "bench/explain.py", "bench/town.py", "bench/verbs.py", "bench/peers_match.py"),
     "bench/peers_claim.py",
     *("bench/peers/town_sql.py", "bench/peers/ours.py", "bench/peers/pushers.py"),
+    "bench/costs.py",
     *("bench/rematch.py", "bench/rematch_town.py"),  # hundreds come online a second as a gateway enters them: no machine has the sockets
 }
 # The simulator drives the decisions themselves, on a clock of its own.

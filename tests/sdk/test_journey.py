@@ -166,6 +166,7 @@ async def test_a_provider_who_wants_no_work_says_so_and_is_not_asked_until_he_do
     first = await town.book()
     assert (await town.service.booking(first)).proposals == ()
     assert (await device.do("status", available=True))["outcome"] == "done"
+    assert (await device.hear("proposal"))["booking"]["booking_id"] == first, "it waits, and he meets it now (R18)"
     second = await town.book()
     assert (await device.hear("proposal"))["booking"]["booking_id"] == second
 
