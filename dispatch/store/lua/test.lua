@@ -5,12 +5,12 @@
 -- Source: SPEC.md R25b, R40; PROTOCOL.md section 4.
 local HOUR, DAY = 3600000, 86400000
 
--- What stands in for a booking: tomorrow, the first of his services.
+-- What stands in for a booking: tomorrow, the first of his services, for nobody: clients are numbered from 1.
 local function pretended(m, a, now)
   local profile = call('GET', K.profile(m, a.p))
   local services = profile and cmsgpack.unpack(profile).settings.catalogue or {}
   local start = now - now % HOUR + DAY
-  return { no = trial.BOOKING, version = 1, deadline = now + a.life, spans = { { start, start + HOUR } }, face_pairs = 6,
+  return { no = trial.BOOKING, client = 0, version = 1, deadline = now + a.life, spans = { { start, start + HOUR } }, face_pairs = 6,
     face = inbox.body('booking_id', 'test', 'services', { services[1] }, 'area', null, 'price_cents', 0, 'currency', a.currency,
       'note', '') }
 end
