@@ -114,7 +114,9 @@ export class Proposals {
     const sent = deciding ? words.deciding : live || waiting?.sent ? words.sending : words.queued;
     say(card.querySelector(".state"), waiting ? sent : (words.counter_state[counter?.state] ?? ""));
     say(card.querySelector(".problem"), this.notes.get(proposal) ?? "");
-    card.querySelector(".actions").hidden = Boolean(waiting);
+    const actions = card.querySelector(".actions");
+    if (waiting && actions.contains(document.activeElement)) card.querySelector("h3").focus({ preventScroll: true }); // a hidden button holds no focus
+    actions.hidden = Boolean(waiting);
     card.querySelector(".undo").hidden = !waiting || waiting.sent || live;
   }
 
