@@ -45,10 +45,10 @@ rules: .venv/.dev ## Write what is generated in docs/reference anew: rules.md, l
 bench: .venv/.dev ## Measure one thing (ARGS="NAME"; without it: what can be measured)
 	@$(PY) -m bench $(ARGS)
 
-bench-peers: .venv/.dev ## Measure it beside what one would use instead; installs that first, as root or with sudo (PROVIDERS=100000,1000000)
+bench-peers: .venv/.dev ## Measure it beside what one would use instead; installs that first, as root or with sudo, and fails without it (PROVIDERS=100000,1000000)
 	@.ci/peers
 	@failed=0; for bench in "match --providers $(PROVIDERS)" claim push; do \
-		PYTHONPATH=.tools/peers $(PY) -m bench peers-$$bench $(ARGS) || failed=1; done; exit $$failed
+		BENCH_PEERS=required PYTHONPATH=.tools/peers $(PY) -m bench peers-$$bench $(ARGS) || failed=1; done; exit $$failed
 
 load: .venv/.dev ## Load a running engine with Locust (ARGS="--help" lists the options)
 	@$(PY) -m loadtests $(ARGS)

@@ -19,11 +19,11 @@ from rich.table import Table
 
 from bench.peers.machine import machine
 from bench.peers.rounds import part
-from bench.peers_push import raise_limit
 from bench.serving import serving
 from bench.swarm import truth
 from bench.swarm.bookings import Book
 from bench.swarm.crowd import Crowd, phones, report
+from bench.swarm.files import raise_limit
 from bench.swarm.gateway import Gateway, gateway
 from bench.swarm.verdict import Asked, told
 from bench.swarm.watch import load

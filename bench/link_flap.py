@@ -1,8 +1,8 @@
 """Networks that come and go: 2,000 devices of which 5 % a minute lose their connection at moments of chance, for three minutes.
 
 Bookings go on: some stay open, some are taken, some are cancelled. Whenever a device is back, what is on its screen at that moment is
-compared with what the engine says was open then; at the end all screens are. How long a return takes is counted from its first knock that
-was answered.
+compared with what the engine says was open then; at the end all screens are. How long a return takes is counted from its first knock,
+answered or not.
 """
 
 import argparse
@@ -17,11 +17,11 @@ from rich.table import Table
 
 from bench.peers.machine import machine
 from bench.peers.rounds import part
-from bench.peers_push import raise_limit
 from bench.serving import serving
 from bench.swarm import truth
 from bench.swarm.bookings import Book
 from bench.swarm.crowd import Crowd, phones, report
+from bench.swarm.files import raise_limit
 from bench.swarm.verdict import Asked, told
 from bench.swarm.watch import load
 
@@ -56,7 +56,7 @@ async def measure(crowd: Crowd, book: Book, devices: int, share: float, seconds:
     back = truth.returns(notes)
     missing, ghosts = truth.wrong_on_return(back, sent)
     at_rest = truth.wrong_at_rest(shown, sent)
-    times = sorted(live - knocked for _, knocked, live, _ in back)
+    times = sorted(one.took for one in back)
     return Flap(
         cuts=len(truth.of(notes, "cut")), returns=times, late=sum(at > RETURN_S for at in times), proposals=len(sent), missing=missing,
         ghosts=ghosts, missing_at_rest=at_rest[0], ghosts_at_rest=at_rest[1], twice=len(truth.of(notes, "twice")),

@@ -19,8 +19,8 @@ from rich.table import Table
 from bench.peers import Absent
 from bench.peers.machine import machine
 from bench.peers.pushers import PUSHERS, Starter, bare, ours
-from bench.peers_push import raise_limit
 from bench.swarm.crowd import Crowd, held
+from bench.swarm.files import raise_limit
 from bench.swarm.picture import Bar, bars
 from bench.swarm.verdict import Asked, told
 from bench.swarm.watch import cpu_s, heaviest, load, rss_kb

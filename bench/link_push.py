@@ -1,29 +1,28 @@
 """Push to 5 of 15,000 connected devices, beside nchan and NATS in the same run: from before a publish until all five have it.
 
-All hold their sockets throughout; in each round one after the other gets some waves at a steady rate. Ours gets a message for each of the
-five on the channel and in the form in which the store's verbs hand theirs over. Beside it, for what it is, the POST of a booking: matched,
-written and fsynced before the five are told.
+All hold their sockets throughout; in each round one after the other gets some waves at a steady rate. A bare publish is what all of them
+can do, and what is asked: ours gets a message for each of the five on the channel and in the form in which the store's verbs hand theirs
+over, and no verb runs. What a verb adds stands beside it: the POST of a booking, matched, written and fsynced before the five are told.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 
 from rich.console import Console
 from rich.progress import Progress
 
-from bench.peers import Absent
-from bench.peers.holding import SIZE
+from bench.peers import Absences, Absent
 from bench.peers.machine import machine
 from bench.peers.pushers import PUSHERS, ours
 from bench.peers.rounds import Times, table
-from bench.peers_push import raise_limit
+from bench.peers.speech import SIZE
 from bench.swarm.crowd import Crowd, held
+from bench.swarm.files import raise_limit
 from bench.swarm.verdict import Asked, told
 from bench.swarm.watch import load
 
-OURS, POSTED = "ours", "ours: POST /bookings"
+OURS, POSTED = "ours: a bare publish", "ours: POST /bookings -> frame, its verb included"
 P50_MS, P99_MS = 3.0, 20.0
 
 
@@ -48,6 +47,14 @@ def heard(name: str, waves: Sequence[Sequence[float]]) -> list[float]:
     return [max(wave) for wave in waves if wave]
 
 
+def asked(times: Times) -> list[Asked]:
+    """What must hold: of a publish, not of a verb."""
+    return [
+        Asked(words="bare publish to all five, p50", seen=times.at(OURS, 0.5), unit=" ms", at_most=P50_MS),
+        Asked(words="bare publish to all five, p99", seen=times.at(OURS, 0.99), unit=" ms", at_most=P99_MS),
+    ]
+
+
 def main(argv: list[str]) -> int:
     """`python -m bench link-push`."""
     parser = argparse.ArgumentParser(prog="python -m bench link-push", description=__doc__)
@@ -57,14 +64,14 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--rate", type=float, default=10, help="waves a second")
     parser.add_argument("--peers", default="nchan,NATS", help=f"beside whom, with commas between: {', '.join(PUSHERS)}")
     chosen = parser.parse_args(argv)
-    files, crowds, versions = raise_limit(chosen.devices), {}, []
+    files, crowds, versions, absences = raise_limit(chosen.devices), {}, [], Absences()
     with ExitStack() as stack:
         progress = stack.enter_context(Progress())
         for name in (OURS, *(name for name in chosen.peers.split(",") if name)):
             try:
                 server = stack.enter_context(ours(files) if name == OURS else PUSHERS[name](files))
             except Absent as absent:
-                print(f"skipped {name}: {absent}", file=sys.stderr)
+                absences.note(name, absent)
                 continue
             crowds[name] = stack.enter_context(held(server, chosen.devices, name, progress))
             versions.append(server.version)
@@ -73,9 +80,4 @@ def main(argv: list[str]) -> int:
     print(f"{machine()}; {busy}\n{'; '.join(versions)}")
     title = f"all {SIZE} of {chosen.devices:,} told, {chosen.rate:g} times a second, {chosen.rounds} rounds"
     Console(width=140).print(table(title, [("push", times)], OURS))
-    return told(
-        [
-            Asked(words="push to all five, p50", seen=times.at(OURS, 0.5), unit=" ms", at_most=P50_MS),
-            Asked(words="push to all five, p99", seen=times.at(OURS, 0.99), unit=" ms", at_most=P99_MS),
-        ]
-    )
+    return told(asked(times)) if absences.allowed() else 1

@@ -9,14 +9,14 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bench.peers.holding import SIZE
 from bench.peers.machine import machine
 from bench.peers.rounds import part
-from bench.peers_push import raise_limit
+from bench.peers.speech import SIZE
 from bench.serving import serving
 from bench.swarm import truth
 from bench.swarm.bookings import Book
 from bench.swarm.crowd import Crowd, phones, report
+from bench.swarm.files import raise_limit
 from bench.swarm.verdict import Asked, told
 from bench.swarm.watch import load
 
@@ -29,6 +29,14 @@ async def measure(crowd: Crowd, book: Book, count: int, rate: float, folder: Pat
     await asyncio.sleep(REST_S)
     notes, _ = await asyncio.to_thread(report, crowd, folder)
     return len(truth.of(notes, "accept")), truth.recalls(notes, SIZE)
+
+
+def asked(accepts: int, recalls: list[float]) -> list[Asked]:
+    """What must hold."""
+    return [
+        Asked(words="accepts of which all others were told", seen=len(recalls), at_least=max(1, accepts)),
+        Asked(words="recall, p99", seen=part(recalls, 0.99) if recalls else float("inf"), unit=" ms", at_most=P99_MS),
+    ]
 
 
 def main(argv: list[str]) -> int:
@@ -51,9 +59,4 @@ def main(argv: list[str]) -> int:
     times = [f"{part(recalls, share):.1f}" for share in (0.5, 0.9, 0.99, 1.0)] if recalls else []
     table.add_row(str(accepts), str(len(recalls)), *times)
     Console(width=120).print(table)
-    return told(
-        [
-            Asked(words="accepts of which all others were told", seen=len(recalls), at_least=max(1, accepts)),
-            Asked(words="recall, p99", seen=part(recalls, 0.99) if recalls else float("inf"), unit=" ms", at_most=P99_MS),
-        ]
-    )
+    return told(asked(accepts, recalls))

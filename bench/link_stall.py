@@ -1,8 +1,10 @@
 """Readers that stop: 1 % of 15,000 devices read nothing any more while messages for them go on. What do the others notice, and what then?
 
-In each round the same traffic goes to the same devices twice: first they read, then they do not. Meanwhile five others at a time are told
-something; a ratio is of their times with nobody stalled. Whoever stalls must be cut within 15 s of it (the gateway's own count of links
-closed as slow says when), and the gateway's memory may grow by no more than what it may keep for each of them.
+In each round the same messages go to the same devices twice: first they read, then they do not. Either time they are so many as it takes to
+fill what is kept for one who does not read, and no more: who is cut takes none any more, and who reads must not get more to do than he.
+Meanwhile five others at a time are told something; a ratio is of their times with nobody stalled. Whoever stalls must be cut within 15 s
+of it (the gateway's own count of links closed as slow says when), and the gateway's memory may grow by no more than what it may keep for
+each of them.
 """
 
 import argparse
@@ -17,14 +19,14 @@ from rich.table import Table
 from bench.peers.machine import machine
 from bench.peers.pushers import speaking
 from bench.peers.rounds import Times, part, table
-from bench.peers_push import raise_limit
 from bench.serving import Served, serving
 from bench.swarm.crowd import Crowd, held
+from bench.swarm.files import raise_limit
 from bench.swarm.verdict import Asked, told
 from bench.swarm.watch import load, rss_kb
 
 READING, STALLED = "nobody stalled", "1 % stalled"
-SIZE, PER_S = 8_192, 4.0  # of the messages to those who stall, and how often
+SIZE, PER_S, EACH = 8_192, 4.0, 24  # of the messages to those who stall: bytes, how often, how many; 24 are what queue and kernel keep
 RATIO, CUT_S, KEPT_KB = 1.3, 15.0, 256  # the last: what may be kept for one, in queue, transport and the library's buffers
 LOOK_S, GIVE_UP_S = 1.0, 60.0
 
@@ -65,7 +67,7 @@ def measure(
                 before, begun, count = watched.cut(), time.monotonic(), stalled if name == STALLED else 0
                 if count:
                     crowd.ask("stall", first, count)
-                crowd.ask("flood", first, stalled, SIZE, PER_S)
+                crowd.ask("flood", first, stalled, SIZE, PER_S, EACH)
                 looked = looking.submit(
                     until_cut, watched, before, count, begun, waves / rate
                 )  # in both halves: a look costs something too
@@ -83,6 +85,15 @@ def p99_ratio(times: Times) -> float:
     """Of the others' p99 in a round, stalled beside reading: the median of the rounds."""
     rounds = times.taken[STALLED]
     return part([part(rounds[turn], 0.99) / part(times.taken[READING][turn], 0.99) for turn in rounds], 0.5)
+
+
+def asked(times: Times, cuts: list[float], grown_kb: float) -> list[Asked]:
+    """What must hold."""
+    return [
+        Asked(words="p99 of the others beside the same with nobody stalled", seen=p99_ratio(times), unit=" times", at_most=RATIO),
+        Asked(words="the last who stalled was cut after", seen=max(cuts), unit=" s", at_most=CUT_S),
+        Asked(words="memory of the gateway grew for each who stalled by", seen=grown_kb, unit=" KB", at_most=KEPT_KB),
+    ]
 
 
 def main(argv: list[str]) -> int:
@@ -106,13 +117,7 @@ def main(argv: list[str]) -> int:
     print(f"{machine()}; {busy}")
     Console(width=140).print(table(f"five others told, {chosen.devices:,} devices", [("push", times)], READING))
     Console(width=140).print(cut_table(cuts, stalled))
-    return told(
-        [
-            Asked(words="p99 of the others beside the same with nobody stalled", seen=p99_ratio(times), unit=" times", at_most=RATIO),
-            Asked(words="the last who stalled was cut after", seen=max(cuts), unit=" s", at_most=CUT_S),
-            Asked(words="memory of the gateway grew for each who stalled by", seen=grown, unit=" KB", at_most=KEPT_KB),
-        ]
-    )
+    return told(asked(times, cuts, grown))
 
 
 def cut_table(cuts: list[float], stalled: int) -> Table:

@@ -7,7 +7,6 @@ whichever is fastest for it. An answer of PostgreSQL that is not ours fails the 
 
 import argparse
 import asyncio
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -19,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from bench.peers import Absent
+from bench.peers import Absences, Absent
 from bench.peers.machine import machine, version
 from bench.peers.postgres import binaries, cluster, connected, import_asyncpg, versions
 from bench.peers.rounds import Holds, Times, interleaved, part, table
@@ -234,12 +233,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--calls", type=int, default=60, help="matches of each contender in a round")
     parser.add_argument("--k", type=int, default=10)
     parser.add_argument("--plans", action=argparse.BooleanOptionalAction, default=True, help="print what PostgreSQL's planner does")
-    chosen = parser.parse_args(argv)
+    chosen, absences = parser.parse_args(argv), Absences()
     try:
         binaries()
     except Absent as absent:
-        print(f"skipped: {absent}", file=sys.stderr)
-        return 0
+        absences.note("PostgreSQL", absent)
+        return 0 if absences.allowed() else 1
     print(f"{machine()}\n{versions()}; our store {version(str(find_binary()), '--version')}")
     held = [one for size in chosen.providers.split(",") for one in measured(int(size), chosen)]
     print("\n".join(one.line() for one in held))

@@ -14,11 +14,10 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote, urlsplit
 
 import msgspec
-from websockets.asyncio.client import ClientConnection
 from websockets.typing import Subprotocol
 
 from bench.peers.driver import packed
-from bench.peers.holding import SIZE, message
+from bench.peers.speech import SIZE, Socket, message
 from bench.push import MARKET, booking, providers
 from dispatch.client import BookingClient
 from dispatch.client.bookings import Catalogue, CircleZone, MarketSettings, Service, Tier, Trade, Window
@@ -80,7 +79,7 @@ class Ours:
         self._talks[i].token = (await self._bookings.device_token(f"p{i}", "d")).token
         return self._device_url
 
-    async def greet(self, socket: ClientConnection, i: int) -> None:
+    async def greet(self, socket: Socket, i: int) -> None:
         await socket.send(self._talks[i].hello())
         while self._talks[i].state is not State.LIVE:
             for reply in self.replies(i, await socket.recv(decode=False)):

@@ -44,8 +44,8 @@ websocket {{ listen: "127.0.0.1:{port}", no_tls: true, compression: false }}
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running one. ``speech``: what the process that holds the sockets is started with; see holding.py. ``pid``: who serves them, or the
-    master of who does."""
+    """A running one. ``speech``: what the process that holds the sockets is started with (see swarm/held.py). ``pid``: who serves them, or
+    the master of who does."""
 
     version: str
     speech: tuple[str, ...]

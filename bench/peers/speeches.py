@@ -4,10 +4,9 @@ import asyncio
 import json
 from collections.abc import Sequence
 
-from websockets.asyncio.client import ClientConnection
 from websockets.typing import Subprotocol
 
-from bench.peers.holding import message
+from bench.peers.speech import Socket, message
 
 HELLO = 400  # bytes of a first frame, about what ours has with its token
 
@@ -42,7 +41,7 @@ class Silent:
     async def begin(self, count: int) -> None:
         pass
 
-    async def greet(self, socket: ClientConnection, i: int) -> None:
+    async def greet(self, socket: Socket, i: int) -> None:
         pass
 
     def replies(self, i: int, frame: bytes) -> Sequence[bytes]:
@@ -55,7 +54,7 @@ class Greeted(Silent):
     async def url(self, i: int) -> str:
         return f"ws://127.0.0.1:{self._port}/"
 
-    async def greet(self, socket: ClientConnection, i: int) -> None:
+    async def greet(self, socket: Socket, i: int) -> None:
         await socket.send(b"hello".ljust(HELLO, b"."))
         if await socket.recv() != b"here":
             raise RuntimeError("the bare server did not greet")
@@ -80,7 +79,7 @@ class Posted(Silent):
 class Starlette(Posted):
     """A dictionary of websockets behind one POST."""
 
-    async def greet(self, socket: ClientConnection, i: int) -> None:
+    async def greet(self, socket: Socket, i: int) -> None:
         if await socket.recv() != "here":
             raise RuntimeError("the Starlette application did not greet")
 
@@ -90,7 +89,7 @@ class SocketIO(Posted):
 
     path = "/socket.io/?EIO=4&transport=websocket&id=%d"
 
-    async def greet(self, socket: ClientConnection, i: int) -> None:
+    async def greet(self, socket: Socket, i: int) -> None:
         await socket.recv()  # 0{...}: open
         await socket.send("40")
         answer = await socket.recv()
@@ -124,7 +123,7 @@ class Nats(Silent):
     async def url(self, i: int) -> str:
         return f"ws://127.0.0.1:{self._port}"
 
-    async def greet(self, socket: ClientConnection, i: int) -> None:
+    async def greet(self, socket: Socket, i: int) -> None:
         await socket.send(b'CONNECT {"verbose":false,"pedantic":false}\r\nSUB p%d 1\r\nPING\r\n' % i)
         while b"PONG" not in await socket.recv(decode=False):
             pass

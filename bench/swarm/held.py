@@ -1,6 +1,6 @@
 """The sockets of one contender, in a process of their own: `python -m bench.swarm.held SPEECH COUNT KEY=VALUE...`.
 
-The same speeches as in ``bench.peers``, on raw sockets: they take little of the machine, so that what is seen is the contender. Orders come
+The speeches of ``bench.peers`` on raw sockets: they take little of the machine, so that what is seen is the contender. Orders come
 line by line, each a JSON list of a method's name and its arguments; answers go back as JSON. Both moments of every time are read from one
 clock, the first before anything is sent.
 """
@@ -20,7 +20,7 @@ from typing import Any
 
 import uvloop
 
-from bench.peers.holding import GREETING_S, MARK, PATIENCE_S, SIZE, Speech, say
+from bench.peers.speech import GREETING_S, MARK, PATIENCE_S, SIZE, Speech, say
 from bench.swarm.raw import Raw, connect
 
 AT_ONCE = 64  # sockets that are being opened
@@ -71,7 +71,7 @@ class Held:
         names, narrow = self._speech.subprotocols, i < self._lazy and i % 2 == 0
         async with asyncio.timeout(GREETING_S):
             raw = await connect(await self._speech.url(i), i, names[0] if names else None, narrow=narrow)
-            await self._speech.greet(raw, i)  # type: ignore[arg-type]  # it says and hears as theirs does
+            await self._speech.greet(raw, i)
         return raw
 
     def _take(self, i: int, raw: Raw, frame: bytes) -> None:
@@ -123,14 +123,14 @@ class Held:
                 raw.stall()
         return {}
 
-    async def flood(self, first: int, count: int, size: int, per_s: float) -> dict[str, Any]:
-        """Each of these is sent so many messages a second of so many bytes, until ``calm``."""
-        self._flooding = asyncio.create_task(self._flood(list(range(first, first + 2 * count, 2)), size, per_s))
+    async def flood(self, first: int, count: int, size: int, per_s: float, each: int) -> dict[str, Any]:
+        """Each of these is sent ``each`` messages of so many bytes, so many a second; ``calm`` ends it sooner."""
+        self._flooding = asyncio.create_task(self._flood(list(range(first, first + 2 * count, 2)), size, per_s, each))
         return {}
 
-    async def _flood(self, to: Sequence[int], size: int, per_s: float) -> None:
+    async def _flood(self, to: Sequence[int], size: int, per_s: float, each: int) -> None:
         begun, slices = time.perf_counter(), 20  # a slice of them at a time, so that it is a stream and no drum
-        for n in range(10**9):
+        for n in range(each * slices):
             await asyncio.sleep(max(0.0, begun + n / per_s / slices - time.perf_counter()))
             await self._speech.flood(to[n % slices :: slices], size)  # type: ignore[attr-defined]  # ours alone can be flooded
 

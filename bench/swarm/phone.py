@@ -95,10 +95,11 @@ class Phone:
     # -- hearing ------------------------------------------------------------------------------------------------------
 
     def _heard(self, raw: Raw, frame: bytes) -> None:
-        if b"drain" in frame[:24] and (after := _drain(frame)) is not None:
+        current = raw is (self._new or self._raw)  # the one that said hello last
+        if current and b"drain" in frame[:24] and (after := _drain(frame)) is not None:
             self._drained(after)
             return
-        step = self.talk.receive(frame, time.time_ns() // 1_000_000)
+        step = (self.talk.receive if current else self.talk.overheard)(frame, time.time_ns() // 1_000_000)
         for reply in step.frames:
             raw.say(reply)
         for message in step.messages:

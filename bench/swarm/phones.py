@@ -19,8 +19,8 @@ from typing import Any
 import msgspec
 import uvloop
 
-from bench.peers.holding import SIZE, say
 from bench.peers.ours import IMPORTED, settings
+from bench.peers.speech import SIZE, say
 from bench.push import MARKET, providers
 from bench.swarm.phone import Phone
 from dispatch.client import BookingClient, Proposal

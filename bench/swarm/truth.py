@@ -55,35 +55,54 @@ def back(notes: Iterable[Note], lost: float, since: float) -> dict[int, float]:
     return found
 
 
-def returns(notes: Iterable[Note]) -> list[tuple[int, float, float, frozenset[str]]]:
-    """Every time that somebody came back: number, when he began to knock for the last time, when he was live, what he then had."""
-    knocked: dict[int, float] = {}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Return:
+    """Somebody came back. ``first`` and ``last``: when he began to knock, and for the last time; ``live``: when he was; ``shown``: what he
+    then had."""
+
+    number: int
+    first: float
+    last: float
+    live: float
+    shown: frozenset[str]
+
+    @property
+    def took(self) -> float:
+        """From his first knock on, however many were in vain."""
+        return self.live - self.first
+
+
+def returns(notes: Iterable[Note]) -> list[Return]:
+    """Every time that somebody came back."""
+    knocks: dict[int, list[float]] = defaultdict(list)
     lost: set[int] = set()
     found = []
     for note in of(notes, "try", "live", "lost"):
         number = note[NUMBER]
         if note[KIND] == "try":
-            knocked[number] = note[AT]
+            knocks[number].append(note[AT])
         elif note[KIND] == "lost":
             lost.add(number)
-        elif number in lost:
-            lost.discard(number)
-            found.append((number, knocked[number], note[AT], frozenset(note[SHOWN])))
+        else:
+            tries = knocks.pop(number, [])
+            if number in lost:
+                lost.discard(number)
+                found.append(Return(number=number, first=tries[0], last=tries[-1], live=note[AT], shown=frozenset(note[SHOWN])))
     return found
 
 
-def wrong_on_return(back_again: Iterable[tuple[int, float, float, frozenset[str]]], sent: Iterable[Sent]) -> tuple[list[str], list[str]]:
-    """What was missing on screens when their owners were back, and what was a ghost there."""
+def wrong_on_return(back_again: Iterable[Return], sent: Iterable[Sent]) -> tuple[list[str], list[str]]:
+    """What was missing on screens when their owners were back, and what was a ghost there: of what was known before the last knock."""
     mine: dict[int, list[Sent]] = defaultdict(list)
     for one in sent:
         mine[one.number].append(one)
     missing, ghosts = [], []
-    for number, knocked, live, shown in back_again:
-        for one in mine[number]:
-            if one.at < knocked and (one.open or (one.ending or 0.0) > live) and one.proposal not in shown:
-                missing.append(f"{one.proposal} of p{number}")
-            if one.ended is not None and one.ended < knocked and one.proposal in shown:
-                ghosts.append(f"{one.proposal} of p{number}")
+    for back_one in back_again:
+        for one in mine[back_one.number]:
+            if one.at < back_one.last and (one.open or (one.ending or 0.0) > back_one.live) and one.proposal not in back_one.shown:
+                missing.append(f"{one.proposal} of p{back_one.number}")
+            if one.ended is not None and one.ended < back_one.last and one.proposal in back_one.shown:
+                ghosts.append(f"{one.proposal} of p{back_one.number}")
     return missing, ghosts
 
 

@@ -57,6 +57,7 @@ async def page_settings(call: Call[None]) -> Reply:
             "token_url": settings.token_url,
             "speed": settings.clock_speed,
             "dev": settings.dev,
+            "push_key": call.engine.push_key,
         },
     )
 

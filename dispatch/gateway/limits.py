@@ -18,6 +18,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     renew_ms: int = 60_000  # before its token runs out a device is asked for the next one
     dead_ms: int = 45_000  # without any frame: one unanswered ping, and time enough to answer it
     fresh_dead_ms: int = 12_000  # the same while a proposal is fresh: somebody waits for the answer
+    deaf_ms: int = 90_000  # without a frame that says that what we write is read: three unanswered pings, whatever else is said meanwhile
     age_ms: int = 14_400_000  # after which a link is asked to move, at the latest
     move_ms: int = 20_000  # it has for that
     drain_ms: int = 0  # for everybody to move when the gateway stops; 0: they are sent away at once

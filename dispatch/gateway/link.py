@@ -1,8 +1,9 @@
 """One device's connection as the rest of the gateway sees it: what is written, what waits to be written, how it ends.
 
 Writing never waits. While the transport takes bytes they go straight through; when it is full they queue here (``outgoing``), within
-bounds; when the queue is full too, or nothing moves for a while, the reader is too slow and the link ends (P11). The transport itself says
-when there is room again, and the timer that all links share looks whether anything moves: a link needs no task for its writing.
+bounds; when the queue is full too, or nothing that waits moves for a while, the reader is too slow and the link ends (P11), whatever he
+says meanwhile. The transport itself says when there is room again, and the timer that all links share looks whether anything moves: a link
+needs no task for its writing.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ WRITE_HIGH: Final = 16 * 1024  # bytes in the transport above which we queue
 WRITE_LOW: Final = 4 * 1024  # and below which we go on
 SILENT_MS: Final = 1_000  # for the goodbye of one from whom nothing was heard for long
 CALM: Final = (NEVER, 0)
-LOOKS: Final = 4  # at a transport that is full, before it counts as stuck
+LOOKS: Final = 4  # at a transport in which something waits, before it counts as stuck
 
 
 class Device(Guarded):
@@ -45,9 +46,12 @@ class Device(Guarded):
     def data_received(self, data: bytes) -> None:
         """The device says something. What the protocol itself answers (to pings) no queue of ours bounds: who asks much and reads nothing
         is cut off here."""
+        link = self.link
+        before = link.in_transport if link is not None else 0
         super().data_received(data)
-        if self.link is not None:
-            self.link.check_bound()
+        if link is not None:
+            link.piled(before)
+            link.check_bound()
 
     def resume_writing(self) -> None:
         """The transport has room."""
@@ -94,7 +98,7 @@ class Link:
         self._shared = shared
         self._queue = Outgoing()
         self._room: anyio.Event | None = None  # made for those who wait: it weighs more than all the rest
-        self._stuck = CALM  # since when the transport has not moved, and with how many bytes in it
+        self._stuck = CALM  # since when the transport has not moved, and how many bytes are in it if it never does
         device.link = self
 
     # -- effects ------------------------------------------------------------------------------------------------------
@@ -163,7 +167,7 @@ class Link:
     @property
     def unsent_bytes(self) -> int:
         """What waits here and in the transport."""
-        return self._queue.size + self._in_transport
+        return self._queue.size + self.in_transport
 
     def _full(self, waiting: Waiting) -> bool:
         limits = self._shared.limits
@@ -179,7 +183,9 @@ class Link:
             self.session.book.drop(frame)
 
     def _put(self, waiting: Waiting) -> None:
+        before = self.in_transport
         broadcast((self.device,), waiting.data, text=self.session.codec.text)
+        self.piled(before)
         FRAMES.labels("out", waiting.kind).inc()
         if waiting.frame is not None and not self.held:
             self._shared.written(waiting.frame)
@@ -212,14 +218,22 @@ class Link:
     # -- the watchdog -------------------------------------------------------------------------------------------------
 
     @property
-    def _in_transport(self) -> int:
+    def in_transport(self) -> int:
+        """Bytes that the kernel has not taken yet."""
         return self.device.transport.get_write_buffer_size()
 
-    def _watch(self) -> None:
-        """Something waits: see to it that it moves."""
+    def piled(self, before: int) -> None:
+        """Something may have been written on top of so many bytes. What is put on a pile says nothing of whether the pile moves."""
+        if before > 0 and self.closed is None:
+            self._watch(before)
+            since, size = self._stuck
+            self._stuck = since, size + self.in_transport - before
+
+    def _watch(self, waiting: int | None = None) -> None:
+        """Something waits (``waiting``: bytes in the transport): see to it that it moves."""
         if self._stuck[0] == NEVER:
             now = self._shared.now()
-            self._stuck = now, self._in_transport
+            self._stuck = now, self.in_transport if waiting is None else waiting
             self._shared.arm(self, now + self._shared.limits.stall_ms // LOOKS)
 
     def _look(self, now: int) -> int:
@@ -227,11 +241,11 @@ class Link:
         since, size = self._stuck
         if since == NEVER:
             return NEVER
-        if not self.congested or self.closed is not None:
+        if self.closed is not None or (self.in_transport == 0 and not self.congested):
             self._stuck = CALM
             return NEVER
-        if self._in_transport != size:  # less: it moves; more: it was empty in between
-            self._stuck = now, self._in_transport
+        if self.in_transport < size:
+            self._stuck = now, self.in_transport
         elif now - since >= self._shared.limits.stall_ms:
             self.cut(CloseCode.SLOW_READER)
             return NEVER

@@ -16,17 +16,17 @@ MOVE_WITHIN: Final = 0.75  # of the time until the deadline: the rest is for the
 class Rhythm:
     """The moments of one link (ms); ``chance`` (0 to 1) sets them apart from those of the others."""
 
-    __slots__ = ("_chance", "_fresh_from", "_fresh_until", "_limits", "drain_at", "heard_at", "leave_at", "ping_at")
+    __slots__ = ("_chance", "_fresh_from", "_fresh_until", "_limits", "drain_at", "heard_at", "leave_at", "ping_at", "read_at")
 
     def __init__(self, limits: Limits, chance: float, now: int) -> None:
         self._limits, self._chance = limits, chance
-        self.heard_at = now
+        self.heard_at = self.read_at = now  # ``read_at``: when he last said something that only one can who has read what we wrote
         self.ping_at = self.drain_at = self.leave_at = NEVER
         self._fresh_from = self._fresh_until = 0
 
     def begin(self, now: int) -> None:
         """The link is live."""
-        self.heard_at = now
+        self.heard_at = self.read_at = now
         self.drain_at = now + round(self._limits.age_ms * (1 + self.draw()) / 2)
         self.schedule_ping(now)
 
@@ -37,8 +37,9 @@ class Rhythm:
 
     @property
     def dead_at(self) -> int:
-        """When we give up if nothing is heard until then: sooner while a proposal is fresh, counted from its coming."""
-        lasting = self.heard_at + self._limits.dead_ms
+        """When we give up if nothing is heard until then, sooner while a proposal is fresh, counted from its coming; or if nothing that is
+        heard until then shows that he reads."""
+        lasting = min(self.heard_at + self._limits.dead_ms, self.read_at + self._limits.deaf_ms)
         sooner = max(self.heard_at, self._fresh_from) + self._limits.fresh_dead_ms
         return min(lasting, sooner) if sooner <= self._fresh_until else lasting
 

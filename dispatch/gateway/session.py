@@ -87,6 +87,7 @@ class Session:
         self._commands = Bucket(limits.burst, limits.per_minute / 60, now)
         self._frames = Bucket(limits.frames_burst, limits.frames_per_s, now)
         self._resume_seq = 0
+        self._acked = 0  # the highest that an ``ack`` has named: only a higher one says that he reads
 
     # -- time ---------------------------------------------------------------------------------------------------------
 
@@ -114,8 +115,9 @@ class Session:
             return self.close(CloseCode.DRAINED, "drained; connect again and resume")
         if now >= rhythm.dead_at:
             if not self._asking:
-                return self.close(CloseCode.NO_PONG, f"nothing heard for {now - rhythm.heard_at} ms")
-            rhythm.heard_at = now  # we are not listening: the store is slow, not he
+                words = f"nothing heard for {now - rhythm.heard_at} ms, nothing read for {now - rhythm.read_at} ms"
+                return self.close(CloseCode.NO_PONG, words)
+            rhythm.heard_at = rhythm.read_at = now  # we are not listening: the store is slow, not he
         effects = self.drain(now, self._limits.move_ms) if now >= rhythm.drain_at else []
         if self._tenure.asks(now):
             effects.append(Say(AuthNeeded(by=self._engine(self._tenure.ends))))
@@ -171,8 +173,10 @@ class Session:
     def _heed(self, message: ToServer, now: int) -> list[Effect]:
         match message:
             case Ack():
+                self._reads(message.seq, now)
                 return self._confirmed(message.seq, message.seen, now)
             case Pong():
+                self._rhythm.read_at = now
                 return self._confirmed(message.seq, (), now)
             case Ping():
                 return [Say(Pong(seq=self._written, now=self._engine(now)))]
@@ -193,6 +197,11 @@ class Session:
                 | Refresh()
             ):
                 return self._within(message.id, now, lambda: self._question(message))
+
+    def _reads(self, seq: int, now: int) -> None:
+        """He acknowledges: something new, and no more than was written, is a sign that he reads."""
+        if self._acked < seq <= self._written:
+            self._acked, self._rhythm.read_at = seq, now
 
     def _question(self, question: Question) -> list[Effect]:
         self._asking = True

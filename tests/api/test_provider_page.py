@@ -76,18 +76,24 @@ async def test_the_page_may_speak_to_the_engine_and_to_nobody_else(api: Api) -> 
     assert "connect-src 'self' wss://live.example https://shop.example;" in policy(named)
 
 
-async def test_the_settings_of_the_page_hold_nothing_but_addresses(api: Api, desk: Desk, store: Store, redis_url: str) -> None:
+async def test_the_settings_of_the_page_hold_what_it_must_know_and_no_secret(
+    api: Api, desk: Desk, store: Store, redis_url: str, tmp_path: Path
+) -> None:
     assert (await api.call("GET", "/app/settings")).json() == {
         "device_url": None,
         "device_port": 8081,
         "token_url": None,
         "speed": 1.0,
         "dev": False,
+        "push_key": (await api.call("GET", "/v1/push-key")).json()["public_key"],
     }
-    named = read(redis_url=redis_url, profile="dev", dev=True, device_url="wss://live.example/v1/device", clock_speed=60)
+    named = read(
+        redis_url=redis_url, profile="dev", dev=True, device_url="wss://live.example/v1/device", clock_speed=60, data_dir=tmp_path / "none"
+    )
     async with serving(make_app(desk, store, named)) as other:
         told = (await other.call("GET", "/app/settings")).json()
     assert (told["device_url"], told["speed"], told["dev"]) == ("wss://live.example/v1/device", 60.0, True)
+    assert told["push_key"] is None  # without keys of its own an installation sends no notifications
 
 
 async def test_his_own_token_tells_a_provider_what_his_page_shows(town: Town) -> None:

@@ -11,13 +11,16 @@ from rich.progress import Progress
 
 from bench import peers_claim, peers_match, peers_push
 from bench.__main__ import names
-from bench.peers import Absent, children, postgres
+from bench.peers import REQUIRED, Absent, children, postgres
 from bench.peers.driver import drive, packed
-from bench.peers.holding import SIZE
 from bench.peers.pushers import PUSHERS, Server, Starter, ours
+from bench.peers.speech import SIZE
 from bench.peers.town_sql import multirange, weekly
+from bench.swarm.crowd import held
+from bench.swarm.files import raise_limit
 from bench.town import providers
 from dispatch.store.embedded import Embedded
+from tests.project.tree import ROOT
 
 WAVES, SOCKETS = 4, 30
 
@@ -128,9 +131,9 @@ def test_five_who_hold_a_socket_hear_each_message(name: str) -> None:
         or_skipped(),
         start(2_000) as server,
         Progress(disable=True) as progress,
-        peers_push.holding(server, SOCKETS, name, progress) as held,
+        held(server, SOCKETS, name, progress) as crowd,
     ):
-        times, unheard = peers_push.measure({name: held}, rounds=2, waves=WAVES, rate=20, progress=progress)
+        times, unheard = peers_push.measure({name: crowd}, rounds=2, waves=WAVES, rate=20, progress=progress)
     assert not any(unheard.values())
     moments = {peers_push.OURS, peers_push.POSTED} if name == peers_push.OURS else {name}
     assert set(times.taken) == moments
@@ -142,10 +145,48 @@ def test_five_who_hold_a_socket_hear_each_message(name: str) -> None:
 def test_a_contender_that_loses_a_socket_ends_the_measurement() -> None:
     with or_skipped(), PUSHERS["Starlette"](2_000) as server, Progress(disable=True) as progress:
         wrong = Server(server.version, ("speeches.Nchan", *server.speech[1:]))
-        with pytest.raises(RuntimeError, match="lost a socket"), peers_push.holding(wrong, 3, "wrong", progress):
+        with pytest.raises(RuntimeError, match=r"^wrong: .*ConnectionError"), held(wrong, 3, "wrong", progress):
             pass
 
 
 def test_more_sockets_than_a_process_may_have_are_refused_with_the_limit() -> None:
     with pytest.raises(SystemExit, match="raise `ulimit -Hn`"):
-        peers_push.raise_limit(10**9)
+        raise_limit(10**9)
+
+
+# -- who is absent ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("asked", "code"), [("", 0), ("required", 1)])
+def test_a_bench_of_its_own_skips_who_is_absent_and_all_of_them_together_fail(
+    asked: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing() -> Path:
+        raise Absent("PostgreSQL is not installed; `make bench-peers` installs it")
+
+    monkeypatch.setattr(peers_match, "binaries", missing)
+    monkeypatch.setenv(REQUIRED, asked)
+    assert peers_match.main([]) == code
+    said = capsys.readouterr().err
+    assert "skipped PostgreSQL: PostgreSQL is not installed" in said
+    assert ("FAILED: not measured, as not installed: PostgreSQL" in said) is bool(code)
+
+
+@pytest.mark.parametrize(("asked", "code"), [("", 0), ("required", 1)])
+def test_push_without_one_of_its_peers_fails_when_all_are_asked_for(
+    asked: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(_: int) -> object:
+        raise Absent("nothing like it is installed")
+
+    monkeypatch.setitem(PUSHERS, "NATS", missing)  # type: ignore[arg-type]
+    monkeypatch.setenv(REQUIRED, asked)
+    assert peers_push.main(["--sockets", "10", "--rounds", "1", "--waves", "2", "--rate", "20", "--peers", "NATS"]) == code
+    said = capsys.readouterr()
+    assert "skipped NATS: nothing like it is installed" in said.err
+    assert ("FAILED: not measured, as not installed: NATS" in said.err) is bool(code)
+
+
+def test_the_command_for_all_of_them_asks_for_all_of_them() -> None:
+    [line] = [line for line in (ROOT / "Makefile").read_text().splitlines() if "bench peers-$$bench" in line]
+    assert f"{REQUIRED}=required " in line

@@ -158,8 +158,24 @@ def test_gaps_run_from_the_loss_to_the_next_link_or_to_the_end() -> None:
     assert truth.gaps(NOTES, 6.0, 12.0) == {2: 3.0}
 
 
-def test_a_return_counts_from_the_last_knock_and_shows_what_was_there() -> None:
-    assert truth.returns(NOTES) == [(1, 6.0, 6.5, frozenset({"9.1.1"}))]
+def test_a_return_counts_from_the_first_knock_and_shows_what_was_there() -> None:
+    [back] = truth.returns(NOTES)
+    assert back == truth.Return(number=1, first=5.5, last=6.0, live=6.5, shown=frozenset({"9.1.1"}))
+    assert back.took == 1.0
+
+
+def test_knocks_that_were_answered_belong_to_one_return_and_not_to_the_next() -> None:
+    again = [
+        *NOTES,
+        ["try", 2, 9.5],
+        ["lost", 2, 9.6, 0],
+        ["try", 2, 10.0],
+        ["live", 2, 10.5, []],
+        ["lost", 2, 11.0, 0],
+        ["try", 2, 11.5],
+        ["live", 2, 12.0, []],
+    ]
+    assert [(back.number, back.took) for back in truth.returns(again)] == [(1, 1.0), (2, 1.0), (2, 0.5)]
     assert truth.back(NOTES, 5.0, 6.25) == {1: 0.25}
 
 
@@ -243,6 +259,46 @@ async def test_a_phone_that_is_greeted_by_nobody_gives_up_and_knocks_again(monke
         phone.leave()
     assert ("lost", 3, 0) in notes
     assert not [note for note in notes if note[0] == "live"]
+
+
+class Wire(Raw):
+    """A socket that goes nowhere: what is said on it is kept."""
+
+    def __init__(self) -> None:
+        self.said: list[bytes] = []
+
+    def say(self, data: bytes, text: bool = False) -> None:
+        self.said.append(data)
+
+    def leave(self) -> None:
+        pass
+
+
+def welcome(**changes: object) -> bytes:
+    facts = {"type": "welcome", "session": "s", "epoch": "e", "seq": 0, "resumed": False, "reason": "new", "now": 0, "items": []}
+    return MSGPACK.encode(facts | {"heartbeat": {"every_ms": 1, "dead_ms": 1}} | changes)
+
+
+def test_while_a_phone_changes_over_its_former_socket_is_only_overheard() -> None:
+    """Its stream counts; that it drains, is live or lists anything says nothing of the new one."""
+    notes: list[tuple[object, ...]] = []
+    phone = Phone(3, Conversation(MSGPACK, token="t", device="d"), ["ws://127.0.0.1:9/"], lambda *note: notes.append(note))
+    old, new = Wire(), Wire()
+    phone._raw = old
+    phone.talk.hello()
+    phone._heard(old, welcome())
+    phone._heard(old, MSGPACK.encode({"type": "live", "seq": 0}))
+    phone._new = new
+    phone.talk.hello()
+    phone._heard(new, welcome(seq=1, resumed=True))
+    told = {"type": "withdrawn", "seq": 1, "proposal": "1.1.3", "version": 1, "reason": "taken"}
+    for message in (told, {"type": "drain", "after_ms": 0, "deadline_ms": 1}, {"type": "live", "seq": 9}):
+        phone._heard(old, MSGPACK.encode(message))
+    assert phone._new is new, "the new one is not live yet"
+    assert phone._coming is None, "it has changed over already"
+    assert (phone.talk.seq, [note[0] for note in notes]) == (1, ["live", "withdrawn"])
+    phone._heard(new, MSGPACK.encode({"type": "live", "seq": 1}))
+    assert (phone._raw, phone._new) == (new, None)
 
 
 async def test_a_phone_goes_to_the_next_address_when_the_first_is_gone() -> None:

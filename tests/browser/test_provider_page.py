@@ -123,7 +123,7 @@ async def test_he_loses_a_race(browser: Browser, stage: Stage, language: str) ->
         await expect(card(page, stage, raced).locator(".why")).to_have_text(FASTER[language])
         await shot(page, f"lost-{language}")
         await expect(page.locator('[data-tab="bookings"] .count')).to_be_empty()
-        await card(page, stage, raced).locator("button").click()
+        await card(page, stage, raced).locator(".dismiss").click()
         await expect(card(page, stage, raced)).to_have_count(0)
 
 
@@ -169,6 +169,56 @@ async def test_he_proposes_other_times_and_the_client_takes_one(browser: Browser
         await page.locator("[data-tab=bookings]").click()
         await expect(booking(page, bno)).to_contain_text("18:30")
     assert await stage.winner(bno) == "awa"
+
+
+async def test_the_client_wants_none_of_his_times_and_the_original_stays_his_to_accept_r24(browser: Browser, stage: Stage) -> None:
+    async with phone(browser) as page:
+        await sign_in(page, stage)
+        bno = await stage.book()
+        await stage.refuses("bea", bno)
+        await card(page, stage, bno).locator(".actions button").nth(2).click()
+        await page.locator("#countering .primary").click()
+        mine = page.locator("#counters li.card")
+        await expect(mine).to_have_attribute("data-state", "shown")
+        await stage.client_declines(bno)
+        await expect(mine).to_have_attribute("data-state", "declined")
+        await expect(mine.locator(".state")).to_have_text("The client declined your other times.")
+        await accept(page, stage, bno)
+        await expect(page.locator('[data-tab="bookings"] .count')).to_have_text("1")
+    assert await stage.winner(bno) == "awa"
+
+
+@BOTH
+async def test_he_reports_a_proposal_and_may_still_answer_it_r25(browser: Browser, stage: Stage, language: str) -> None:
+    """Ops are told in his words; the card stays what it was. One that is gone can be reported as well."""
+    sent = {"fr": "Quelqu’un va regarder", "en": "Somebody will look at it"}[language]
+    async with phone(browser, language, bypass_csp=True) as page:
+        await sign_in(page, stage)
+        asked, gone = await stage.book(), await stage.book(hours=8)
+        await stage.takes("bea", gone)
+        await expect(card(page, stage, gone)).to_have_class("card gone")
+        await card(page, stage, asked).locator(".report").focus()
+        await page.keyboard.press("Enter")
+        await page.locator("#reporting .primary").click()
+        await expect(page.locator("#reporting-problem")).not_to_be_empty()  # nothing said is nothing reported
+        await page.locator("#reporting textarea").fill("L’adresse est un entrepôt")
+        assert await barriers(page) == []
+        await shot(page, f"report-{language}")
+        await page.locator("#reporting .primary").click()
+        await expect(page.locator("#said")).to_contain_text(sent)
+        await expect(card(page, stage, asked).locator("button.primary")).to_be_enabled()
+        await page.locator("#said").click()
+        await card(page, stage, gone).locator(".report").click()
+        await page.locator("#reporting textarea").fill("Encore lui")
+        await page.locator("#reporting .primary").click()
+        await expect(page.locator("#said")).to_contain_text(sent)
+        await accept(page, stage, asked)
+        await expect(page.locator('[data-tab="bookings"] .count')).to_have_text("1")
+    for bno, words in ((asked, "L’adresse est un entrepôt"), (gone, "Encore lui")):
+        events = [event["type"] for event in (await stage.gate.desk.timeline(stage.market, f"b-{bno}"))["events"]]
+        assert events.count("Reported") == 1
+        assert words in await stage.reported(bno)
+    assert await stage.winner(asked) == "awa"
 
 
 @BOTH
@@ -383,7 +433,7 @@ async def test_names_that_are_learned_late_are_shown_then(browser: Browser, stag
 async def test_both_languages_have_the_same_words(browser: Browser, stage: Stage) -> None:
     names = """import('/app/words.js').then(({wordsOf}) => {
         const below = (name, text) => names(text).map((inner) => `${name}.${inner}`);
-        const inside = ([name, text]) => (text?.held || text?.other ? below(name, text) : [name + typeof text]);
+        const inside = ([name, text]) => (typeof text === "object" ? below(name, text) : [name + typeof text]);
         const names = (table) => Object.entries(table).flatMap(inside);
         return [names(wordsOf("fr")), names(wordsOf("en"))];
     })"""

@@ -111,6 +111,12 @@ SERVICE = """
 """ % ("B" + "A" * 86)
 
 
+async def with_key(route: Route) -> None:
+    """The settings of an installation that sends notifications."""
+    answer = await route.fetch()
+    await route.fulfill(response=answer, json={**await answer.json(), "push_key": "BAECAw"})
+
+
 @BOTH
 async def test_who_asks_for_notifications_is_reached_by_them(browser: Browser, stage: Stage, language: str) -> None:
     """The push service of the browser is played here: a headless one has none. The rest is as it is: the key, the address, the engine."""
@@ -118,7 +124,7 @@ async def test_who_asks_for_notifications_is_reached_by_them(browser: Browser, s
         hellos: list[bytes] = []
         page.on("websocket", lambda socket: socket.on("framesent", lambda frame: hellos.append(frame) if b"hello" in frame else None))
         await page.add_init_script(SERVICE)
-        await page.route("**/v1/push-key", lambda route: route.fulfill(json={"public_key": "BAECAw"}))
+        await page.route("**/app/settings", with_key)
         await sign_in(page, stage)
         await page.locator("[data-tab=settings]").click()
         switch = page.locator("#row-push [role=switch]")
@@ -131,6 +137,79 @@ async def test_who_asks_for_notifications_is_reached_by_them(browser: Browser, s
         await switch.click()
         await expect(switch).to_have_attribute("aria-checked", "false")
         await last_hello(page, hellos, names_address=False)
+
+
+@BOTH
+async def test_he_tests_his_notifications_and_sees_each_receipt_r25b(browser: Browser, stage: Stage, language: str) -> None:
+    """By socket and by push; what came back of each is shown as it comes, and of a device that stays silent that nothing did."""
+    said = {
+        "fr": ("Reçu après", "À l’écran après", "En route…", "Remise au service", "Affichée sur cet appareil", "cet appareil"),
+        "en": (
+            "Received after",
+            "On the screen after",
+            "On its way…",
+            "Taken by the notification service",
+            "Shown on this device",
+            "this device",
+        ),
+    }[language]
+    received, on_screen, under_way, taken, arrived, here = said
+    await stage.online("awa")  # another phone of hers, which confirms nothing
+    async with phone(browser, language, permissions=["notifications"], bypass_csp=True) as page:
+        await page.add_init_script(SERVICE)
+        await page.route("**/app/settings", with_key)
+        await sign_in(page, stage)
+        assert await page.evaluate(KEPT)
+        push = await pusher(page, stage)
+        await page.locator("[data-tab=settings]").click()
+        await expect(page.locator("#trial-none")).to_be_hidden()
+        await expect(page.locator("#settings-title")).to_be_focused()
+        await page.locator("#trial-send").focus()
+        await page.keyboard.press("Enter")
+        by_socket = page.locator("#trial-receipts li[data-way=socket]")
+        mine, other = by_socket.filter(has_text=here), by_socket.filter(has_text="(phone)")
+        await expect(mine.locator("span")).to_contain_text(received)
+        await expect(mine.locator("span")).not_to_contain_text(on_screen)  # its card is behind another tab
+        await expect(other.locator("span")).to_have_text(under_way)
+        await expect(page.locator("#trial-none")).to_be_visible()  # no device has an address yet
+        await page.locator("[data-tab=proposals]").click()
+        await page.locator("#cards li button.primary").click()  # it can be answered like any other, and it is none
+        await expect(page.locator("#cards li")).to_have_count(0)
+        await page.locator("[data-tab=settings]").click()
+        await expect(mine.locator("span")).to_contain_text(on_screen)
+        await page.locator("#row-push [role=switch]").click()
+        await expect(page.locator("#row-push [role=switch]")).to_have_attribute("aria-checked", "true")
+        while not await stage.addresses("awa"):
+            await page.wait_for_timeout(50)
+        await page.locator("#trial-send").click()
+        by_push = page.locator("#trial-receipts li[data-way=push]")
+        await expect(by_push.locator("span")).to_have_text(under_way, timeout=40_000)  # two tests lie ten seconds apart
+        await expect(page.locator("#trial-none")).to_be_hidden()
+        told = await stage.pushed()
+        await expect(by_push.locator("span")).to_contain_text(taken)
+        assert await barriers(page) == []
+        await push(told)
+        await expect(by_push.locator("span")).to_have_text(f"{arrived}.")
+        assert [note["title"] for note in await shown(page)] == [
+            {"fr": "Vos notifications fonctionnent", "en": "Your notifications work"}[language]
+        ]
+        await shot(page, f"trial-{language}")
+    assert (await stage.gate.desk.devices.tested(stage.market, "awa"))["state"] == "open"
+
+
+async def test_a_test_without_a_connection_is_not_sent_later(browser: Browser, stage: Stage) -> None:
+    async with phone(browser) as page:
+        await sign_in(page, stage)
+        await page.locator("[data-tab=settings]").click()
+        await stage.cut(page)
+        await expect(page.locator("#link")).to_have_text("No network")
+        await page.locator("#trial-send").click()
+        await expect(page.locator("#alarm")).to_have_text("You are not connected. Send a test when you are.")
+        await stage.mend(page)
+        await expect(page.locator("#link[data-state=live]")).to_be_visible()
+        await expect(page.locator("#trial-receipts li")).to_have_count(0)
+        await page.locator("#trial-send").click()
+        await expect(page.locator("#trial-receipts li")).to_have_count(1)
 
 
 async def last_hello(page: Page, hellos: list[bytes], *, names_address: bool) -> None:
@@ -172,11 +251,16 @@ async def test_of_two_tabs_the_later_one_is_connected_and_the_other_says_so(brow
 
 
 async def test_no_notifications_are_offered_where_the_server_has_no_key(browser: Browser, stage: Stage) -> None:
+    """It says so with what the page asks for anyway: no request fails for it."""
+    asked: list[str] = []
     async with phone(browser) as page:
+        page.on("request", lambda request: asked.append(request.url))
         await sign_in(page, stage)
         await page.locator("[data-tab=settings]").click()
         await expect(page.locator("#row-leave")).to_be_visible()
         await expect(page.locator("#row-push")).to_have_count(0)
+    assert sum(url.endswith("/app/settings") for url in asked) == 1
+    assert not [url for url in asked if "push-key" in url]
 
 
 # -- time ---------------------------------------------------------------------------------------------------------------
@@ -313,7 +397,7 @@ async def test_who_signs_out_leaves_nothing_behind(browser: Browser, stage: Stag
 
 
 async def test_in_development_any_provider_can_be_played(browser: Browser, stage: Stage) -> None:
-    async with phone(browser) as page:
+    async with phone(browser, provoked="status of 404") as page:
         await page.goto(f"{stage.url}#market={stage.market}&provider=nobody")
         await expect(page.locator("#door-problem")).to_contain_text("Nobody was let in")
         await page.locator("#door-dev [name=market]").fill(stage.market)

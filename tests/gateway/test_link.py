@@ -26,6 +26,7 @@ from dispatch.wire import MSGPACK, OUTBOUND_LIMIT, encode_msgpack
 
 PATIENCE_S = 10.0
 BIG = "x" * 8_000
+PING = WebsocketFrame(Opcode.PING, b"x").serialize(mask=True)
 
 
 def now() -> int:
@@ -230,12 +231,61 @@ async def test_one_who_stops_reading_is_cut_off_though_little_waits() -> None:
         assert link.unsent_bytes <= WRITE_HIGH + OUTBOUND_LIMIT
 
 
+async def test_one_who_talks_on_and_reads_nothing_is_cut_off_as_soon_as_a_silent_one_p11() -> None:
+    """Each ping of the websocket protocol is answered on top of what waits already: that the pile grows is no sign that it moves."""
+    async with bench(Limits(stall_ms=400, goodbye_ms=60_000)) as it, it.reader() as (client, link):
+        client.transport.pause_reading()
+        stuff(link)
+        began, most = anyio.current_time(), 0
+        with anyio.fail_after(PATIENCE_S):
+            while link.closed is None:
+                client.transport.write(PING)
+                most = max(most, link.unsent_bytes)
+                await anyio.sleep(0.02)
+            await link.device.wait_closed()
+        assert link.closed is CloseCode.SLOW_READER
+        assert anyio.current_time() - began >= 0.4
+        assert most < it.limits.queue_bytes, "it was the watchdog that cut him, and not the bound"
+
+
+async def test_one_who_talks_on_is_cut_off_though_his_transport_is_not_full_p11() -> None:
+    """Nothing queues here and the transport takes all that is said: the little in it does not move."""
+    async with bench(Limits(stall_ms=400, goodbye_ms=60_000)) as it, it.reader() as (client, link):
+        client.transport.pause_reading()
+        seq = 0
+        while not link.in_transport:
+            seq += 1
+            link.forward(proposal(seq, note=""))
+            await anyio.lowlevel.checkpoint()
+        with anyio.fail_after(PATIENCE_S):
+            while link.closed is None:
+                client.transport.write(PING)
+                link.say(Ping(seq=seq, now=1))
+                assert not link.congested
+                await anyio.sleep(0.05)
+            await link.device.wait_closed()
+        assert link.closed is CloseCode.SLOW_READER
+
+
+async def test_one_who_talks_on_and_reads_slowly_is_not_cut_off() -> None:
+    """Something waits all the time, and his pings add to it; but it moves."""
+    async with bench(Limits(stall_ms=1_000)) as it, it.reader() as (client, link):
+        seq, began = stuff(link), anyio.current_time()
+        while anyio.current_time() - began < 2.5 and link.closed is None:
+            while len(link._queue) < 2:
+                seq += 1
+                link.forward(proposal(seq))
+            client.transport.write(PING)
+            await client.recv(decode=False)
+        assert link.closed is None
+
+
 async def test_one_who_asks_much_and_reads_nothing_does_not_fill_the_memory() -> None:
     """The websocket protocol has pings of its own; whoever gets one must answer it."""
     async with bench() as it, it.reader() as (client, link):
         most = 0
         client.transport.pause_reading()  # it stops reading, whatever comes
-        ping = WebsocketFrame(Opcode.PING, b"x" * 125).serialize(mask=True)
+        ping = WebsocketFrame(Opcode.PING, b"x" * 125).serialize(mask=True)  # the largest there is
         with anyio.fail_after(PATIENCE_S):
             while link.closed is None:
                 client.transport.write(ping * 64)

@@ -477,6 +477,45 @@ def test_a_device_that_says_nothing_is_cut_off_after_dead_ms() -> None:
     assert now == START + LIMITS.dead_ms
 
 
+def chatter(session: Session, *talk: Any) -> tuple[CloseCode | None, int]:
+    """Says all of this every ten seconds; how the link ends and after how many ms, within ten minutes."""
+    for now in range(START, START + 600_000, 10_000):
+        for message in talk:
+            session.receive(framed(MSGPACK, message), now)
+            if message is ACCEPT:
+                session.answered(ACCEPT, {"outcome": "lost"})
+        while (due := session.due) < now + 10_000:
+            if (code := closing(session.tick(due))) is not None:
+                return code, due - START
+    return None, 600_000
+
+
+PING, STALE, LIE = Ping(seq=0, now=1), Ack(seq=0), Ack(seq=2**50)
+
+
+@pytest.mark.parametrize("talk", [(PING,), (STALE,), (LIE,), (ACCEPT,), (PING, STALE, LIE, ACCEPT)])
+def test_one_who_talks_but_gives_no_sign_that_he_reads_is_cut_off_like_a_dead_one_p11(talk: tuple[Any, ...]) -> None:
+    """Whatever he says: he answers no ping, and acknowledges nothing that was written."""
+    session = live()
+    session.deliver([withdrawn(1, of=1)], START)
+    assert chatter(session, *talk) == (CloseCode.NO_PONG, LIMITS.deaf_ms)
+
+
+def test_one_who_answers_pings_reads() -> None:
+    assert chatter(live(), Pong()) == (None, 600_000)
+
+
+def test_one_who_acknowledges_what_is_new_reads_though_his_pongs_are_late() -> None:
+    session = live()
+    for seq in range(1, 30):
+        now = START + seq * 20_000
+        session.deliver([withdrawn(seq, of=seq)], now - 1)
+        while session.due < now:
+            assert closing(session.tick(session.due)) is None
+        session.receive(framed(MSGPACK, Ack(seq=seq)), now)
+        session.receive(framed(MSGPACK, PING), now)
+
+
 def test_a_device_is_not_called_dead_while_we_do_not_listen() -> None:
     session = live()
     session.receive(framed(MSGPACK, ACCEPT), START)

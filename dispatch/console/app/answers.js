@@ -1,4 +1,4 @@
-// What a provider says to a proposal: the two dialogs, and what came of it in words.
+// What a provider says to a proposal: the three dialogs, and what came of it in words.
 
 import { make, say } from "../dom.js";
 import { fromField, toField } from "./clock.js";
@@ -40,6 +40,20 @@ export function askReason() {
   return ask(dialog, (form) => {
     const code = form.elements.reason.value;
     return { reason: (code === "other" ? form.elements.text.value.trim() : code) || null };
+  });
+}
+
+/** Asks what is wrong. Null: nothing after all; else `{ reason }`. */
+export function askReport() {
+  const { text } = byId("reporting").querySelector("form").elements;
+  const problem = byId("reporting-problem");
+  text.value = "";
+  say(problem, "");
+  return ask(byId("reporting"), () => {
+    const reason = text.value.trim();
+    if (reason) return { reason };
+    say(problem, speech.words.report_missing);
+    return null;
   });
 }
 

@@ -1,7 +1,5 @@
 // What this installation is like: where its gateway is, where tokens come from, whether it sends notifications.
 
-import * as push from "./push.js";
-
 const KEPT = "installation"; // it belongs to the page, not to who is signed in
 const AGAIN_MS = 2_000;
 
@@ -10,7 +8,7 @@ export async function read() {
   const last = JSON.parse(localStorage.getItem(KEPT));
   while (true) {
     try {
-      return await told(last);
+      return await told();
     } catch {
       if (last) return last;
       await new Promise((wake) => setTimeout(wake, AGAIN_MS));
@@ -18,10 +16,10 @@ export async function read() {
   }
 }
 
-async function told(last) {
+async function told() {
   const answer = await fetch("/app/settings", { cache: "no-store" });
   if (!answer.ok) throw new TypeError(String(answer.status));
-  const settings = { ...(await answer.json()), push_key: await push.key().catch(() => last?.push_key ?? null) };
+  const settings = await answer.json();
   localStorage.setItem(KEPT, JSON.stringify(settings));
   return settings;
 }

@@ -8,12 +8,16 @@ export const nameOf = (proposal, account) => services(proposal.booking.services,
 export const areaOf = ({ area }) => area?.name?.replace(/ Arrondissement$/i, "") ?? "";
 export const placeOf = ({ booking }) => areaOf(booking) || speech.words.somewhere;
 
+/** The answer to a proposal that is still to be said or heard. A report is none. */
+export const answerTo = ({ proposal }, pending) => pending.find((command) => command.proposal === proposal && command.type !== "report");
+
 export class Proposals {
-  /** `does`: { accept, refuse, counter, takeBack, dismiss }, each with the proposal; `seen(id)`: it is on the screen; `pointed(id)`. */
-  constructor(parent, does, seen, pointed) {
+  /** `notes`: what stays written on the card of a proposal; `does`: { accept, refuse, counter, report, takeBack, dismiss }, each with the
+   * proposal; `seen(id)`: it is on the screen; `pointed(id)`. */
+  constructor(parent, notes, does, seen, pointed) {
     this.parent = parent;
+    this.notes = notes;
     this.does = does;
-    this.notes = new Map(); // proposal -> what stays written on its card
     this.pointed = pointed;
     this.inView = new Set();
     this.seen = seen;
@@ -31,7 +35,7 @@ export class Proposals {
     const items = [...open, ...gone];
     list(this.parent, items, ({ key }) => key, (item) => (item.reason ? this.#gone(item.proposal, account) : this.#card(item.proposal, account)), (card, { proposal, reason }) => {
       if (reason) return say(card.querySelector(".why"), reasonOf(reason));
-      const waiting = pending.find((command) => command.proposal === proposal.proposal);
+      const waiting = answerTo(proposal, pending);
       this.#update(card, proposal, { waiting, live, deciding: inbox.deciding.has(proposal.proposal), counter: inbox.counters.get(proposal.proposal) });
       return this.#count(card, proposal, now);
     });
@@ -72,10 +76,16 @@ export class Proposals {
       make("p.state", { role: "status" }),
       make("p.problem", { role: "alert" }),
       make("div.actions", {}, button("accept", "primary", words.accept), button("refuse", "plain", words.refuse), proposal.kind === "test" ? null : button("counter", "plain", words.counter)),
+      proposal.kind === "test" ? null : this.#reporting(proposal, `${what}, ${where}`),
       make("button.quiet.undo", { type: "button", hidden: true, textContent: words.take_back, onclick: () => this.does.takeBack(proposal) }),
     );
     this.watch.observe(card);
     return card;
+  }
+
+  #reporting(proposal, what) {
+    const { words } = speech;
+    return make("button.quiet.report", { type: "button", textContent: words.report, "aria-label": `${words.report}: ${what}`, onclick: () => this.does.report(proposal) });
   }
 
   #badges({ kind, reasons, booking }) {
@@ -104,7 +114,9 @@ export class Proposals {
     const sent = deciding ? words.deciding : live || waiting?.sent ? words.sending : words.queued;
     say(card.querySelector(".state"), waiting ? sent : (words.counter_state[counter?.state] ?? ""));
     say(card.querySelector(".problem"), this.notes.get(proposal) ?? "");
-    card.querySelector(".actions").hidden = Boolean(waiting);
+    const actions = card.querySelector(".actions");
+    if (waiting && actions.contains(document.activeElement)) card.querySelector("h3").focus({ preventScroll: true }); // a hidden button holds no focus
+    actions.hidden = Boolean(waiting);
     card.querySelector(".undo").hidden = !waiting || waiting.sent || live;
   }
 
@@ -130,7 +142,8 @@ export class Proposals {
       make("h3", { tabIndex: -1, textContent: words.gone }),
       make("p.why"),
       make("p.what", { textContent: what }),
-      make("button.quiet", { type: "button", textContent: words.dismiss, "aria-label": `${words.dismiss}: ${what}`, onclick: () => this.does.dismiss(proposal) }),
+      proposal.kind === "test" ? null : this.#reporting(proposal, what),
+      make("button.quiet.dismiss", { type: "button", textContent: words.dismiss, "aria-label": `${words.dismiss}: ${what}`, onclick: () => this.does.dismiss(proposal) }),
     );
   }
 }

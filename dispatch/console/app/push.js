@@ -4,12 +4,6 @@ const kept = "dispatch.push";
 
 const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (char) => char.charCodeAt(0));
 
-/** The key with which browsers subscribe; null: the server sends no notifications. */
-export async function key() {
-  const answer = await fetch("/v1/push-key", { cache: "no-store" });
-  return answer.ok ? (await answer.json()).public_key : null;
-}
-
 /** Whether this browser can, and the server offers it. */
 export const offered = (settings) => Boolean(settings.push_key) && "PushManager" in globalThis && "Notification" in globalThis && "serviceWorker" in navigator;
 

@@ -80,6 +80,8 @@ async function pushed(data) {
   const silent = told.kind === "withdrawn";
   const options = { body, tag: told.id ?? "dispatch", icon: "/app/icon-192.png", badge: "/app/badge.png", data: told, silent, renotify: !silent };
   await self.registration.showNotification(title, options);
+  const pages = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
+  for (const page of pages) page.postMessage({ notified: told });
 }
 
 async function open() {

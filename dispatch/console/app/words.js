@@ -1,5 +1,6 @@
 // Everything the page says, in French and in English.
 
+import { TRIAL } from "./trial_words.js";
 import { WISHES } from "./wishes_words.js";
 
 const WORDS = {
@@ -115,6 +116,15 @@ const WORDS = {
       other: "Something else",
     },
     reason_other_text: "In your words",
+    // -- reporting
+    report: "Report a problem",
+    report_title: "Report a problem",
+    report_text: "Is something wrong with this proposal, or with its client? The marketplace looks at it. It costs you nothing, and you may still answer.",
+    report_words: "What is wrong?",
+    report_missing: "Say what is wrong.",
+    report_send: "Report",
+    report_sent: "Reported. Somebody will look at it.",
+    report_unknown: "This proposal is not known any more: nothing was reported.",
     // -- another time
     counter_title: "Propose another time",
     counter_text: "Up to five times at which you would come. Meanwhile the search goes on.",
@@ -261,6 +271,14 @@ const WORDS = {
       other: "Autre chose",
     },
     reason_other_text: "Avec vos mots",
+    report: "Signaler un problème",
+    report_title: "Signaler un problème",
+    report_text: "Quelque chose ne va pas avec cette proposition, ou avec son client ? La plateforme s’en occupe. Cela ne vous coûte rien, et vous pouvez toujours répondre.",
+    report_words: "Qu’est-ce qui ne va pas ?",
+    report_missing: "Dites ce qui ne va pas.",
+    report_send: "Signaler",
+    report_sent: "Signalé. Quelqu’un va regarder.",
+    report_unknown: "Cette proposition n’est plus connue : rien n’a été signalé.",
     counter_title: "Proposer un autre horaire",
     counter_text: "Jusqu’à cinq horaires auxquels vous viendriez. La recherche continue pendant ce temps.",
     time_number: (number) => `Horaire ${number}`,
@@ -300,7 +318,7 @@ const WORDS = {
   },
 };
 
-for (const [language, words] of Object.entries(WISHES)) Object.assign(WORDS[language], words);
+for (const more of [WISHES, TRIAL]) for (const [language, words] of Object.entries(more)) Object.assign(WORDS[language], words);
 
 export const LANGUAGES = Object.keys(WORDS);
 
@@ -348,6 +366,9 @@ export function span({ start, end }, zone) {
   const day = moment(start, zone, { weekday: "short", day: "numeric", month: "long" });
   return `${day}, ${hour(start, zone)} – ${hour(end, zone)}`;
 }
+
+/** How long something took: `0.4 s`. */
+export const seconds = (ms) => new Intl.NumberFormat(locale(), { style: "unit", unit: "second", unitDisplay: "short", maximumFractionDigits: 1 }).format(Math.max(0, ms) / 1_000);
 
 /** What is left of a time: `4:05`, `1 h 20`, `2 d`. */
 export function left(ms) {

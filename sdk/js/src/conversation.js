@@ -122,30 +122,37 @@ export class Conversation {
 
   // -- what the server says ---------------------------------------------------------------------------------------------------
 
-  /** Take in one frame. */
+  /** Take in one frame. A message that nobody here knows is dropped: the server may be newer. */
   receive(data, now) {
-    const message = this.codec.decode(data);
-    switch (message?.type) {
-      case undefined: return step();
-      case "ping": return this.#pinged(message, now, true);
-      case "pong": return this.#heard(message, now);
-      case "welcome": return this.#welcomed(message, now);
-      case "live": return this.#live(message);
-      case "snapshot": return this.#snapshot(message);
-      default: return this.#told(message);
-    }
+    return this.#heard(data, now, true);
   }
 
   /** Take in a frame of the connection that is being left: its stream and its answers still count. */
   overheard(data, now) {
-    const message = this.codec.decode(data);
-    if (message?.type === "ping") return this.#pinged(message, now, false);
-    return message && (STREAMED.has(message.type) || message.type === "result" || message.type === "error") ? this.#told(message) : step();
+    return this.#heard(data, now, false);
   }
 
-  #told(message) {
-    if (STREAMED.has(message.type)) return this.#streamed(message);
-    return message.type === "result" || message.type === "error" ? this.#settled(message) : step([message]);
+  #heard(data, now, current) {
+    const message = this.codec.decode(data);
+    if (STREAMED.has(message?.type)) return this.#streamed(message);
+    switch (message?.type) {
+      case undefined: return step();
+      case "ping": return this.#pinged(message, now, current);
+      case "result":
+      case "error": return this.#settled(message);
+      default: return current ? this.#ofCurrent(message, now) : step();
+    }
+  }
+
+  /** What counts only on the connection that stays. */
+  #ofCurrent(message, now) {
+    switch (message.type) {
+      case "pong": return this.#timed(message, now);
+      case "welcome": return this.#welcomed(message, now);
+      case "live": return this.#live(message);
+      case "snapshot": return this.#snapshot(message);
+      default: return step([message]);
+    }
   }
 
   #streamed(message) {
@@ -164,7 +171,7 @@ export class Conversation {
     return step([], [this.codec.encode({ type: "pong", seq: this.seq, now }), missed].filter(Boolean));
   }
 
-  #heard(pong, now) {
+  #timed(pong, now) {
     this.clock.heard(pong.now, now);
     return step();
   }
