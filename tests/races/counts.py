@@ -10,7 +10,8 @@ from tests.races.pairs import PAIRS, Pair
 
 WIDTH_MS = 8.0  # of the jitter at first, to either side
 WIDEST_MS = 400.0
-IN_VAIN = 6  # races without one of the orders, after which it is widened
+IN_VAIN = 3  # races without one of the orders, after which it is widened
+STEP, STRIDE = 0.25, 0.5  # of its width, by which the jitter moves after a race; the longer one while an order is lacking
 ALARM_MS = (120.0, 150.0)  # whoever looks for what is overdue comes by four times a second: centre and width of what races with him
 
 
@@ -46,9 +47,9 @@ class Tally:
         self.crossed += crossed
         if first is None:
             self.neither += 1
-            return
-        self.first[first] += 1
-        self.shift_ms += (self.width_ms / 4) * (1 if first == 0 else -1)
+        else:
+            self.first[first] += 1
+            self.shift_ms += self.width_ms * (STEP if all(self.first) else STRIDE) * (1 if first == 0 else -1)
         self._lacking = 0 if all(self.first) else self._lacking + 1
         if self._lacking >= IN_VAIN:
             self.widen()

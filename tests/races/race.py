@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from math import inf
 from random import Random
 from typing import Any
 
@@ -17,7 +18,7 @@ from dispatch.messages import Window as Span
 from dispatch.model import Window
 from tests.races.counts import Tally
 from tests.races.orders import End, View, at_the_start, ends, say
-from tests.races.pairs import Act, Acts, Pair
+from tests.races.pairs import OVER, ZOE, Act, Acts, Pair
 from tests.races.rules import PEOPLE
 from tests.races.rules import Booking as Rules
 from tests.races.town import HURRIED_S, PAUSE_S, REOPENED_S, SEARCH_S, SERVICE, Lane, Town
@@ -33,6 +34,10 @@ VISIT = timedelta(minutes=30)
 
 class Missed(Exception):
     """The moment came before everything was ready: the race is to be run again."""
+
+
+class Stuck(Exception):
+    """What must come did not."""
 
 
 @dataclass(slots=True)
@@ -60,21 +65,35 @@ class Race:
     parts: dict[str, Person] = field(default_factory=dict)
     rules: Rules | None = None
     opened: datetime = datetime.fromtimestamp(0, UTC)
+    moment: float = inf  # at which the engine acts by itself (ms)
+    _keys: int = 0  # each request is one of its own
     _spoke: list[tuple[float, float]] = field(default_factory=list)
 
     # -- the way to where they meet ----------------------------------------------------------------------------------------
 
     async def run(self, tally: Tally) -> list[str]:
         """The whole race; what was wrong. Raises Missed."""
+        try:
+            return await self._run(tally)
+        except Missed:
+            self.leads.missed()
+            await self._do(Act("cancel", "", ZOE if OVER in self.pair.before else ""))
+            raise
+        except Stuck as stuck:
+            return [str(stuck)]
+
+    async def _run(self, tally: Tally) -> list[str]:
         opened = await self._open()
+        self.moment = self._moment(opened)
         await self._cast()
         start = at_the_start(self.pair._replace(before=()))
         for act in self.pair.before:
             right, told = say(start, act), await self._do(act)
             if told != right:
+                self._in_time()
                 return [f"{self}: before the race {act} was told {told}, not {right}"]
             await self._shown(act)
-        answers = await self._meet(opened)
+        answers = await self._meet()
         end, view = await self._rest(answers)
         if end is None:
             return [f"{self}: sent {self.offset_ms:+.1f} ms apart; {_difference(view, self.pair)}"]
@@ -116,23 +135,26 @@ class Race:
     async def _until(self, true: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + PATIENCE_S
         while not true():
+            self._in_time()
             if time.monotonic() > deadline:
-                raise AssertionError(f"{self}: {what} did not come")
+                raise Stuck(f"{self}: {what} did not come")
             await asyncio.sleep(LOOK_S)
+
+    def _in_time(self) -> None:
+        """Raises Missed when it is not."""
+        if self.town.stack.now_ms() > self.moment - READY_MS:
+            raise Missed
 
     # -- the race -----------------------------------------------------------------------------------------------------------
 
-    async def _meet(self, opened: Opened) -> tuple[tuple[str, ...], ...]:
+    async def _meet(self) -> tuple[tuple[str, ...], ...]:
         """Both sides at once; their answers. Raises Missed."""
         behind = self.offset_ms / 1_000
         if self.pair.timed:
             if len(self.pair.timed) == 2:
                 return ((), ())  # the engine alone: its two moments are as far apart as the offset says
-            moment = self._moment(opened)
-            left = (moment - self.town.stack.now_ms()) / 1_000
-            if left * 1_000 < READY_MS:
-                self.leads.missed()
-                raise Missed
+            self._in_time()
+            left = (self.moment - self.town.stack.now_ms()) / 1_000
             side = 0 if self.pair.second in self.pair.timed else 1
             said = await self._speak(self.pair.sides[side], time.monotonic() + max(0.0, left + (behind if side == 0 else -behind)))
             return (said, ()) if side == 0 else ((), said)
@@ -142,9 +164,16 @@ class Race:
         return tuple(await asyncio.gather(*both))
 
     def _moment(self, opened: Opened) -> float:
-        """When the engine acts by itself (ms)."""
-        at = opened.deadline if "expiry" in self.pair.timed else next(wave.at for wave in opened.plan if wave.wave == 2)
-        return at.timestamp() * 1_000
+        """When the engine acts by itself (ms); never, where neither side is its own. Raises Missed."""
+        if not self.pair.timed:
+            return inf
+        if "expiry" in self.pair.timed:
+            if (opened.deadline - self.opened).total_seconds() > LONGEST_LEAD_S + PAUSE_S:
+                raise Missed  # it came so late that its usual deadline had passed already
+            return opened.deadline.timestamp() * 1_000
+        if len(opened.plan) < 2:
+            raise Missed
+        return opened.plan[1].at.timestamp() * 1_000
 
     async def _speak(self, acts: Acts, when: float) -> tuple[str, ...]:
         """One side, from that moment (monotonic) on."""
@@ -165,8 +194,8 @@ class Race:
         if act.by in (person := self.parts.get(act.who, self.lane.people[0])).devices:
             return await self._by_device(act, person)
         caller = self.town.callers[act.by if act.by in self.town.callers else SERVICE]
-        key, call = f"{self.booking}-{'-'.join(act)}-{len(self._spoke)}", getattr(self, f"_{act.verb}")
-        return await _answered(call(caller, act, key))
+        self._keys += 1
+        return await _answered(getattr(self, f"_{act.verb}")(caller, act, f"{self.booking}-{act.verb}-{self._keys}"))
 
     async def _by_device(self, act: Act, person: Person) -> str:
         device, proposal = person.devices[act.by], person.proposals[self.booking]
