@@ -10,8 +10,8 @@ from tests.races.pairs import PAIRS, Pair
 
 WIDTH_MS = 8.0  # of the jitter at first, to either side
 WIDEST_MS = 400.0
-IN_VAIN = 3  # races without one of the orders, after which it is widened
-STEP, STRIDE = 0.25, 0.5  # of its width, by which the jitter moves after a race; the longer one while an order is lacking
+IN_VAIN = 2  # races without one of the orders, after which it is widened
+STEP, STRIDE = 0.25, 1.0  # of its width, by which the jitter moves after a race; the longer one while an order is lacking
 ALARM_MS = (120.0, 150.0)  # whoever looks for what is overdue comes by four times a second: centre and width of what races with him
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from dispatch.client.bookings import Booking, BookingRequest, Event, Opened
-from dispatch.errors import DispatchError, Refused
+from dispatch.errors import DispatchError, Later, Refused
 from dispatch.messages import Window as Span
 from dispatch.model import Window
 from tests.races.counts import Tally
@@ -24,12 +24,13 @@ from tests.races.rules import Booking as Rules
 from tests.races.town import HURRIED_S, PAUSE_S, REOPENED_S, SEARCH_S, SERVICE, Lane, Town
 from tests.races.views import HOUR_S, Person, seen
 
-LOOK_S, PATIENCE_S, ANSWER_S = 0.01, 60.0, 60.0
+LOOK_S, AGAIN_S, PATIENCE_S, ANSWER_S = 0.01, 0.2, 60.0, 60.0
 HEAD_START_S = 0.01
 READY_MS = 60  # before its moment a booking must be where the pair meets
 LEAD_S, LONGEST_LEAD_S = 1.2, 20.0
 FAR_S = 600
 VISIT = timedelta(minutes=30)
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Missed(Exception):
@@ -53,7 +54,7 @@ class Leads:
 
 @dataclass(slots=True, kw_only=True)
 class Race:
-    """A booking in its race. ``parts``: who plays A, B and C. ``rules``: how it should stand, to be compared with what is told at the end."""
+    """A booking in its race. ``parts``: who plays A, B and C. ``rules``: how it should stand, for what is told at the end."""
 
     town: Town
     lane: Lane
@@ -64,7 +65,7 @@ class Race:
     leads: Leads
     parts: dict[str, Person] = field(default_factory=dict)
     rules: Rules | None = None
-    opened: datetime = datetime.fromtimestamp(0, UTC)
+    opened: datetime = NEVER
     moment: float = inf  # at which the engine acts by itself (ms)
     _keys: int = 0  # each request is one of its own
     _spoke: list[tuple[float, float]] = field(default_factory=list)
@@ -116,7 +117,9 @@ class Race:
             "booking_id": self.booking, "client_id": f"c-{self.booking}", "place": self.lane.place, "services": ["cut"],
             "windows": [{"start": start, "end": start + VISIT}],
         }  # fmt: skip
-        return await self.town.service.open(msgspec.convert(request, BookingRequest), key=f"{self.booking}-open")
+        wanted = msgspec.convert(request, BookingRequest)
+        opened: Opened = await _patient(lambda: self.town.service.open(wanted, key=f"{self.booking}-open"))
+        return opened
 
     async def _cast(self) -> None:
         """Those who were asked are A and B (and C), by lot."""
@@ -184,7 +187,7 @@ class Race:
         return answers
 
     async def _do(self, act: Act) -> str:
-        """Say it over the interface where it is said; the answer, or the error that was one. Nothing at all is no answer that the rules know."""
+        """Say it over the interface where it is said; the answer, or the error that came instead, which the rules never give."""
         try:
             return await self._said(act)
         except DispatchError as error:
@@ -195,7 +198,8 @@ class Race:
             return await self._by_device(act, person)
         caller = self.town.callers[act.by if act.by in self.town.callers else SERVICE]
         self._keys += 1
-        return await _answered(getattr(self, f"_{act.verb}")(caller, act, f"{self.booking}-{act.verb}-{self._keys}"))
+        key, call = f"{self.booking}-{act.verb}-{self._keys}", getattr(self, f"_{act.verb}")
+        return await _answered(lambda: call(caller, act, key))
 
     async def _by_device(self, act: Act, person: Person) -> str:
         device, proposal = person.devices[act.by], person.proposals[self.booking]
@@ -249,8 +253,8 @@ class Race:
 
     async def _looked(self) -> tuple[Booking, list[Event]]:
         """Over HTTP. The timeline comes first: what it lacks of the state makes the look be repeated."""
-        timeline = await self.town.service.timeline(self.booking)
-        return await self.town.service.booking(self.booking), timeline
+        timeline = await _patient(lambda: self.town.service.timeline(self.booking))
+        return await _patient(lambda: self.town.service.booking(self.booking)), timeline
 
     # -- afterwards ---------------------------------------------------------------------------------------------------------
 
@@ -268,15 +272,30 @@ class Race:
         """Nobody was told more, or less, than the rules say, when everything has come to rest. What was wrong."""
         if self.rules is None:
             return []
-        right = (tuple(tuple(word for word in self.rules.told[who] if word != "withdrawn answered_elsewhere") for who in PEOPLE), tuple(self.rules.hooks))
-        while self._told() != right and time.monotonic() < deadline:
+        right = (
+            tuple(tuple(word for word in self.rules.told[who] if word != "withdrawn answered_elsewhere") for who in PEOPLE),
+            tuple(self.rules.hooks),
+        )
+        while self._told() != right and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(LOOK_S)
         return [] if self._told() == right else [f"{self}: in the end everybody was told {self._told()}, not {right}"]
 
 
-async def _answered(asking: Awaitable[Any]) -> str:
+async def _patient(ask: Callable[[], Awaitable[Any]]) -> Any:
+    """Asked, with the same key, until it is answered: what was cut may still be under way. Raises Later when it never is."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return await ask()
+        except Later:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(AGAIN_S)
+
+
+async def _answered(ask: Callable[[], Awaitable[Any]]) -> str:
     try:
-        await asking
+        await _patient(ask)
     except Refused as error:
         return error.code
     return "ok"
@@ -289,4 +308,3 @@ def _difference(view: View, pair: Pair) -> str:
         return str(view)
     unlike = [f"{name} is {is_}, not {right}" for name, is_, right in zip(View._fields, view, like, strict=True) if is_ != right]
     return f"answers {view.answers}: {'; '.join(unlike)}"
-

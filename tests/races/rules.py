@@ -1,7 +1,7 @@
 """One booking as the rules say, without a store: what each verb answers, what it changes, and who is told what.
 
-People are called by their parts: ``A`` and ``B`` hold a proposal from the first wave, ``C`` too where a wave asks three, else he is asked by the
-next one. What is said to somebody is a word or two, as :mod:`tests.races.views` reads it off the wire.
+People are called by their parts: ``A`` and ``B`` hold a proposal from the first wave, ``C`` too where a wave asks three, else he is asked
+by the next one. What is said to somebody is a word or two, as :mod:`tests.races.views` reads it off the wire.
 Source: SPEC.md R12, R13, R15, R17, R24, R26, R35, R36, R83; PROTOCOL.md sections 1 and 2.
 """
 
@@ -28,8 +28,8 @@ class Held:
 
 @dataclass(slots=True)
 class Booking:
-    """A booking, and all that anybody was ever told of it. ``size``: of a wave; ``over``: its deadline has passed; ``owed``: what the engine
-    is about to do by itself."""
+    """A booking, and all that anybody was ever told of it. ``size``: of a wave; ``over``: its deadline has passed; ``owed``: what the
+    engine is about to do by itself."""
 
     size: int = 3
     state: str = "searching"

@@ -26,7 +26,7 @@ HARMS = ("request delayed", "reply delayed")
 DELAY_S = (0.001, 0.03)
 STRIKES_S = (0.02, 0.2)  # between two faults
 CUT = 0.03  # share of the faults that cut a connection instead
-MORE = 1  # how often a pair that lacks an order is raced as often once more
+MORE = 2  # how often a pair that lacks an order is raced as often once more
 OUTCOMES = {"expiry": "CLOSED", "next wave": "SENT"}  # what a worker says that was first, by verb
 
 
@@ -71,7 +71,7 @@ async def run(plan: Plan, step: Step = lambda *_: None) -> Outcome:
             done = 0
             while done < plan.each:
                 each = min(ROUND, plan.each - done)
-                await _Round(running, outcome, f"r{done}", step).run({pair: each for pair in plan.pairs})
+                await _Round(running, outcome, f"r{done}", step).run(dict.fromkeys(plan.pairs, each))
                 done += each
             for again in range(MORE):
                 lacking = {tally.pair: plan.each for tally in outcome.tallies.values() if tally.lacking()}

@@ -98,7 +98,9 @@ async def _metrics(client: httpx2.AsyncClient, part: Part) -> str:
 
 
 def _outcomes(text: str) -> dict[str, float]:
-    lines = (line.removeprefix("dispatch_wave_turns_total{outcome=") for line in text.splitlines() if line.startswith("dispatch_wave_turns_t"))
+    lines = (
+        line.removeprefix("dispatch_wave_turns_total{outcome=") for line in text.splitlines() if line.startswith("dispatch_wave_turns_t")
+    )
     return {line.split('"')[1]: float(line.rpartition(" ")[2]) for line in lines}
 
 
