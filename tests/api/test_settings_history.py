@@ -1,4 +1,4 @@
-"""The history of a market's settings over HTTP: for ops, page by page, with who, when and what (R84); what is wrong is told of its field."""
+"""The history of a market's settings over HTTP: for ops, page by page, with who, when and what (R84); a mistake is told of its field."""
 
 from typing import Any
 
@@ -84,7 +84,7 @@ async def test_no_secret_is_ever_told(town: Town) -> None:
         ({"time_zone": "Europe/Lutetia"}, "bad_time_zone", "time_zone: "),
         ({"cadence": []}, "invalid", "cadence: expected `array` of length >= 1"),
         ({"cadence": [{"class": "far", "lead_under_s": 60, "size": 1, "pause_s": 1}]}, "invalid", "cadence: lead_under_s must rise"),
-        ({"cadence": [{"class": "soon", "lead_under_s": None, "size": 1, "pause_s": 1}]}, "invalid", "cadence[0].class: invalid enum value 'soon'; one of last_minute, same_day, advance, far"),
+        ({"cadence": [{"class": "soon", "lead_under_s": None, "size": 1, "pause_s": 1}]}, "invalid", "cadence[0].class: "),
         ({"quiet_hours": {"from": "22:00", "to": "21:30"}}, "invalid", "quiet_hours: they leave less than an hour"),
         ({"quiet_hours": {"from": "25:00", "to": "07:00"}}, "invalid", "quiet_hours.from: "),
         ({"horizon_days": 1, "booking_cutoff_s": 86_400}, "invalid", "booking_cutoff_s: nothing could be booked"),

@@ -51,6 +51,11 @@ class Outcome:
     wrong: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
+    @property
+    def races(self) -> int:
+        """How many have been run."""
+        return sum(tally.races for tally in self.tallies.values())
+
     def complaints(self) -> list[str]:
         """Everything that makes it fail: what was found, and orders that never occurred."""
         silent = [f"never occurred in {tally.races} races: {order}" for tally in self.tallies.values() for order in tally.lacking()]
@@ -58,14 +63,14 @@ class Outcome:
         return self.wrong + silent + few
 
 
-Step = Callable[[str, int, int], None]  # what is done, races done, races in all
+Step = Callable[[str, int], None]  # what is done, and how many races have been run
 
 
 async def run(plan: Plan, step: Step = lambda *_: None) -> Outcome:
     """All rounds."""
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="d-races-") as name:
-        step("start", 0, plan.each * len(plan.pairs))
+        step("start", 0)
         async with stack(plan.code, Path(name), plan.seed) as running:
             outcome = Outcome(plan=plan, tallies=tallies(plan.pairs), fired=running.fired)
             done = 0
@@ -133,8 +138,7 @@ class _Round:
                     tally.missed += 1
                     continue
                 break
-            done = sum(each.races for each in self._outcome.tallies.values())
-            self._step("races", done, self._outcome.plan.each * len(self._outcome.plan.pairs))
+            self._step("races", self._outcome.races)
 
     async def _by_workers(self, there: Town, pair: Pair, count: int) -> None:
         """Both workers at once on each booking: who was first, they say themselves; the other found it done, or did not come at all."""
@@ -161,7 +165,7 @@ class _Round:
         for race in self._races:
             wrong += await race.at_the_end(deadline)
         wrong += [strange for lane in there.lanes for person in lane.people for strange in person.strange]
-        self._step("soundness", 0, 0)
+        self._step("verdict", self._outcome.races)
         wrong += [f"{there.market}: {one}" for one in await self._sound(there, deadline)]
 
     async def _sound(self, there: Town, deadline: float) -> list[str]:
