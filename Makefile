@@ -5,7 +5,7 @@ ARGS ?=
 PROVIDERS ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check rules style types imports lua compose project bench bench-peers load mutants faults campaign lock clean
+.PHONY: help demo test check rules style types imports lua compose project bench bench-peers load mutants faults check-long campaign lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ mutants: .venv/.dev ## Plant faults one by one: some test must notice each (ARGS
 
 faults: .venv/.dev ## Break everything around an engine and check every history (ARGS="--seeds 20")
 	@$(PY) -m tests.faults $(ARGS)
+
+check-long: .venv/.dev ## Race every pair of verbs 200 times on a whole engine (ARGS="--each 20 'accept x'")
+	@$(PY) -m tests.races $(ARGS)
 
 campaign: .venv/.dev ## Claim a million times while processes are killed; goes on where it stopped (ARGS="--seconds 120")
 	@$(PY) -m campaign $(ARGS)

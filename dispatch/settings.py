@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from dispatch.errors import ConfigError
+from dispatch.market_reference import section
 
 Profile = Literal["durable", "dev"]  # what the store promises about an acknowledged write (DESIGN section 4)
 PREFIX = "DISPATCH_"
@@ -305,10 +306,10 @@ def reference() -> str:
         "# Settings",
         "",
         "Read once from the environment when a process starts. Written by `python -m dispatch settings-docs`; a test compares.",
-        "What a market chooses for itself is set with `PUT /v1/markets/{m}`.",
+        "What a market chooses for itself stands [below](#settings-of-a-market).",
         "",
         "| variable | kind | default | meaning |",
         "|---|---|---|---|",
     ]
     lines += [f"| `{row.variable}` | {row.kind} | {f'`{row.default}`' if row.default else ''} | {row.description} |" for row in rows()]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n\n" + section()

@@ -77,9 +77,14 @@ class Call(Generic[T]):
         return str(self.request.path_params[name])
 
     @property
+    def whose(self) -> Hand:
+        """Whose key it is, whatever its roles."""
+        return Hand(key=self.caller.id, name=self.caller.name or self.caller.id)
+
+    @property
     def hand(self) -> Hand | None:
         """Who acts by hand: a caller with a role of ops (R84). None: the booking service, in whose name nobody acts."""
-        return Hand(key=self.caller.id, name=self.caller.name or self.caller.id) if self.has(OVERRIDE) else None
+        return self.whose if self.has(OVERRIDE) else None
 
     def has(self, roles: frozenset[str]) -> bool:
         """Whether the caller has one of these roles."""

@@ -3,7 +3,9 @@
 from typing import Any
 
 from dispatch import webhooks
+from dispatch.api import bodies
 from dispatch.api.call import Call, Reply
+from dispatch.engine.requests import AuditPage
 from dispatch.errors import Unprocessable
 from dispatch.model import Catalogue, MarketSettings, WebhookTarget
 from dispatch.settings import Settings
@@ -13,7 +15,7 @@ async def put_market(call: Call[MarketSettings]) -> Reply:
     """Creates a market or replaces its settings."""
     if call.body.webhook is not None:
         await _check_webhook(call.body.webhook, call.engine.settings)
-    return stored(await call.desk.put_market(call.market, call.body, call.hand))
+    return stored(await call.desk.put_market(call.market, call.body, call.hand, call.whose))
 
 
 async def put_catalogue(call: Call[Catalogue]) -> Reply:
@@ -24,6 +26,11 @@ async def put_catalogue(call: Call[Catalogue]) -> Reply:
 async def put_areas(call: Call[dict[str, Any]]) -> Reply:
     """Replaces the market's own areas."""
     return stored(await call.desk.put_areas(call.market, call.body, call.hand))
+
+
+async def get_settings_history(call: Call[None]) -> Reply:
+    """Who changed which setting, when, from what to what."""
+    return Reply(200, await call.desk.ops.settings_history(call.market, bodies.asked(call.request, AuditPage)))
 
 
 def stored(created: bool) -> Reply:

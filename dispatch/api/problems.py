@@ -54,6 +54,7 @@ TITLES = {
 }
 
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>.*)`)?$", re.DOTALL)
+_CHOICE = "Invalid enum value"
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
 
 
@@ -86,7 +87,8 @@ def unreadable(error: Exception, wanted: Any) -> DispatchError:
     what, path = (said["what"], said["path"] or "$") if said else (str(error), "$")
     unknown = _UNKNOWN.fullmatch(what)
     if unknown is None:
-        return Unprocessable(f"{_field(path)}: {what[:1].lower()}{what[1:LONGEST]}", "invalid")
+        right = f"; one of {', '.join(choices(wanted, path))}" if what.startswith(_CHOICE) else ""
+        return Unprocessable(f"{_field(path)}: {what[:1].lower()}{what[1:LONGEST]}{right}", "invalid")
     where = _field(f"{path}.{unknown['name'][:100]}")
     return Unprocessable(f"{where} is unknown; known there: {', '.join(known_fields(wanted, path))}", "unknown_field")
 
@@ -106,10 +108,26 @@ def _field(path: str) -> str:
 
 def known_fields(wanted: Any, path: str) -> list[str]:
     """The fields of the object at a path (`$.windows[0]`) of a type."""
+    return [known.encode_name for kind in _there(wanted, path) if isinstance(kind, msgspec.inspect.StructType) for known in kind.fields]
+
+
+def choices(wanted: Any, path: str) -> list[str]:
+    """The words that may stand at a path of a type."""
+    inspect, found = msgspec.inspect, list[str]()
+    for kind in _there(wanted, path):
+        if isinstance(kind, inspect.EnumType):
+            found += [str(each.value) for each in kind.cls]
+        elif isinstance(kind, inspect.LiteralType):
+            found += [str(each) for each in kind.values]
+    return found
+
+
+def _there(wanted: Any, path: str) -> list[msgspec.inspect.Type]:
+    """What may stand at a path of a type."""
     here = [msgspec.inspect.type_info(wanted)]
     for step in re.findall(r"\.(\w+)|(\[)", path):
         here = [inner for kind in here for inner in _step(kind, *step)]
-    return [known.encode_name for kind in _spread(here) if isinstance(kind, msgspec.inspect.StructType) for known in kind.fields]
+    return _spread(here)
 
 
 def _spread(kinds: list[msgspec.inspect.Type]) -> list[msgspec.inspect.Type]:

@@ -143,6 +143,16 @@ CALLS: tuple[Route, ...] = (
     _post(f"{BOOKING}/extend", hands.extend, ExtendRequest, answers.Extension, "Go on searching for one that nobody took"),
     _get(f"{MARKET}/ops/alarms", hands.get_alarms, answers.Alarms, "What ops must see to, longest first", OPS),
     replace(_get(f"{MARKET}/ops/audit", hands.get_audit, answers.Audit, "Everything done by hand, newest first", OPS), asks=AuditPage),
+    _asking(
+        _get(
+            f"{MARKET}/ops/settings-history",
+            markets.get_settings_history,
+            answers.SettingsHistory,
+            "What settings were, newest change first",
+            OPS,
+        ),
+        AuditPage,
+    ),
     _get(f"{BOOKING}/bonus", direct.get_bonus, answers.BonusList, "Who would get a bonus proposal, and what is outside his settings"),
     _post(f"{BOOKING}/bonus/approve", direct.approve_bonus, BonusRequest, answers.BonusApproved, "Confirm bonus proposals", OVERRIDE),
     _post(f"{PROVIDER}/links", direct.make_link, LinkRequest, answers.PersonalLink, "A personal link of his", status=201),

@@ -1,5 +1,6 @@
 """What a booking must be before it may enter: each check refuses with its own code and says what would be right."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -77,9 +78,43 @@ def _iso(ms: int) -> str:
 
 def check_settings(settings: MarketSettings) -> None:
     """What settings must be, as a whole."""
-    check_time_zone(settings.time_zone)
+    _of_field("time_zone", lambda: check_time_zone(settings.time_zone))
     check_cadence(settings)
     check_quiet_hours(settings)
+    check_cutoff(settings)
+    check_bonus_steps(settings)
+    check_bounds(settings)
+
+
+def check_cutoff(settings: MarketSettings) -> None:
+    """Something can be booked (R10)."""
+    if settings.booking_cutoff_s >= settings.horizon_days * DAY_MS // 1_000:
+        most = settings.horizon_days * DAY_MS // 1_000 - 1
+        words = f"nothing could be booked within horizon_days {settings.horizon_days}; send at most {most}, or a longer horizon"
+        raise Unprocessable(f"booking_cutoff_s: {words}", code="invalid")
+
+
+def check_bonus_steps(settings: MarketSettings) -> None:
+    """Each step stretches something (R30)."""
+    for index, step in enumerate(settings.bonus_steps):
+        if not step.hours_min and not step.zone_km:
+            raise Unprocessable(
+                f"bonus_steps[{index}]: it stretches nothing; send hours_min or zone_km, or leave the step out", code="invalid"
+            )
+
+
+def check_bounds(settings: MarketSettings) -> None:
+    """They enclose some ground (R4)."""
+    if (bounds := settings.bounds) is not None:
+        _of_field("bounds", lambda: from_model(bounds))
+
+
+def _of_field(name: str, check: Callable[[], object]) -> None:
+    """What is wrong is told of this field. Raises Unprocessable."""
+    try:
+        check()
+    except Unprocessable as wrong:
+        raise Unprocessable(f"{name}: {wrong.detail.removeprefix('zone: ')}", code=wrong.code) from None
 
 
 def check_cadence(settings: MarketSettings) -> None:
@@ -96,7 +131,7 @@ def check_quiet_hours(settings: MarketSettings) -> None:
     """Quiet hours leave at least an hour of the day."""
     quiet = settings.quiet_hours
     if quiet is not None and (minute_of(quiet.from_) - minute_of(quiet.to)) % DAY_MINUTES < LEAST_LOUD_MINUTES:
-        raise Unprocessable("quiet_hours leave less than an hour a day; shorten them, or send null for none", code="invalid")
+        raise Unprocessable("quiet_hours: they leave less than an hour of the day; shorten them, or send null for none", code="invalid")
 
 
 def check_catalogue(catalogue: Catalogue) -> None:

@@ -63,10 +63,11 @@ class Desk:
             raise NotFound(f"no market {name}; create it with PUT /v1/markets/{name}")
         return market
 
-    async def put_market(self, name: str, settings: MarketSettings, hand: Hand | None = None) -> bool:
-        """Creates or replaces a market's settings; whether it is new. What the match index says of providers follows them."""
+    async def put_market(self, name: str, settings: MarketSettings, hand: Hand | None = None, by: Hand | None = None) -> bool:
+        """Creates or replaces a market's settings; whether it is new. What the match index says of providers follows them. ``by``: whose
+        key it is, for the history."""
         checks.check_settings(settings)
-        created = await self._store.markets.put_settings(name, settings, hand)
+        created = await self._store.markets.put_settings(name, settings, hand, by)
         market = await self.market(name)
         if await self._store.renewal.owed(market):
             await self._store.renewal.run(market, wall_ms() + AT_ONCE_MS)

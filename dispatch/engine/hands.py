@@ -169,6 +169,25 @@ class OpsDesk:
         entries = [{"at": at(line.at), **_line_face(line, bookings, providers)} for line in lines]
         return {"entries": entries, "next": lines[-1].number if len(lines) == page.limit and lines[-1].number > 1 else None}
 
+    async def settings_history(self, name: str, page: AuditPage) -> dict[str, Any]:
+        """A page of what changes of the market's settings changed, newest first; ``next`` is the ``before`` of the following one."""
+        market = await self._market(name)
+        at = faces.clock_of(market.settings.time_zone)
+        found = await self._store.markets.history(name, page.before, page.limit)
+        entries = [
+            {
+                "number": one.number,
+                "at": at(one.at),
+                "who": one.name or one.by,
+                "key": one.by,
+                "audit": one.audit,
+                "created": one.created,
+                "changes": [change._asdict() for change in one.changes],
+            }
+            for one in found
+        ]
+        return {"entries": entries, "next": found[-1].number if len(found) == page.limit and found[-1].number > 1 else None}
+
 
 def query_of(record: Record) -> Query:
     """What a booking asks of the index."""

@@ -29,7 +29,7 @@ from dispatch.store.inbox import Inbox, Items, Resumed
 from dispatch.store.keys import BEATS, key
 from dispatch.store.ledger import Kept, Ledger
 from dispatch.store.links import Linked, Links
-from dispatch.store.markets import Market, Markets
+from dispatch.store.markets import Changed, Market, Markets
 from dispatch.store.pasts import Pasts
 from dispatch.store.profile import verify
 from dispatch.store.providers import Providers
@@ -44,9 +44,9 @@ from dispatch.store.visits import Visits
 from dispatch.store.wakeups import Listening, Wake, Wakeups, gateway_wakeups
 
 __all__ = [
-    "Alarm", "ApiKey", "Audited", "Changes", "Clock", "Counteroffer", "Delivery", "Fault", "Found", "Hand", "Items", "Kept", "Linked",
-    "Listed", "Listening", "Market", "Marks", "Named", "Proposal", "Push", "Record", "Resumed", "Standing", "Store", "Trial", "Turn",
-    "Wake", "Wakeups", "closing", "deciding", "mark", "refusal_of", "sending",
+    "Alarm", "ApiKey", "Audited", "Changed", "Changes", "Clock", "Counteroffer", "Delivery", "Fault", "Found", "Hand", "Items", "Kept",
+    "Linked", "Listed", "Listening", "Market", "Marks", "Named", "Proposal", "Push", "Record", "Resumed", "Standing", "Store", "Trial",
+    "Turn", "Wake", "Wakeups", "closing", "deciding", "mark", "refusal_of", "sending",
 ]  # fmt: skip
 
 CLOCK_KEY = "dispatch:clock"  # hash speed, base: a demo's clock, agreed on by the first process that starts

@@ -76,6 +76,8 @@ TEMPLATES: Mapping[str, str] = {
     "alarms": "{%s}:alarms",  # sorted set kind:bno -> ms since which ops are called to it
     "audit": "{%s}:audit",  # stream: what was done by hand, id = number; codes and numbers
     "audit_words": "{%s}:auditw",  # hash number -> who did it by name, and why (erasable)
+    "settings_log": "{%s}:setlog",  # stream: what changes of the market's settings changed, id = number; codes and values of settings
+    "settings_words": "{%s}:setlogw",  # hash number -> the name of the key that changed them (erasable)
     "shelf": SHELF,
     "x_reach": "{%s}:x:%s:in:%s",  # bitmap: zone covers the cell or may cover a part of it
     "x_rim": "{%s}:x:%s:rim:%s",  # bitmap: zone may cover a part of the cell, not all of it

@@ -7,12 +7,16 @@ from typing import Any
 
 import msgspec
 
+from dispatch.changes import Change, changes_of
+from dispatch.errors import Unavailable
 from dispatch.model import Catalogue, MarketSettings
-from dispatch.store.calls import Calls, text
+from dispatch.store.calls import Calls, decode, text
 from dispatch.store.footprint import basis_of
 from dispatch.store.hands import Hand, plain_hand
 from dispatch.store.keys import MARKETS, key
 
+KEPT = 1_000  # changes of its settings that a market remembers
+TRIES = 8
 NAMES_S = 0.2  # how long the list of markets is good for
 FIELDS = ("version", "settings", "catalogue", "areas", "epoch")
 
@@ -29,6 +33,20 @@ class Market:
     epoch: str
     now: int = 0
     services: frozenset[str] = field(default=frozenset())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """A change of the settings. ``by`` is a key's id, ``name`` what it was called then; ``audit``: its line in the audit log, if it was by
+    hand; ``created``: the market was new, and had the defaults before."""
+
+    number: int
+    at: int
+    by: str
+    name: str
+    audit: int | None
+    created: bool
+    changes: tuple[Change, ...]
 
 
 def reads(market: str) -> tuple[tuple[str, ...], ...]:
@@ -87,21 +105,28 @@ class Markets:
         self._cache[market] = found
         return found
 
-    async def put_settings(self, market: str, settings: MarketSettings, hand: Hand | None = None) -> bool:
-        """Creates or replaces the settings; whether the market is new."""
-        numbers = {
-            "gap": settings.travel_gap_s * 1_000,
-            "cap": settings.open_proposals_cap,
-            "patience": settings.pause_after,
-            "hook": int(settings.webhook is not None),
-            "basis": basis_of(settings),
-            "fair": round(settings.fair_window_s * 1_000),
-            "bonus": int(settings.bonus_mode != "manual" and bool(settings.bonus_steps)),
-            "share": round(settings.newcomer_share * 10_000),
-            "newcomer": settings.newcomer_answers,
-            "policy": settings.wave_policy,
-        }
-        return await self._put(market, {"settings": msgspec.json.encode(settings), **numbers}, hand=hand)
+    async def put_settings(self, market: str, settings: MarketSettings, hand: Hand | None = None, by: Hand | None = None) -> bool:
+        """Creates or replaces the settings; whether the market is new. ``by``: whose key it is, for the history (who acts by hand, if none
+        is named). Raises Unavailable."""
+        whose = by or hand or Hand(key="", name="")
+        said = {"epoch": secrets.token_hex(6), "fields": _fields(settings), "most": KEPT, "by": plain_hand(whose), "hand": plain_hand(hand)}
+        for _ in range(TRIES):
+            before = await self.get(market)
+            changes = [text(msgspec.json.encode(change)) for change in changes_of(before.settings if before else None, settings)]
+            reply = await self._calls.verb("put_market", market, seen=before.version if before else 0, changes=changes, **said)
+            if reply["word"] == "DONE":
+                await self._known(market)
+                return bool(reply["created"])
+        raise Unavailable("these settings change all the time; retry")
+
+    async def history(self, market: str, before: int | None, limit: int) -> list[Changed]:
+        """Changes of the settings with numbers under ``before`` (None: the last ones), newest first. Two round trips."""
+        end = "+" if before is None else f"({before}-0"
+        rows = await self._calls.command("XREVRANGE", key("settings_log", market), end, "-", "COUNT", limit)
+        numbers = [int(text(place).partition("-")[0]) for place, _ in rows]
+        names = await self._calls.command("HMGET", key("settings_words", market), *numbers) if numbers else []
+        entries = [decode(pairs[b"e"] if isinstance(pairs, dict) else pairs[1]) for _, pairs in rows]
+        return [_changed(*line) for line in zip(numbers, entries, names, strict=True)]
 
     async def put_catalogue(self, market: str, catalogue: Catalogue, hand: Hand | None = None) -> bool:
         """Creates or replaces the catalogue; whether there was none."""
@@ -111,7 +136,7 @@ class Markets:
         """Creates or replaces the market's own areas; whether there were none."""
         return await self._put(market, {"areas": areas}, "areas", hand)
 
-    async def _put(self, market: str, fields: dict[str, Any], new: str = "settings", hand: Hand | None = None) -> bool:
+    async def _put(self, market: str, fields: dict[str, Any], new: str, hand: Hand | None = None) -> bool:
         """All in one transaction: fields, a higher version, for a new market its epoch, and a line of the audit log when it is by hand."""
         audited = (self._calls.call("audit", market, hand=plain_hand(hand), what=new),) if hand is not None else ()
         pairs = [part for item in fields.items() for part in item]
@@ -124,6 +149,32 @@ class Markets:
             *audited,
             transaction=True,
         )
+        await self._known(market)
+        return not before
+
+    async def _known(self, market: str) -> None:
+        """It is one of the markets."""
         await self._calls.command("SADD", MARKETS, market)
         self._named_at = -NAMES_S
-        return not before
+
+
+def _fields(settings: MarketSettings) -> dict[str, str]:
+    """The settings as the market's hash holds them, and the numbers that verbs need beside them."""
+    numbers = {
+        "gap": settings.travel_gap_s * 1_000,
+        "cap": settings.open_proposals_cap,
+        "patience": settings.pause_after,
+        "hook": int(settings.webhook is not None),
+        "basis": basis_of(settings),
+        "fair": round(settings.fair_window_s * 1_000),
+        "bonus": int(settings.bonus_mode != "manual" and bool(settings.bonus_steps)),
+        "share": round(settings.newcomer_share * 10_000),
+        "newcomer": settings.newcomer_answers,
+        "policy": settings.wave_policy,
+    }
+    return {"settings": text(msgspec.json.encode(settings)), **{name: str(value) for name, value in numbers.items()}}
+
+
+def _changed(number: int, entry: dict[str, Any], name: bytes | None) -> Changed:
+    changes = tuple(msgspec.json.decode(raw, type=Change) for raw in entry.pop("changes"))
+    return Changed(number=number, name=text(name or b""), changes=changes, **entry)

@@ -44,6 +44,7 @@ POST /v1/markets/{market}/bookings/{booking_id}/reopen
 POST /v1/markets/{market}/bookings/{booking_id}/extend
 GET /v1/markets/{market}/ops/alarms
 GET /v1/markets/{market}/ops/audit
+GET /v1/markets/{market}/ops/settings-history
 GET /v1/markets/{market}/bookings/{booking_id}/bonus
 POST /v1/markets/{market}/bookings/{booking_id}/bonus/approve
 POST /v1/markets/{market}/providers/{provider_id}/links

@@ -10,7 +10,7 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from dispatch.store.embedded import Embedded, find_binary
 from tests.faults.counts import ROLES
 
 EACH = 2  # processes of each part
-READY_S = 40.0
+READY_S = 120.0  # a machine that has much else to do starts six processes slowly
 LOOK_S = 0.05
 AGAIN_S = 0.3  # between a death and the next start
 STOP_S = 20.0
@@ -204,10 +204,10 @@ async def _says_ready(client: httpx2.AsyncClient, port: int) -> bool:
         return False
 
 
-def _parts(code: Path, folder: Path, store_port: int, speed: float) -> list[Part]:
+def _parts(code: Path, folder: Path, store_port: int, speed: float, chosen: Mapping[str, str]) -> list[Part]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("DISPATCH_") and name != "PYTHONPATH"}
     shared = {"REDIS_URL": f"redis://127.0.0.1:{store_port}", "DEV": "true", "CLOCK_SPEED": speed, "LOG_LEVEL": "warning"}
-    shared |= {"DATA_DIR": folder / "engine", "DRAIN_S": 1}
+    shared |= {"DATA_DIR": folder / "engine", "DRAIN_S": 1, **chosen}
     (folder / "engine").mkdir()
     parts = []
     for role in ROLES:
@@ -220,12 +220,13 @@ def _parts(code: Path, folder: Path, store_port: int, speed: float) -> list[Part
 
 
 @asynccontextmanager
-async def fleet(code: Path, folder: Path, store: SlowStore, store_port: int, speed: float) -> AsyncIterator[Fleet]:
-    """An engine run from this copy of the code, ready, minded until the block ends. ``store_port``: the proxy before its store.
+async def fleet(code: Path, folder: Path, store: SlowStore, store_port: int, speed: float, **chosen: str) -> AsyncIterator[Fleet]:
+    """An engine run from this copy of the code, ready, minded until the block ends. ``store_port``: the proxy before its store;
+    ``chosen``: more settings, by their names.
 
     The keys of device tokens are made by whichever part starts first: the others wait for it.
     """
-    running = Fleet(store, _parts(code, folder, store_port, speed))
+    running = Fleet(store, _parts(code, folder, store_port, speed, chosen))
     try:
         await _first(running.parts[0])
         async with asyncio.TaskGroup() as tasks:  # a minder that fails ends the run

@@ -14,8 +14,11 @@ READ = """\
             return _result(command, proposal, {"word": "LOST"})
 """
 IMPORT = "from dispatch.store.calls import Calls, text\n"
-GUARDS = ("  if p[S.state] ~= 'open' then return", "  if b.state ~= 'searching' then return")  # in store/lua/accept.lua
-MOVE = "  booking.move(m, b, 'accept', "
+GUARDS = (  # in store/lua/lib/judging.lua: a claim looks at what has become of its proposal, and of the booking
+    ("  return not seats.stands(p) and (AFTER[p[S.reason]] or 'NOT_ASKED') or nil\n", "  return nil\n"),
+    ("  if b.state ~= (a.given and 'taken_over' or 'searching') then return 'LOST' end", "  --"),
+)
+MOVE = "  booking.move(m, b, a.given and 'assign' or 'accept', "  # in store/lua/accept.lua: it checks where the booking stands
 WRITE = "  call('HSET', K.booking(m, b.no), 'state', 'accepted', unpack("
 
 
@@ -28,19 +31,12 @@ def engine_copy(folder: Path) -> Path:
 def naive_copy(folder: Path) -> Path:
     """A folder from which `python -m dispatch` runs the naive engine."""
     engine_copy(folder)
-    claims, accept = folder / "dispatch/store/claims.py", folder / "dispatch/store/lua/accept.lua"
-    rewrite(claims, ((CLAIM, READ + CLAIM), (IMPORT, IMPORT + "from dispatch.store.keys import key\n")))
-    lines = accept.read_text().splitlines(keepends=True)
-    kept = [_write(line) for line in lines if not line.startswith(GUARDS)]
-    assert len(kept) == len(lines) - len(GUARDS), "accept.lua has changed: take its guards out here too"
-    assert kept != [line for line in lines if not line.startswith(GUARDS)], "accept.lua has changed: replace its move here too"
-    accept.write_text("".join(kept))
+    rewrite(folder / "dispatch/store/claims.py", ((CLAIM, READ + CLAIM), (IMPORT, IMPORT + "from dispatch.store.keys import key\n")))
+    rewrite(folder / "dispatch/store/lua/lib/judging.lua", GUARDS)
+    accept = folder / "dispatch/store/lua/accept.lua"
+    (move,) = (line for line in accept.read_text().splitlines() if line.startswith(MOVE))
+    rewrite(accept, ((move, f"{WRITE}{move.removeprefix(MOVE)})"),))
     return folder
-
-
-def _write(line: str) -> str:
-    """The move that checks where the booking stands becomes a write that does not."""
-    return f"{WRITE}{line.rstrip().removeprefix(MOVE)})\n" if line.startswith(MOVE) else line
 
 
 def rewrite(path: Path, changes: tuple[tuple[str, str], ...]) -> None:

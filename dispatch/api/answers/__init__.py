@@ -63,6 +63,7 @@ from dispatch.api.answers.providers import (
     TrialReceipt,
     TrialState,
 )
+from dispatch.api.answers.settings import SettingChange, SettingsChange, SettingsHistory
 from dispatch.client.answers import DeviceToken, Imported, PlannedWave
 
 __all__ = [
@@ -119,6 +120,9 @@ __all__ = [
     "Readiness",
     "Report",
     "Searching",
+    "SettingChange",
+    "SettingsChange",
+    "SettingsHistory",
     "TakeOver",
     "TakenOver",
     "Timeline",
