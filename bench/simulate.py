@@ -20,7 +20,21 @@ from rich.table import Table
 
 from bench.pace import offers
 from bench.pace.figures import Figures, figures
-from bench.pace.frontier import CADENCES, FAMILIES, LATE, PACED, QUICK, WANTED, Line, Verdict, can_be_filled, sweep, verdicts
+from bench.pace.frontier import (
+    CADENCES,
+    FAMILIES,
+    LATE,
+    PACED,
+    QUICK,
+    WANTED,
+    Line,
+    Share,
+    Verdict,
+    can_be_filled,
+    fillable,
+    sweep,
+    verdicts,
+)
 from bench.pace.picture import frontier
 from bench.pace.play import Play
 from bench.pace.world import SCENARIOS, Scenario, World, draw
@@ -53,7 +67,7 @@ def run(chosen: Chosen, console: Console) -> tuple[dict[str, list[Line]], list[V
         bar = progress.add_task("drawing", total=chosen.bookings)
         for name in chosen.scenario:
             world = world_of(name, chosen)
-            can_be = can_be_filled(world)
+            can_be = fillable(world)
             lines[name] = [
                 sweep(world, family, can_be, told=lambda what, number: progress.update(bar, description=what, completed=number))
                 for family in FAMILIES
@@ -113,11 +127,15 @@ def _cells(one: Figures) -> list[str]:
 
 def _judged(found: Iterable[Verdict]) -> Table:
     title = f"`paced` at equal late accepts and equal fill: shorter by (wanted: {WANTED:.0%})"
-    table = _empty(title, ("policy", "late", "beside", "p95", "quick first: median", "p95", "holds"))
+    table = _empty(title, ("scenario", "late", "beside", "p95", "quick first: median", "p95", "holds"))
     for one in found:
-        shares = ["-" if share is None else f"{share:.0%}" for share in (one.p95, one.quick_p50, one.quick_p95)]
+        shares = [_share(share) for share in (one.p95, one.quick_p50, one.quick_p95)]
         table.add_row(one.scenario, f"{one.late:g}", one.beside, *shares, "[green]yes[/]" if one.holds else "[red]no[/]")
     return table
+
+
+def _share(one: Share | None) -> str:
+    return "-" if one is None else f"{one.value:.0%} ({one.low:.0%} to {one.high:.0%})"
 
 
 def draw_pictures(folder: Path, lines: dict[str, list[Line]]) -> None:

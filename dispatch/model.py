@@ -168,7 +168,7 @@ class WebhookTarget(Strict, frozen=True, kw_only=True):
 class Pacing(Strict, frozen=True, kw_only=True):
     """What the policy `paced` goes by: seconds over which a search asks everybody who fits, by class, and how fast it spends them."""
 
-    over_s: ByClass = ByClass(last_minute=2_700, same_day=10_800, advance=86_400, far=86_400)
+    over_s: ByClass = ByClass(last_minute=2_700, same_day=10_800, advance=28_800, far=57_600)
     speed: Annotated[float, Meta(ge=0.1, le=20)] = 1.0
 
 

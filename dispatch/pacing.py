@@ -7,7 +7,8 @@ one that nobody likes, so that the chances of all who were asked are worth less 
 
 The functions reckon in ms since the search began, on a clock that stands still in its quiet hours (:class:`Loud`); :class:`Pace` turns a
 search into that and back.
-Source: WAVES.md 2, 5.1-5.3. The rate is under that of 5.2 because silence speeds it up; docs/explanation/pacing.md compares.
+Source: WAVES.md 2, 5.1-5.3. The rate is under that of 5.2 because silence speeds it up: what is spent where it keeps up with what may be is
+the taut string of WAVES.md 2 to within a few parts in a hundred (docs/explanation/pacing.md compares).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,9 +24,9 @@ from dispatch.hours import end_of_range
 from dispatch.model import DailyRange, MarketSettings, Urgency
 
 RATE = 1.75  # chances that may be spent over the whole length
-AT_ONCE, SHORT_MS = 0.35, 3_600_000  # and as many at the beginning, where the whole length is so short that answers take a part of it
+AT_ONCE = 0.20  # and as many in its first moment: about those of the one who is asked first, whom no one can be too late beside
 LAST = 0.8  # of the length: then everybody who is left is asked, so that slow answers have the rest
-UNLIKED = 1.0  # accepts that silence must have cost before a booking is believed to be half as liked as others (5.1: kappa)
+UNLIKED = 1.5  # accepts that silence must have cost before a booking is believed to be half as liked as others (5.1: kappa)
 TICK_MS, TICKS = 30_000, 90  # between two releases there are at least so many ms, or that part of the length
 REST = 1 / 40  # of the length: until somebody is looked for again when nobody was found
 MOST, EVERYBODY = 5, 50  # asked together at most, but at the end
@@ -44,18 +45,13 @@ class Course(Struct, frozen=True):
         """How long a release waits for what else is owed then."""
         return min(TICK_MS, self.length / TICKS)
 
-    @property
-    def at_once(self) -> float:
-        """The chances that may be spent in its first moment."""
-        return AT_ONCE if self.length <= SHORT_MS else 0.0
-
     def may_spend(self, at: float) -> float:
         """The chances that may be spent by a moment."""
-        return self.at_once + self.speed * RATE * at / self.length
+        return AT_ONCE + self.speed * RATE * at / self.length
 
     def earliest(self, spent: float) -> float:
         """When so much may be spent."""
-        return (spent - self.at_once) * self.length / (self.speed * RATE)
+        return (spent - AT_ONCE) * self.length / (self.speed * RATE)
 
 
 class Asked(Struct, frozen=True):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from statistics import median
 
+import numpy as np
+
 from bench.pace.play import Booking, Play
 from bench.pace.world import MINUTE, World
 from dispatch.model import Tier
@@ -105,3 +107,32 @@ def between(one: Figures, other: Figures, late: float) -> Figures:
 
 def _mixed(a: float, b: float, share: float) -> float:
     return a + (b - a) * share if isfinite(a) and isfinite(b) else inf
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """What became of each booking: minutes to the accept (infinite when there was none), late accepts, whether it can be filled."""
+
+    times: np.ndarray
+    late: np.ndarray
+    fillable: np.ndarray
+
+
+EMPTY = Sample(np.zeros(0), np.zeros(0), np.zeros(0, dtype=bool))
+
+
+def sample(told: Iterable[Booking], fillable: np.ndarray) -> Sample:
+    """The bookings that count, one by one."""
+    rows = [((one.filled_at - one.visit.opened_at) / MINUTE if one.filled_at is not None else inf, one.late) for one in told]
+    times, late = np.array(rows, dtype=float).reshape(-1, 2).T
+    return Sample(times, np.where(np.isfinite(times), late, 0.0), fillable)
+
+
+def quantiles(of: Sample, drawn: np.ndarray, part: float) -> tuple[np.ndarray, np.ndarray]:
+    """Of bookings drawn again (a row each): late accepts a fill, and the time by which a part of those that can be filled are."""
+    if not drawn.shape[1]:
+        return np.zeros(len(drawn)), np.full(len(drawn), inf)
+    times = np.sort(of.times[drawn], axis=1)
+    at = np.minimum((part * of.fillable[drawn].sum(axis=1)).astype(int), drawn.shape[1] - 1)
+    late = of.late[drawn].sum(axis=1) / np.maximum(1, np.isfinite(times).sum(axis=1))
+    return late, times[np.arange(len(drawn)), at]

@@ -1,16 +1,19 @@
 """Families of policies, each over its speeds, and what they cost where they tell as many people "no longer available".
 
 Any policy looks good at one speed; what can be compared is the time that two of them need at the same number of late accepts. Each
-family is played slower and faster until its late accepts lie on both sides of those wanted, and read in between.
+family is played slower and faster until its late accepts lie on both sides of those wanted, once more between the two, and read there.
+By what share one is shorter is told with an interval: what nine of ten other samples of as many bookings would say (paired bootstrap).
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from math import isfinite
+from dataclasses import dataclass, field
+from itertools import pairwise
+from math import exp, isfinite, log
 
+import numpy as np
 from msgspec.structs import replace
 
-from bench.pace.figures import Figures, between, figures, judged
+from bench.pace.figures import EMPTY, Figures, Sample, between, figures, judged, quantiles, sample
 from bench.pace.play import Play
 from bench.pace.world import HOUR, MINUTE, Scenario, World
 from dispatch.model import CadenceRow, MarketSettings, Pacing
@@ -20,6 +23,7 @@ FACTOR, TRIES = 1.8, 6  # from one speed to the next, and at most so many from t
 WARM = 0.4  # of the bookings, in which the policies learn
 LEAST_FILL = 0.8  # of what is fillable: slower than that nobody goes
 WANTED = 0.20  # by which `paced` is to be shorter
+RESAMPLES, INSIDE = 400, (5.0, 95.0)  # samples drawn again, and the percentiles between which nine of ten lie
 NORMAL = MarketSettings()
 
 Told = Callable[[str, int], None]  # what is being played, and which booking has come in
@@ -27,12 +31,16 @@ Told = Callable[[str, int], None]  # what is being played, and which booking has
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """A policy that can be played at any speed. ``size``: of the waves of a cadence (0: those of the market's table)."""
+    """A policy that can be played at any speed. ``size``: of the waves of a cadence (0: those of the market's table).
+
+    ``knows``: it is told the true chance of everybody who is asked, this booking's liking in it: what no policy can know.
+    """
 
     name: str
     policy: str = "cadence"
     order: str = "rank"
     size: int = 0
+    knows: bool = False
 
     def settings(self, scenario: Scenario, speed: float) -> MarketSettings:
         """A market that goes by it."""
@@ -55,10 +63,11 @@ class Family:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """A family at one speed."""
+    """A family at one speed. ``sample``: what became of each booking."""
 
     speed: float
     figures: Figures
+    sample: Sample = field(default=EMPTY, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,63 +79,95 @@ class Line:
 
     def at(self, late: float) -> Figures | None:
         """Its figures at a number of late accepts; None where it was never so."""
-        for slower, faster in zip(self.points, self.points[1:], strict=False):
-            low, high = slower.figures.late, faster.figures.late
-            if low <= late <= high:
-                return between(slower.figures, faster.figures, late)
-        return None
+        pair = self.around(late)
+        return between(pair[0].figures, pair[1].figures, late) if pair else None
+
+    def around(self, late: float) -> tuple[Point, Point] | None:
+        """The neighbouring speeds between which its late accepts are so many."""
+        return next((pair for pair in pairwise(self.points) if pair[0].figures.late <= late <= pair[1].figures.late), None)
+
+    def with_(self, point: Point) -> "Line":
+        """The same played at one more speed."""
+        points = {one.speed: one for one in (*self.points, point)}
+        return Line(family=self.family, points=tuple(points[speed] for speed in sorted(points)))
 
 
 CADENCES = (Family(name="cadence"), *(Family(name=f"cadence of {size}", size=size) for size in (1, 2)))
 PACED = Family(name="paced", policy="paced")
 QUICK = Family(name="paced, quick first", policy="paced", order="tier")
+CADENCE_QUICK = Family(name="cadence, quick first", order="tier")
 STEP = Family(name="paced, quick first in a step", policy="paced", order="step")
-FAMILIES = (*CADENCES, PACED, QUICK)
+KNOWING = Family(name="paced, told all chances", policy="paced", knows=True)
+FAMILIES = (*CADENCES, CADENCE_QUICK, PACED, QUICK, KNOWING)
 
 
-def sweep(world: World, family: Family, can_be: float, late: Sequence[float] = LATE, told: Told = lambda *_: None) -> Line:
-    """Plays a family until the late accepts wanted lie between its speeds."""
-    first = _point(world, family, 1.0, can_be, told)
+def sweep(world: World, family: Family, fillable: np.ndarray, late: Sequence[float] = LATE, told: Told = lambda *_: None) -> Line:
+    """Plays a family until the late accepts wanted lie between its speeds, and once more where they should be."""
+    first = _point(world, family, 1.0, fillable, told)
     slower, faster = [first], [first]
     while slower[-1].figures.late > min(late) and slower[-1].figures.of_fillable > LEAST_FILL and len(slower) <= TRIES:
-        slower.append(_point(world, family, slower[-1].speed / FACTOR, can_be, told))
+        slower.append(_point(world, family, slower[-1].speed / FACTOR, fillable, told))
     while faster[-1].figures.late < max(late) and len(faster) <= TRIES:
-        faster.append(_point(world, family, faster[-1].speed * FACTOR, can_be, told))
-    points = {point.speed: point for point in (*slower, *faster)}
-    return Line(family=family, points=tuple(points[speed] for speed in sorted(points)))
+        faster.append(_point(world, family, faster[-1].speed * FACTOR, fillable, told))
+    line = Line(family=family, points=(*reversed(slower), *faster[1:]))
+    for wanted in late:
+        if pair := line.around(wanted):
+            line = line.with_(_point(world, family, _between(*pair, wanted), fillable, told))
+    return line
 
 
-def _point(world: World, family: Family, speed: float, can_be: float, told: Told) -> Point:
-    play = Play(world, family.settings(world.scenario, speed))
+def _between(slower: Point, faster: Point, late: float) -> float:
+    """The speed at which the late accepts should be so many, by a straight line over the logarithm."""
+    low, high = slower.figures.late, faster.figures.late
+    share = (late - low) / (high - low) if high > low else 0.5
+    return exp(log(slower.speed) + share * (log(faster.speed) - log(slower.speed)))
+
+
+def _point(world: World, family: Family, speed: float, fillable: np.ndarray, told: Told) -> Point:
+    play = Play(world, family.settings(world.scenario, speed), knows=family.knows)
     play.run(lambda number: told(f"{world.scenario.name}: {family.name} x {speed:.2g}", number))
-    return Point(speed=speed, figures=figures(world, play, can_be, WARM))
+    found = figures(world, play, float(fillable.mean()), WARM)
+    return Point(speed=speed, figures=found, sample=sample(judged(world, play, WARM), fillable))
+
+
+def fillable(world: World, warm: float = WARM) -> np.ndarray:
+    """Which of a world's bookings that count are filled when everybody is asked at once, whatever that costs."""
+    market = replace(Family(name="everybody", size=50).settings(world.scenario, 1e6), open_proposals_cap=100)
+    return np.array([one.filled_at is not None for one in judged(world, Play(world, market).run(), warm)])
 
 
 def can_be_filled(world: World, warm: float = WARM) -> float:
-    """The share of a world's bookings that are filled when everybody is asked at once, whatever that costs."""
-    market = replace(Family(name="everybody", size=50).settings(world.scenario, 1e6), open_proposals_cap=100)
-    told = judged(world, Play(world, market).run(), warm)
-    return sum(one.filled_at is not None for one in told) / len(told)
+    """Their share."""
+    return float(fillable(world, warm).mean())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """By what share a time is shorter than another (1: the other never came so far), and between what nine of ten samples lie."""
+
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """`paced` beside one cadence at so many late accepts: by what share its p95 is shorter, and its median with the quick first.
+    """`paced` beside one cadence at so many late accepts: by what share its p95 is shorter, and its median and p95 with the quick first.
 
-    None: one of the two was never so; both at equal fill (see figures.py).
+    None: one of the two was never so; all at equal fill (see figures.py).
     """
 
     scenario: str
     late: float
     beside: str
-    p95: float | None
-    quick_p50: float | None
-    quick_p95: float | None
+    p95: Share | None
+    quick_p50: Share | None
+    quick_p95: Share | None
 
     @property
     def holds(self) -> bool:
-        """Whether both are as much shorter as was wanted."""
-        return self.p95 is not None and self.quick_p50 is not None and min(self.p95, self.quick_p50) >= WANTED
+        """Whether p95, and with the quick first the median, are as much shorter as was wanted."""
+        return self.p95 is not None and self.quick_p50 is not None and min(self.p95.value, self.quick_p50.value) >= WANTED
 
 
 def verdicts(world: World, lines: Iterable[Line], late: Sequence[float] = LATE) -> list[Verdict]:
@@ -134,31 +175,50 @@ def verdicts(world: World, lines: Iterable[Line], late: Sequence[float] = LATE) 
     known = {line.family.name: line for line in lines}
     found = []
     for wanted in late:
-        at = {name: line.at(wanted) for name, line in known.items()}
-        beside = {CADENCES[0].name: at[CADENCES[0].name], "the best cadence": _best(at)}
-        found += [_verdict(world.scenario.name, wanted, name, one, at[PACED.name], at[QUICK.name]) for name, one in beside.items()]
+        beside = {CADENCES[0].name: known.get(CADENCES[0].name), "the best cadence": _best(known, wanted)}
+        found += [_verdict(world.scenario.name, wanted, name, one, known[PACED.name], known[QUICK.name]) for name, one in beside.items()]
     return found
 
 
-def _best(at: dict[str, Figures | None]) -> Figures | None:
+def _best(known: dict[str, Line], late: float) -> Line | None:
     """The cadence with the shortest p95."""
-    reached = [one for family in CADENCES if (one := at.get(family.name)) is not None]
-    return min(reached, key=lambda one: one.even95, default=None)
+    lines = [known[family.name] for family in CADENCES if family.name in known]
+    reached = [(found.even95, number) for number, line in enumerate(lines) if (found := line.at(late)) is not None]
+    return lines[min(reached)[1]] if reached else None
 
 
-def _verdict(name: str, late: float, beside: str, cadence: Figures | None, paced: Figures | None, quick: Figures | None) -> Verdict:
+def _verdict(name: str, late: float, beside: str, cadence: Line | None, paced: Line, quick: Line) -> Verdict:
     return Verdict(
         scenario=name,
         late=late,
         beside=beside,
-        p95=_shorter(cadence and cadence.even95, paced and paced.even95),
-        quick_p50=_shorter(cadence and cadence.even50, quick and quick.even50),
-        quick_p95=_shorter(cadence and cadence.even95, quick and quick.even95),
+        p95=shorter(cadence, paced, late, 0.95),
+        quick_p50=shorter(cadence, quick, late, 0.5),
+        quick_p95=shorter(cadence, quick, late, 0.95),
     )
 
 
-def _shorter(before: float | None, now: float | None) -> float | None:
-    """By what share; 1 where it never came so far before."""
-    if before is None or now is None or not isfinite(now):
+def shorter(before: Line | None, now: Line, late: float, part: float) -> Share | None:
+    """By what share the time by which a part of the bookings is filled is shorter; None where one of the two was never so late."""
+    one, other = before.at(late) if before else None, now.at(late)
+    if before is None or one is None or other is None:
         return None
-    return 1 - now / before if isfinite(before) else 1.0
+    was, is_ = (one.even95, other.even95) if part > 0.5 else (one.even50, other.even50)
+    if not isfinite(is_):
+        return None
+    ratios = _resampled(before, late, part), _resampled(now, late, part)
+    shares = np.where(np.isfinite(ratios[0]), 1 - ratios[1] / ratios[0], 1.0)
+    low, high = np.percentile(shares, INSIDE)
+    return Share(value=1 - is_ / was if isfinite(was) else 1.0, low=float(low), high=float(high))
+
+
+def _resampled(line: Line, late: float, part: float) -> np.ndarray:
+    """The time in each of the samples drawn again; the same bookings are drawn for every line."""
+    slower, faster = line.around(late) or (line.points[0], line.points[0])
+    drawn = np.random.default_rng(0).integers(0, max(1, len(slower.sample.times)), (RESAMPLES, len(slower.sample.times)))
+    (low, early), (high, soon) = (quantiles(point.sample, drawn, part) for point in (slower, faster))
+    if slower is faster:
+        return early
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.clip(np.nan_to_num((late - low) / (high - low), nan=0.5), -1.0, 2.0)
+        return np.where(np.isfinite(early) & np.isfinite(soon), early + (soon - early) * share, np.inf)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.random import Generator
 
-from bench.pace.world import ACCEPT, NEWCOMERS, REFUSE, SILENT, Pro, Scenario, World, ranked, with_answers
+from bench.pace.world import ACCEPT, NEWCOMERS, REFUSE, SILENT, Drawn, Pro, Scenario, World, ranked, with_answers
 
 NAME = "offers_airbnb_audit.csv.gz"
 COLUMNS = ("outcome", "response_s", "n_reviews", "n_listings", "rating")
@@ -99,9 +99,11 @@ def world_of(offers: Sequence[Offer], count: int, seed: int, scenario: Scenario 
     rest = [{"yes": 0.0, "refuse": 0.0, "median_ms": 0.0, "kind": number.get(one.kind, 0)} for one in like]
     pros = ranked((merit - merit.mean()) / (merit.std() or 1), chance.random(len(like)) < NEWCOMERS, rest)
 
-    def answers(chance: Generator, fit: Sequence[Pro]) -> tuple[list[int], list[int]]:
+    yes = [float((table[:, 0] == ACCEPT).mean()) for table in tables]
+
+    def answers(chance: Generator, fit: Sequence[Pro]) -> Drawn:
         rows = [tables[pro.kind][chance.integers(0, len(tables[pro.kind]))] for pro in fit]
-        return [int(does) for does, _ in rows], [int(after) for _, after in rows]
+        return [int(does) for does, _ in rows], [int(after) for _, after in rows], [yes[pro.kind] for pro in fit]
 
     return with_answers(scenario, pros, count, seed, answers)
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from bench.pace.world import ACCEPT, SILENT, VISIT_MS, Pro, Visit, World
 from dispatch import lifecycle, matcher, waves
-from dispatch.habits import EDGES, NONE_YET, PARTS, Habits, Part, Yardstick, accepting, faded, learnt
+from dispatch.habits import EDGES, NONE_YET, PARTS, Habits, Part, Yardstick, accepting, chance, faded, learnt
 from dispatch.lifecycle import BookingState, Move
 from dispatch.matcher import Person
 from dispatch.model import AreasZone, MarketSettings, ProviderSettings, Span, Tier, Urgency
@@ -24,6 +24,7 @@ from dispatch.zones import from_model
 DELIVERED_MS = 300
 REREAD = 40  # proposals that end before the habits are read again
 FOREVER = 2**53
+MOST_KEEN = 64.0
 NOBODY = ProviderSettings(name="nobody", trade="any", catalogue=(), zone=AreasZone(codes=["anywhere"]), hours="24/7")
 SHAPE = from_model(NOBODY.zone)
 
@@ -89,10 +90,10 @@ def _holder(no: int, seat: Seat) -> waves.Holder:
 
 
 class Play:
-    """A run. ``asked`` and ``won``: proposals and wins by provider number."""
+    """A run. ``asked`` and ``won``: proposals and wins by provider number. ``knows``: pacing is told everybody's true chance."""
 
-    def __init__(self, world: World, settings: MarketSettings) -> None:
-        self._world, self._settings = world, settings
+    def __init__(self, world: World, settings: MarketSettings, *, knows: bool = False) -> None:
+        self._world, self._settings, self._knows = world, settings, knows
         self._people = {pro.no: _person(pro) for pro in world.pros}
         self._live = dict.fromkeys(self._people, 0)
         self._held: dict[int, list[Span]] = {no: [] for no in self._people}
@@ -190,7 +191,8 @@ class Play:
         self._people[person.no] = person
         seat = Seat(
             does=does if reached else SILENT, sent_at=now, answers_at=now + after if does != SILENT and reached else FOREVER,
-            answer_by=release.answer_by, received_at=now + DELIVERED_MS if reached else 0, urgency=urgency, keen=person.keen,
+            answer_by=release.answer_by, received_at=now + DELIVERED_MS if reached else 0, urgency=urgency,
+            keen=self._told(now, booking, urgency, booking.visit.chances[place]) if self._knows else person.keen,
             by=None if release.ease is None else Yardstick(urgency, release.ease, release.usual_ms or 1.0),
         )  # fmt: skip
         if booking.head_start is None and booking.seats and person.tier is not Tier.PREMIER:
@@ -201,6 +203,14 @@ class Play:
         self.asked[person.no] += 1
         if seat.answers_at < booking.deadline:
             self._at(seat.answers_at, self._answers, booking, person.no)
+
+    def _told(self, now: int, booking: Booking, urgency: Urgency, yes: float) -> float:
+        """How keen he is who accepts in the time left with such a chance."""
+        earned, low, high = accepting(urgency, self.habits).earned(booking.deadline - now), 0.0, MOST_KEEN
+        for _ in range(20):
+            middle = (low + high) / 2
+            low, high = (middle, high) if chance(earned, middle) < yes else (low, middle)
+        return high
 
     # -- answers and ends -----------------------------------------------------------------------------------------
 

@@ -70,7 +70,7 @@ class Pro:
 class Visit:
     """A booking and its draws: who fits, what each of them would do if he were asked, and after how many ms.
 
-    ``reached``: whether the proposal would come to his device.
+    ``reached``: whether the proposal would come to his device; ``chances``: how probable it was that he would accept.
     """
 
     no: int
@@ -80,6 +80,7 @@ class Visit:
     does: tuple[int, ...]
     after_ms: tuple[int, ...]
     reached: tuple[bool, ...]
+    chances: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,8 @@ class World:
     visits: tuple[Visit, ...]
 
 
-Answers = Callable[[Generator, Sequence[Pro]], tuple[list[int], list[int]]]  # what each would do with one booking, and after how many ms
+Drawn = tuple[list[int], list[int], list[float]]  # what each would do with one booking, after how many ms, and the chance that he accepts
+Answers = Callable[[Generator, Sequence[Pro]], Drawn]
 
 
 def draw(scenario: Scenario, count: int, seed: int) -> World:
@@ -137,7 +139,7 @@ def _openings(scenario: Scenario, count: int, chance: Generator) -> list[int]:
 
 def _visit(scenario: Scenario, pros: Sequence[Pro], no: int, at: int, chance: Generator, answers: Answers) -> Visit:
     fit = chance.permutation(len(pros))[: chance.integers(scenario.fit[0], scenario.fit[1] + 1)].tolist()
-    does, after = answers(chance, [pros[index] for index in fit])
+    does, after, chances = answers(chance, [pros[index] for index in fit])
     return Visit(
         no=no,
         opened_at=at,
@@ -146,17 +148,18 @@ def _visit(scenario: Scenario, pros: Sequence[Pro], no: int, at: int, chance: Ge
         does=tuple(does),
         after_ms=tuple(after),
         reached=tuple((chance.random(len(fit)) >= scenario.unreached).tolist()),
+        chances=tuple(chances),
     )
 
 
-def _assumed(scenario: Scenario, chance: Generator, fit: Sequence[Pro]) -> tuple[list[int], list[int]]:
+def _assumed(scenario: Scenario, chance: Generator, fit: Sequence[Pro]) -> Drawn:
     liked = chance.gamma(scenario.liking, 1 / scenario.liking) if scenario.liking else 1.0
     yes = np.minimum(SURE, np.array([pro.yes for pro in fit]) * liked)
     drawn, other = chance.random(len(fit)), chance.random(len(fit))
     says_no = other < np.array([pro.refuse for pro in fit])
     after = np.array([pro.median_ms for pro in fit]) * np.exp(scenario.sigma * chance.normal(size=len(fit)))
     does = np.where(drawn < yes, ACCEPT, np.where(says_no, REFUSE, SILENT))
-    return does.tolist(), np.maximum(1_000, after).astype(int).tolist()
+    return does.tolist(), np.maximum(1_000, after).astype(int).tolist(), yes.tolist()
 
 
 SCENARIOS = (
