@@ -5,7 +5,7 @@ from copy import deepcopy
 from functools import cache
 from typing import NamedTuple
 
-from tests.races.pairs import PHONE, TABLET, TIMED, Act, Acts, Pair
+from tests.races.pairs import Act, Acts, Pair
 from tests.races.rules import ECHO, PEOPLE, Booking
 
 DUTIES = {"expiry": ("close", "alarm"), "next_wave": ("wave",)}  # what the engine does when a moment has come
@@ -48,6 +48,27 @@ def view_of(booking: Booking, answers: Sequence[Sequence[str]]) -> View:
         offers=tuple(sorted((who, state) for who, (_, state) in booking.offers.items())),
         story=settled(booking.story),
     )
+
+
+@cache
+def may_hear(told: tuple[str, ...]) -> frozenset[tuple[str, ...]]:
+    """What devices may have been written of what is in their stream: a proposal that was taken back, or expired, before it was written is
+    left out, and `withdrawn` with it or not (PROTOCOL.md section 2)."""
+    for place in range(len(told) - 1):
+        if told[place].startswith("proposal") and told[place + 1].startswith("withdrawn"):
+            begun, rest = told[: place + 2], may_hear(told[place + 2 :])
+            return frozenset((*told[:place], *some, *each) for some in (begun[-2:], begun[-1:], ()) for each in rest)
+    return frozenset({told})
+
+
+def agrees(right: View, seen: View) -> bool:
+    """Whether what was seen is what the rules say."""
+    return right._replace(told=()) == seen._replace(told=()) and heard(right.told, seen.told)
+
+
+def heard(right: tuple[tuple[str, ...], ...], told: tuple[tuple[str, ...], ...]) -> bool:
+    """Whether everybody was told what he may be told."""
+    return all(each in may_hear(words) for words, each in zip(right, told, strict=True))
 
 
 def settled(story: Sequence[str]) -> tuple[str, ...]:
@@ -152,12 +173,3 @@ def _first(trail: _Trail) -> int | None:
     if began[0] is None or began[1] is None:
         return 0 if began[1] is None else 1
     return 0 if began[0] < began[1] else 1
-
-
-def devices(pair: Pair) -> set[tuple[str, str]]:
-    """Whose devices speak: (person, device)."""
-    acts = [act for acts in (pair.before, *pair.sides) for act in acts]
-    return {(act.who, act.by) for act in acts if act.by in (PHONE, TABLET)}
-
-
-__all__ = ["TIMED", "End", "View", "at_the_start", "devices", "ends", "say", "settled", "view_of"]

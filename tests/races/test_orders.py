@@ -5,7 +5,7 @@ from collections import defaultdict
 import pytest
 
 from tests.races.counts import IN_VAIN, WIDEST_MS, Tally
-from tests.races.orders import View, ends, settled
+from tests.races.orders import View, agrees, ends, may_hear, settled
 from tests.races.pairs import PAIRS, VERBS, Pair
 from tests.races.rules import Booking
 
@@ -66,6 +66,7 @@ def test_a_lie_is_no_end(lie: str) -> None:
     name, told = LIES[lie]
     right = of(name)
     assert right
+    assert agrees(right[0], right[0])
     assert [view for view in right if all(getattr(view, field) == value for field, value in told.items())] == []
 
 
@@ -84,6 +85,19 @@ def test_a_lie_is_no_end(lie: str) -> None:
 )
 def test_what_either_side_may_be_told_r15_r24_r35_r83(name: str, answers: set[tuple[tuple[str, ...], ...]]) -> None:
     assert {view.answers for view in of(name)} == answers
+
+
+@pytest.mark.parametrize(
+    ("told", "heard"),
+    [
+        (("proposal 1",), {("proposal 1",)}),
+        (("proposal 1", "booking accepted"), {("proposal 1", "booking accepted")}),
+        (("proposal 1", "withdrawn taken"), {("proposal 1", "withdrawn taken"), ("withdrawn taken",), ()}),
+        (("withdrawn taken", "proposal 2"), {("withdrawn taken", "proposal 2")}),
+    ],
+)
+def test_a_proposal_that_was_taken_back_before_it_was_written_may_be_left_out(told: tuple[str, ...], heard: set[tuple[str, ...]]) -> None:
+    assert may_hear(told) == heard
 
 
 def test_what_has_no_order_in_a_step_is_compared_without_one() -> None:

@@ -160,7 +160,8 @@ async def town(stack: Stack, market: str, lanes: int) -> AsyncIterator[Town]:
         settings = SETTINGS | {"webhook": msgspec.to_builtins(receiver.target())}
         await service.put_market(msgspec.convert(settings, MarketSettings))
         await service.put_catalogue(msgspec.convert(CATALOGUE, Catalogue))
-        there = tuple(Lane(number, tuple(Person(f"{market}-{number}-{one}") for one in range(3))) for number in range(lanes))
+        numbers: dict[str, str] = {}
+        there = tuple(Lane(number, tuple(Person(f"{market}-{number}-{one}", numbers) for one in range(3))) for number in range(lanes))
         imported = await service.import_providers(_line(lane, person) for lane in there for person in lane.people)
         assert imported.accepted == 3 * lanes, imported
         for lane in there:

@@ -22,15 +22,14 @@ SILENT = ("Received", "Seen", "Pushed")  # events of the ways, not of what is de
 class Person:
     """A provider with two devices, and all that they were told, in the order of his stream. ``strange``: what cannot be."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, bookings: dict[str, str]) -> None:
+        self.name, self._bookings = name, bookings  # number -> id, for everybody
         self.devices: dict[str, DeviceClient] = {}
         self.proposals: dict[str, Proposal] = {}  # the first of each booking
         self.offers: dict[str, str] = {}  # his counteroffer for each booking
         self.strange: list[str] = []
         self._heard: dict[int, tuple[str, str]] = {}
         self._said: dict[str, dict[int, str]] = defaultdict(dict)
-        self._bookings: dict[str, str] = {}  # number -> id
 
     def hear(self, messages: Sequence[ToDevice]) -> None:
         """A device of his was told something. What is told again, or to the other device, must be the same."""
