@@ -218,7 +218,7 @@ async def test_a_message_that_is_not_offered_is_an_error_and_the_link_lives(stor
     async with gate(store, market) as running:
         await running.provider()
         async with running.device(codec=JSON) as (bare, _):
-            await bare.say({"type": "counter", "id": "r", "proposal": "1.1.1", "version": 1, "windows": [{"start": 1, "end": 2}]})
+            await bare.say({"type": "take_over", "id": "r"})
             error = await bare.hear()
             assert isinstance(error, Error)
             assert (error.id, error.code) == ("r", "bad_request")
