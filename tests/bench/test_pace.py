@@ -181,7 +181,7 @@ def test_a_sweep_ends_on_both_sides_of_what_is_wanted() -> None:
     world = draw(SMALL, 60, 3)
     at_one = figures(world, Play(world, PACED.settings(SMALL, 1.0)).run(), 1.0, WARM).late
     late = [point.figures.late for point in sweep(world, PACED, 1.0, (0.95 * at_one, 1.05 * at_one)).points]
-    assert len(late) >= 3
+    assert len(late) >= 2
     assert late[0] <= 0.95 * at_one
     assert late[-1] >= 1.05 * at_one
 

@@ -1,12 +1,11 @@
 """A short run against a real engine: it passes on ours, and turns red on one whose claim has been broken.
 
-The broken engine is a copy of the package with three lines taken out of the ``accept`` function: nothing in the product can be told to win
+The broken engine is a copy of the package with the guards of the ``accept`` function taken out: nothing in the product can be told to win
 twice, so the fault is built, not switched on.
 """
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,15 +16,11 @@ import pytest
 
 from dispatch.settings import free_port
 from loadtests.__main__ import wait_ready
+from tests.faults.naive import GUARDS, engine_copy, rewrite
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--devices", "60", "--booking-users", "4", "--booking-rate", "6", "--seconds", "20", "--rest", "4", "--drops-per-minute", "6"]
 PATIENT = [word for row in ("open", "push", "result", "withdrawn", "live") for word in (f"--limit-{row}-ms", "8000")]
-GUARDS = (  # how the lines of accept.lua begin that keep a second accept from winning
-    "  if p[S.state] ~= 'open' then return",
-    "  if b.state ~= 'searching' then return",
-    "  seats.withdraw_all(m, b, 'withdrawn', 'taken'",
-)
 
 
 @contextmanager
@@ -71,14 +66,9 @@ def test_a_short_run_with_trouble_passes(tmp_path: Path, scenario: str) -> None:
 
 def broken_copy(folder: Path) -> Path:
     """The package with a claim that never says no, and tells nobody else."""
-    shutil.copytree(ROOT / "dispatch", folder / "dispatch", ignore=shutil.ignore_patterns("__pycache__"))
-    claim = folder / "dispatch" / "store" / "lua" / "accept.lua"
-    text = claim.read_text()
-    lines = text.splitlines(keepends=True)
-    guards = [line for line in lines if line.startswith(GUARDS)]
-    assert len(guards) == len(GUARDS), "accept.lua has changed: take its guards out here too"
-    text = "".join(line for line in lines if line not in guards)
-    claim.write_text(text)
+    engine_copy(folder)
+    rewrite(folder / "dispatch/store/lua/lib/judging.lua", GUARDS)
+    rewrite(folder / "dispatch/store/lua/accept.lua", (("  seats.withdraw_all(m, b, 'withdrawn', 'taken')\n", ""),))
     return folder
 
 
