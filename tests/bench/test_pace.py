@@ -2,21 +2,41 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from math import inf, sqrt
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from msgspec.structs import replace as changed
 
 from bench import simulate
-from bench.pace import offers
-from bench.pace.figures import Figures, between, figures, gini
-from bench.pace.frontier import CADENCES, PACED, QUICK, WARM, Family, Line, Point, Verdict, can_be_filled, sweep, verdicts
+from bench.pace import frontier as pace_frontier
+from bench.pace import limit, offers
+from bench.pace.figures import Figures, Sample, between, figures, gini, judged, quantiles, sample
+from bench.pace.frontier import (
+    CADENCES,
+    KNOWING,
+    PACED,
+    QUICK,
+    WARM,
+    Family,
+    Line,
+    Point,
+    Share,
+    Verdict,
+    can_be_filled,
+    fillable,
+    shorter,
+    sweep,
+    verdicts,
+)  # fmt: skip
 from bench.pace.picture import frontier
 from bench.pace.play import Play
 from bench.pace.world import ACCEPT, HOUR, MINUTE, SCENARIOS, SILENT, VISIT_MS, Scenario, World, draw
+from dispatch.habits import accepting, chance
 from dispatch.hours import in_range
 from dispatch.lifecycle import BookingState
 from dispatch.model import Tier
@@ -24,6 +44,8 @@ from dispatch.model import Tier
 SMALL = Scenario(name="small", about="a small one", lead_h=2, search_min=45, providers=60, a_day=60, fit=(4, 25))
 FAMILIES = (CADENCES[0], PACED, QUICK)
 ROW = {"outcome": "accept", "response_s": "1200", "n_reviews": "3", "n_listings": "1", "rating": "4.5"}
+
+HALF = Share(value=0.5, low=0.4, high=0.6)
 
 each = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 
@@ -179,11 +201,71 @@ def test_a_line_says_nothing_of_what_it_never_was() -> None:
 
 def test_a_sweep_ends_on_both_sides_of_what_is_wanted() -> None:
     world = draw(SMALL, 60, 3)
-    at_one = figures(world, Play(world, PACED.settings(SMALL, 1.0)).run(), 1.0, WARM).late
-    late = [point.figures.late for point in sweep(world, PACED, 1.0, (0.95 * at_one, 1.05 * at_one)).points]
-    assert len(late) >= 3
+    can_be = fillable(world)
+    at_one = figures(world, Play(world, PACED.settings(SMALL, 1.0)).run(), float(can_be.mean()), WARM).late
+    line = sweep(world, PACED, can_be, (0.95 * at_one, 1.05 * at_one))
+    late = [point.figures.late for point in line.points]
+    assert len(late) >= 4, "and once more where each should be"
     assert late[0] <= 0.95 * at_one
     assert late[-1] >= 1.05 * at_one
+    assert [point.speed for point in line.points] == sorted(point.speed for point in line.points)
+
+
+def one_by_one(times: Sequence[float], late: Sequence[int]) -> Sample:
+    return Sample(np.array(times), np.array(late), np.ones(len(times), dtype=bool))
+
+
+def test_the_figures_of_a_sample_are_those_of_the_whole_when_each_booking_is_drawn_once() -> None:
+    world, run = played(PACED)
+    can_be = np.ones(60, dtype=bool)
+    found, whole = sample(judged(world, run, 0.0), can_be), figures(world, run, 1.0, 0.0)
+    late, p50 = quantiles(found, np.arange(60)[None, :], 0.5)
+    assert (late[0], p50[0]) == (pytest.approx(whole.late), pytest.approx(whole.even50))
+
+
+def test_the_interval_holds_the_share_and_is_narrower_with_more_bookings() -> None:
+    widths = []
+    for count in (60, 960):
+        slow = np.random.default_rng(1).exponential(10.0, count)
+        lines = []
+        for family, factor in ((CADENCES[0], 1.0), (PACED, 0.7)):
+            points = []
+            for speed, each in ((1.0, 4), (2.0, 1)):
+                rows = one_by_one(factor * slow / speed, [int(number % each == 0) for number in range(count)])
+                told = some(late=1 / each, even50=float(np.median(rows.times)), even95=float(np.quantile(rows.times, 0.95)))
+                points.append(Point(speed=speed, figures=told, sample=rows))
+            lines.append(Line(family=family, points=tuple(points)))
+        found = shorter(lines[0], lines[1], 0.5, 0.95)
+        assert found is not None
+        assert found.value == pytest.approx(0.3)
+        assert found.low <= found.value + 1e-9
+        assert found.high >= found.value - 1e-9
+        widths.append(shorter(lines[0], uneven(lines[1]), 0.5, 0.95))
+    assert widths[0].high - widths[0].low > 2 * (widths[1].high - widths[1].low) > 0
+
+
+def uneven(line: Line) -> Line:
+    """The same with every other booking twice as slow, so that what is drawn matters."""
+    points = []
+    for point in line.points:
+        times = point.sample.times * np.where(np.arange(len(point.sample.times)) % 2, 2.0, 1.0)
+        points.append(replace(point, sample=Sample(times, point.sample.late, point.sample.fillable)))
+    return Line(family=line.family, points=tuple(points))
+
+
+def test_who_is_told_all_chances_holds_everybody_for_as_keen_as_he_is() -> None:
+    world = draw(SMALL, 40, 3)
+    run = Play(world, KNOWING.settings(SMALL, 1.0), knows=True).run()
+    asked = [
+        (
+            booking.visit.chances[booking.visit.fit.index(no)],
+            chance(accepting(seat.urgency, {}).earned(booking.deadline - seat.sent_at), seat.keen),
+        )
+        for booking in list(run.bookings.values())[:4]  # before anything is learnt of the class
+        for no, seat in booking.seats.items()
+    ]
+    assert len(asked) > 10
+    assert all(told == pytest.approx(true, abs=0.01) for true, told in asked if true < 0.8)
 
 
 @pytest.mark.parametrize(("paced", "quick", "holds"), [((6, 20), (4, 19), True), ((6, 25), (4, 19), False), ((6, 20), (5.5, 19), False)])
@@ -205,7 +287,7 @@ def test_where_one_of_the_two_never_was_nothing_holds() -> None:
         line(QUICK, [(0.4, 1, 1), (0.9, 1, 1)]),
     ]
     assert [one.holds for one in verdicts(draw(SMALL, 50, 1), lines, (0.5,))] == [False, False]
-    assert Verdict(scenario="x", late=0.5, beside="y", p95=None, quick_p50=0.5, quick_p95=0.5).holds is False
+    assert Verdict(scenario="x", late=0.5, beside="y", p95=None, quick_p50=HALF, quick_p95=HALF).holds is False
 
 
 # -- real offers ------------------------------------------------------------------------------------------------------
@@ -241,6 +323,42 @@ def test_without_the_file_it_says_where_it_looked(tmp_path: Path, capsys: pytest
     assert "no file of offers at" in capsys.readouterr().err
 
 
+# -- what no schedule can win ---------------------------------------------------------------------------------------
+
+
+def alike(yes: float, mean: float) -> limit.Market:
+    """Exponential delays, by their quantiles."""
+    return limit.Market(yes, -mean * np.log(1 - (np.arange(2_000) + 0.5) / 2_000))
+
+
+def test_late_accepts_are_what_was_asked_in_chances_less_the_fill() -> None:
+    """Two asked at once, and one of them late when both would accept."""
+    assert limit.late(alike(0.3, 10), np.array([0.0, 0.0])) == pytest.approx(0.3 * 0.3)
+    assert limit.late(alike(0.3, 10), np.array([0.0])) == pytest.approx(0.0)
+
+
+def test_nobody_has_accepted_by_when() -> None:
+    of = alike(0.5, 10)
+    assert limit.nobody(of, np.array([0.0, 10.0]), np.array([0.0, 10.0, 1e9])) == pytest.approx([1, 1 - 0.5 * 0.632, 0.25], abs=1e-3)
+    assert limit.time_to(of, np.zeros(14)) == pytest.approx(-10 * np.log(1 - (1 - 0.05 ** (1 / 14)) / 0.5), rel=0.01)
+
+
+def test_the_best_schedule_is_no_worse_than_an_even_one_and_no_later_than_wanted() -> None:
+    of = alike(0.2, 10)
+    found = limit.limit(of, 0.5, told=False, tries=150)
+    assert limit.late(of, np.array(found.moments)) <= 0.5 + 1e-3
+    assert 0 < found.shorter < 0.5
+    assert limit.limit(of, 0.5, told=False, tries=30).shorter <= found.shorter
+
+
+def test_to_be_told_of_refusals_helps() -> None:
+    silent, says_no = {**ROW, "outcome": "no_response", "response_s": ""}, {**ROW, "outcome": "reject", "response_s": "60"}
+    yes = [{**ROW, "response_s": str(60 * (at + 1))} for at in range(40)]
+    rows = offers.offers_of([*yes, *[says_no] * 40, *[silent] * 20])
+    alone, told = (limit.limit(limit.market(rows, told=told), 0.5, told=told, tries=0).even for told in (False, True))
+    assert told < alone
+
+
 # -- the bench --------------------------------------------------------------------------------------------------------
 
 
@@ -272,6 +390,21 @@ def test_what_is_written_are_all_figures_and_nothing_infinite(tmp_path: Path) ->
     body = json.loads((tmp_path / "out.json").read_text())
     assert body["points"]["small"]["paced"][0]["even95"] is None
     assert body["seed"] == 7
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_one_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulate, "FAMILIES", (CADENCES[0], PACED, QUICK))
+    monkeypatch.setattr(pace_frontier, "TRIES", 1)
+    written = []
+    for run, seed in enumerate(("1", "1", "2")):
+        folder = tmp_path / str(run)
+        folder.mkdir()
+        files = ["--pictures", str(folder), "--json", str(folder / "all.json")]
+        simulate.main(["--scenario", "last_minute", "--bookings", "50", "--seed", seed, *files])
+        written.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert set(written[0]) == {"all.json", "pacing-last-minute.svg"}
+    assert written[0] == written[1]
+    assert written[0]["all.json"] != written[2]["all.json"]
 
 
 def test_scenarios_differ_in_what_they_are_about() -> None:
