@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench.pace import offers
+from bench.pace import limit, offers
 from bench.pace.figures import Figures, figures
 from bench.pace.frontier import (
     CADENCES,
@@ -55,6 +55,7 @@ class Chosen:
     day: bool
     offers: Path | None
     pictures: Path | None
+    limit: bool
     json: Path | None
 
 
@@ -138,6 +139,20 @@ def _share(one: Share | None) -> str:
     return "-" if one is None else f"{one.value:.0%} ({one.low:.0%} to {one.high:.0%})"
 
 
+def what_is_possible(chosen: Chosen, console: Console) -> None:
+    """By what share the best schedule is shorter than an even one where all are alike, as in the real offers. Raises NoOffers."""
+    found = offers.read(offers.find(chosen.offers))
+    table = _empty(
+        "Real offers, all alike: the p95 of an even schedule, and of the best one", ("late", "refusals", "even", "best", "shorter")
+    )
+    for told in (False, True):
+        for late in LATE:
+            one = limit.limit(limit.market(found, told=told), late, told=told, seed=chosen.seed)
+            known = "told at once" if told else "not told"
+            table.add_row(f"{late:g}", known, f"{one.even:.0f}", f"{one.best:.0f}", f"{one.shorter:.0%}")
+    console.print(table)
+
+
 def draw_pictures(folder: Path, lines: dict[str, list[Line]]) -> None:
     """An SVG for each scenario."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -171,6 +186,7 @@ def _chosen(argv: list[str]) -> Chosen:
     parser.add_argument("--bookings", type=int, default=0, help=f"bookings of a scenario ({BOOKINGS}), or of the day ({DAY_BOOKINGS})")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--day", action="store_true", help="one day of a city by each policy, instead of the comparison")
+    parser.add_argument("--limit", action="store_true", help="what no schedule can win in the real offers, instead of the comparison")
     parser.add_argument("--offers", type=Path, help="the csv.gz of real offers; else the one in DISPATCH_DATA_SETS, else in ../shared/data")
     parser.add_argument("--pictures", type=Path, help="folder for a picture of each scenario")
     parser.add_argument("--json", type=Path, help="file for the figures of every policy and speed")
@@ -189,6 +205,9 @@ def main(argv: list[str]) -> int:
         a_day(chosen, console)
         return 0
     try:
+        if chosen.limit:
+            what_is_possible(chosen, console)
+            return 0
         lines, found = run(chosen, console)
     except offers.NoOffers as missing:
         print(missing, file=sys.stderr)

@@ -96,10 +96,22 @@ def mass(course: Course, asked: Iterable[Asked]) -> float:
     return sum(one.count * chance(one.accepts.earned(end - one.sent), one.keen) for one, end in ends)
 
 
-def liked(asked: Iterable[Asked], at: float) -> float:
+class Silence:
     """What is left of a chance once nobody has accepted by a moment: the longer likely accepters are silent, the less."""
-    ends = ((one, at if one.left is None else one.left) for one in asked if one.worth)
-    return UNLIKED / (UNLIKED + sum(one.count * one.keen * one.accepts.earned(end - one.sent) for one, end in ends))
+
+    def __init__(self, asked: Iterable[Asked]) -> None:
+        worth = [one for one in asked if one.worth]
+        self._over = sum(one.count * one.keen * one.accepts.earned(one.left - one.sent) for one in worth if one.left is not None)
+        self._open = [(one.count * one.keen, one.sent, one.accepts.earned) for one in worth if one.left is None]
+
+    def liked(self, at: float) -> float:
+        """1 at first; UNLIKED is where it is a half."""
+        return UNLIKED / (UNLIKED + self._over + sum(weight * earned(at - sent) for weight, sent, earned in self._open))
+
+
+def liked(asked: Iterable[Asked], at: float) -> float:
+    """The same, for one moment."""
+    return Silence(asked).liked(at)
 
 
 def due(course: Course, asked: Sequence[Asked], since: float) -> float:
@@ -107,13 +119,13 @@ def due(course: Course, asked: Sequence[Asked], since: float) -> float:
 
     What may be spent only grows, and what is spent only shrinks with silence, so there is one such moment.
     """
-    spent = mass(course, asked)
-    low, high = since, min(LAST * course.length, course.earliest(spent * liked(asked, since)))
-    missing, over = course.may_spend(low) - spent * liked(asked, low), course.may_spend(high) - spent * liked(asked, high)
+    spent, silence = mass(course, asked), Silence(asked)
+    low, high = since, min(LAST * course.length, course.earliest(spent * silence.liked(since)))
+    missing, over = course.may_spend(low) - spent * silence.liked(low), course.may_spend(high) - spent * silence.liked(high)
     same = 0
     while missing < 0 < over and high - low > (near := max(NEAR_MS, course.length * NEAR)):  # false position (Illinois)
         middle = min(high - near / 2, max(low + near / 2, low + (high - low) * missing / (missing - over)))
-        there = course.may_spend(middle) - spent * liked(asked, middle)
+        there = course.may_spend(middle) - spent * silence.liked(middle)
         if there < 0:
             low, missing, over, same = middle, there, over / 2 if same < 0 else over, -1
         else:

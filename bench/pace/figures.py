@@ -130,8 +130,6 @@ def sample(told: Iterable[Booking], fillable: np.ndarray) -> Sample:
 
 def quantiles(of: Sample, drawn: np.ndarray, part: float) -> tuple[np.ndarray, np.ndarray]:
     """Of bookings drawn again (a row each): late accepts a fill, and the time by which a part of those that can be filled are."""
-    if not drawn.shape[1]:
-        return np.zeros(len(drawn)), np.full(len(drawn), inf)
     times = np.sort(of.times[drawn], axis=1)
     at = np.minimum((part * of.fillable[drawn].sum(axis=1)).astype(int), drawn.shape[1] - 1)
     late = of.late[drawn].sum(axis=1) / np.maximum(1, np.isfinite(times).sum(axis=1))

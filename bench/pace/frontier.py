@@ -206,16 +206,20 @@ def shorter(before: Line | None, now: Line, late: float, part: float) -> Share |
     was, is_ = (one.even95, other.even95) if part > 0.5 else (one.even50, other.even50)
     if not isfinite(is_):
         return None
-    ratios = _resampled(before, late, part), _resampled(now, late, part)
-    shares = np.where(np.isfinite(ratios[0]), 1 - ratios[1] / ratios[0], 1.0)
+    value = 1 - is_ / was if isfinite(was) else 1.0
+    if not all(len(point.sample.times) for line in (before, now) for point in line.points):
+        return Share(value=value, low=value, high=value)
+    slow, quick = _resampled(before, late, part), _resampled(now, late, part)
+    shares = 1 - np.divide(quick, slow, out=np.zeros_like(slow), where=np.isfinite(slow))
     low, high = np.percentile(shares, INSIDE)
-    return Share(value=1 - is_ / was if isfinite(was) else 1.0, low=float(low), high=float(high))
+    return Share(value=value, low=float(low), high=float(high))
 
 
 def _resampled(line: Line, late: float, part: float) -> np.ndarray:
     """The time in each of the samples drawn again; the same bookings are drawn for every line."""
     slower, faster = line.around(late) or (line.points[0], line.points[0])
-    drawn = np.random.default_rng(0).integers(0, max(1, len(slower.sample.times)), (RESAMPLES, len(slower.sample.times)))
+    count = len(slower.sample.times)
+    drawn = np.random.default_rng(0).integers(0, count, (RESAMPLES, count))
     (low, early), (high, soon) = (quantiles(point.sample, drawn, part) for point in (slower, faster))
     if slower is faster:
         return early

@@ -11,12 +11,29 @@ import pytest
 from msgspec.structs import replace as changed
 
 from bench import simulate
+from bench.pace import frontier as pace_frontier
 from bench.pace import offers
 from bench.pace.figures import Figures, between, figures, gini
-from bench.pace.frontier import CADENCES, PACED, QUICK, WARM, Family, Line, Point, Verdict, can_be_filled, sweep, verdicts
+from bench.pace.frontier import (
+    CADENCES,
+    KNOWING,
+    PACED,
+    QUICK,
+    WARM,
+    Family,
+    Line,
+    Point,
+    Share,
+    Verdict,
+    can_be_filled,
+    fillable,
+    sweep,
+    verdicts,
+)  # fmt: skip
 from bench.pace.picture import frontier
 from bench.pace.play import Play
 from bench.pace.world import ACCEPT, HOUR, MINUTE, SCENARIOS, SILENT, VISIT_MS, Scenario, World, draw
+from dispatch.habits import accepting, chance
 from dispatch.hours import in_range
 from dispatch.lifecycle import BookingState
 from dispatch.model import Tier
@@ -24,6 +41,8 @@ from dispatch.model import Tier
 SMALL = Scenario(name="small", about="a small one", lead_h=2, search_min=45, providers=60, a_day=60, fit=(4, 25))
 FAMILIES = (CADENCES[0], PACED, QUICK)
 ROW = {"outcome": "accept", "response_s": "1200", "n_reviews": "3", "n_listings": "1", "rating": "4.5"}
+
+HALF = Share(value=0.5, low=0.4, high=0.6)
 
 each = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 
@@ -179,11 +198,29 @@ def test_a_line_says_nothing_of_what_it_never_was() -> None:
 
 def test_a_sweep_ends_on_both_sides_of_what_is_wanted() -> None:
     world = draw(SMALL, 60, 3)
-    at_one = figures(world, Play(world, PACED.settings(SMALL, 1.0)).run(), 1.0, WARM).late
-    late = [point.figures.late for point in sweep(world, PACED, 1.0, (0.95 * at_one, 1.05 * at_one)).points]
-    assert len(late) >= 2
+    can_be = fillable(world)
+    at_one = figures(world, Play(world, PACED.settings(SMALL, 1.0)).run(), float(can_be.mean()), WARM).late
+    line = sweep(world, PACED, can_be, (0.95 * at_one, 1.05 * at_one))
+    late = [point.figures.late for point in line.points]
+    assert len(late) >= 4, "and once more where each should be"
     assert late[0] <= 0.95 * at_one
     assert late[-1] >= 1.05 * at_one
+    assert [point.speed for point in line.points] == sorted(point.speed for point in line.points)
+
+
+def test_who_is_told_all_chances_holds_everybody_for_as_keen_as_he_is() -> None:
+    world = draw(SMALL, 40, 3)
+    run = Play(world, KNOWING.settings(SMALL, 1.0), knows=True).run()
+    asked = [
+        (
+            booking.visit.chances[booking.visit.fit.index(no)],
+            chance(accepting(seat.urgency, {}).earned(booking.deadline - seat.sent_at), seat.keen),
+        )
+        for booking in list(run.bookings.values())[:4]  # before anything is learnt of the class
+        for no, seat in booking.seats.items()
+    ]
+    assert len(asked) > 10
+    assert all(told == pytest.approx(true, abs=0.01) for true, told in asked if true < 0.8)
 
 
 @pytest.mark.parametrize(("paced", "quick", "holds"), [((6, 20), (4, 19), True), ((6, 25), (4, 19), False), ((6, 20), (5.5, 19), False)])
@@ -205,7 +242,7 @@ def test_where_one_of_the_two_never_was_nothing_holds() -> None:
         line(QUICK, [(0.4, 1, 1), (0.9, 1, 1)]),
     ]
     assert [one.holds for one in verdicts(draw(SMALL, 50, 1), lines, (0.5,))] == [False, False]
-    assert Verdict(scenario="x", late=0.5, beside="y", p95=None, quick_p50=0.5, quick_p95=0.5).holds is False
+    assert Verdict(scenario="x", late=0.5, beside="y", p95=None, quick_p50=HALF, quick_p95=HALF).holds is False
 
 
 # -- real offers ------------------------------------------------------------------------------------------------------
@@ -272,6 +309,21 @@ def test_what_is_written_are_all_figures_and_nothing_infinite(tmp_path: Path) ->
     body = json.loads((tmp_path / "out.json").read_text())
     assert body["points"]["small"]["paced"][0]["even95"] is None
     assert body["seed"] == 7
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_one_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulate, "FAMILIES", (CADENCES[0], PACED, QUICK))
+    monkeypatch.setattr(pace_frontier, "TRIES", 1)
+    written = []
+    for run, seed in enumerate(("1", "1", "2")):
+        folder = tmp_path / str(run)
+        folder.mkdir()
+        files = ["--pictures", str(folder), "--json", str(folder / "all.json")]
+        simulate.main(["--scenario", "last_minute", "--bookings", "50", "--seed", seed, *files])
+        written.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert set(written[0]) == {"all.json", "pacing-last-minute.svg"}
+    assert written[0] == written[1]
+    assert written[0]["all.json"] != written[2]["all.json"]
 
 
 def test_scenarios_differ_in_what_they_are_about() -> None:

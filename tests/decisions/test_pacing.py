@@ -76,6 +76,28 @@ def test_whoever_is_asked_more_only_delays_the_next(ones: list[Asked], now: floa
     assert pacing.due(COURSE, more, now * MINUTE) >= pacing.due(COURSE, ones, now * MINUTE) - 3 * SECOND
 
 
+@pytest.mark.parametrize("minutes", [20, 45, 480, 1_440])
+@pytest.mark.parametrize("speed", [0.1, 1.0, 20.0])
+def test_over_however_long_and_however_fast_few_are_asked_in_the_first_moment(minutes: int, speed: float) -> None:
+    """A credit that lets several be asked in the first moment of a long search made it slower than an even cadence."""
+    course = Course(minutes * MINUTE * 1.0, speed, ACCEPTS)
+    assert course.may_spend(0) == AT_ONCE
+    alone = chance(ACCEPTS.earned(course.length))
+    assert pacing.size(course, [], 0.0) <= 1 + (AT_ONCE + speed * pacing.RATE * course.tick / course.length) / alone
+
+
+@pytest.mark.parametrize("speed", [0.1, 1.0, 20.0])
+def test_if_all_keep_silent_everybody_is_asked_before_the_end_of_the_time(speed: float) -> None:
+    course, found, now = Course(45.0 * MINUTE, speed, ACCEPTS), list[Asked](), 0.0
+    for _ in range(200):
+        found += [Asked(now, 1.0, None, True, ACCEPTS)] * pacing.size(course, found, now)
+        if len(found) >= EVERYBODY:
+            break
+        now = pacing.due(course, found, now + course.tick)
+    assert len(found) >= EVERYBODY
+    assert now <= LAST * course.length + course.tick
+
+
 def test_silence_is_evidence_that_the_booking_is_not_liked() -> None:
     assert pacing.liked([asked(0)] * 4, 10 * MINUTE) < pacing.liked([asked(0)] * 4, 2 * MINUTE) < 1
     assert pacing.liked([asked(0, keen=3)] * 4, 10 * MINUTE) < pacing.liked([asked(0)] * 4, 10 * MINUTE)

@@ -27,7 +27,7 @@ OF_THE_STORE = {
 # The simulator drives the decisions themselves, on a clock of its own.
 OF_THE_DECISIONS = {
     "bench/simulate.py",
-    *(f"bench/pace/{name}.py" for name in ("world", "play", "figures", "frontier", "offers", "picture")),
+    *(f"bench/pace/{name}.py" for name in ("world", "play", "figures", "frontier", "offers", "picture", "limit")),
 }
 
 

@@ -15,7 +15,7 @@ FAST = {"wave_policy": "paced", "pacing": {"speed": 4}}
 
 @pytest.fixture
 async def paced(scene: Scene) -> Scene:
-    """Ten who fit, in a market that goes by pace."""
+    """Six who fit, in a market that goes by pace."""
     await scene.settings(wave_policy="paced")
     for name in NAMES:
         await scene.provider(name)
@@ -73,19 +73,47 @@ def paced_ms(moment: str) -> int:
     return round(datetime.fromisoformat(moment).timestamp() * 1_000)
 
 
-async def test_a_refusal_owes_the_next_at_once_while_others_keep_silent(paced: Scene) -> None:
+async def some_asked(scene: Scene, at_least: int) -> dict[int, Any]:
+    """Those who were asked once so many were, and somebody is left to be asked."""
+    while len(await open_ones(scene)) < at_least:
+        await to_next(scene)
+    before = await open_ones(scene)
+    assert at_least <= len(before) < len(scene.numbers), "else nothing could be owed"
+    return before
+
+
+async def test_a_refusal_owes_the_next_at_once_while_others_keep_silent_r12(paced: Scene) -> None:
     await paced.settings(**FAST)
+    for number in range(len(NAMES), 3 * len(NAMES)):
+        await paced.provider(f"p{number}")
     await paced.open()
-    while len(await open_ones(paced)) < 4:
-        await to_next(paced)
-    await paced.settle()
-    before, names = await open_ones(paced), {number: name for name, number in paced.numbers.items()}
+    before, names = await some_asked(paced, 4), {number: name for name, number in paced.numbers.items()}
     for pno in list(before)[:3]:
         await paced.refuse(names[pno])
     assert (await paced.record()).due == paced.now
-    await paced.later(seconds=1)
     await paced.settle()
-    assert len(await open_ones(paced)) > len(before)
+    after = await open_ones(paced)
+    assert len(after) > len(before)
+    assert {proposal.sent_at for pno, proposal in after.items() if pno not in before} == {paced.now}
+
+
+async def test_when_the_last_of_them_has_said_no_the_next_are_asked_in_that_instant_r13(paced: Scene) -> None:
+    """At the slowest pace: what may be spent would not be enough for hours."""
+    await paced.settings(wave_policy="paced", pacing={"speed": 0.1})
+    await paced.open()
+    before, names = await some_asked(paced, 1), {number: name for name, number in paced.numbers.items()}
+    await receive_all(paced)
+    await paced.later(seconds=40)
+    await paced.settle()
+    *others, last = [pno for pno, proposal in before.items() if proposal.state == "open"]
+    for pno in others:
+        await paced.refuse(names[pno])
+    await paced.settle()
+    assert list(await open_ones(paced)) == list(before), "one is still silent, and nothing may be spent yet"
+    await paced.refuse(names[last])
+    assert (await paced.record()).due == paced.now
+    await paced.settle()
+    assert [proposal.sent_at for pno, proposal in (await open_ones(paced)).items() if pno not in before] == [paced.now]
 
 
 async def test_everybody_is_asked_before_the_end_and_nobody_twice(paced: Scene) -> None:
