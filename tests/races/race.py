@@ -63,6 +63,7 @@ class Race:
     offset_ms: float
     chance: Random
     leads: Leads
+    patience_s: float = PATIENCE_S  # until what is seen is what it must be
     parts: dict[str, Person] = field(default_factory=dict)
     rules: Rules | None = None
     opened: datetime = NEVER
@@ -235,7 +236,7 @@ class Race:
     async def _rest(self, answers: tuple[tuple[str, ...], ...]) -> tuple[End | None, View]:
         """Look until all views together are one of the ends that the rules know; None: they never are."""
         possible = [end for end in ends(self.pair) if end.view.answers == answers]
-        deadline, pause = time.monotonic() + (PATIENCE_S if possible else 0.0), LOOK_S
+        deadline, pause = time.monotonic() + (self.patience_s if possible else 0.0), LOOK_S
         while True:
             told = self._told()
             if any(end.view.hooks == told[1] and heard(end.view.told, told[0]) for end in possible) or time.monotonic() > deadline:

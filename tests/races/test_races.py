@@ -39,14 +39,14 @@ async def test_whatever_meets_ends_in_one_way_that_all_parties_are_told_and_eith
 
 @pytest.mark.timeout(300)
 async def test_a_naive_claim_is_found_out_p1(tmp_path: Path) -> None:
-    outcome = await run(Plan(seed=SEED, lanes=8, each=10, pairs=named(*CLAIMS), code=naive_copy(tmp_path / "naive")))
+    outcome = await run(Plan(seed=SEED, lanes=8, each=6, patience_s=3, pairs=named(*CLAIMS), code=naive_copy(tmp_path / "naive")))
     assert show(outcome) == 1
     assert any(line.startswith("accept x accept") and "('won',), ('won',)" in line for line in outcome.wrong)
 
 
 @pytest.mark.timeout(300)
 async def test_a_wave_that_leaves_whatever_has_happened_meanwhile_is_found_out_p6_p10(tmp_path: Path) -> None:
-    outcome = await run(Plan(seed=SEED, lanes=8, each=10, pairs=named(*WAVES), code=deaf_copy(tmp_path / "deaf")))
+    outcome = await run(Plan(seed=SEED, lanes=8, each=6, patience_s=3, pairs=named(*WAVES), code=deaf_copy(tmp_path / "deaf")))
     assert show(outcome) == 1
     assert any("next wave" in line and "WaveSent wave C" in line for line in outcome.wrong)
 

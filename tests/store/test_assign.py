@@ -124,7 +124,7 @@ async def test_what_came_between_the_look_and_the_word_is_found_by_the_claim_p1_
     await before(scene)
     was = everything(scene.redis_url, scene.market)
     arguments = {"bno": record.no, "rid": "r", "reason": "x", "override": False, "p": one.no, "seen": one.version, "window": 0}
-    reply = await scene.store.hands.assign(scene.market, ZOE, **arguments, far=0, holder=0, held=0, working=[])
+    reply = await scene.store.hands.assign(scene.market, ZOE, **arguments, wanted=-1, far=0, holder=0, held=0, working=[])
     assert reply["word"] == word
     now = everything(scene.redis_url, scene.market)
     assert {name for name in now if now[name] != was.get(name)} == {name for name in now if ":ops:" in name}  # the answer, kept
@@ -136,7 +136,7 @@ async def test_settings_that_changed_meanwhile_are_looked_at_again(scene: Scene)
     record, one = await scene.record(), await scene.store.providers.get(scene.market, "dan")
     await scene.provider("dan", reachable=False, **FAR)
     arguments = {"bno": record.no, "rid": "r", "reason": "x", "override": False, "p": one.no, "seen": one.version, "window": 0}
-    reply = await scene.store.hands.assign(scene.market, ZOE, **arguments, far=0, holder=0, held=0, working=[])
+    reply = await scene.store.hands.assign(scene.market, ZOE, **arguments, wanted=-1, far=0, holder=0, held=0, working=[])
     assert reply["word"] == "STALE"
 
 
