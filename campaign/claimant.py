@@ -31,16 +31,15 @@ class Claimant:
 
     async def run(self) -> None:
         """Until the input ends."""
-        hands = [asyncio.create_task(self._hand()) for _ in range(HANDS)]
-        speaking = asyncio.create_task(self._speak())
         reader = asyncio.StreamReader(limit=LINE)
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-        while line := await reader.readline():
-            for claim in msgspec.json.decode(line):
-                self._work.put_nowait(claim)
-        for task in (*hands, speaking):
-            task.cancel()
-        await asyncio.gather(*hands, speaking, return_exceptions=True)
+        async with asyncio.TaskGroup() as tasks:  # an error that nobody expects ends the process
+            work = [*(tasks.create_task(self._hand()) for _ in range(HANDS)), tasks.create_task(self._speak())]
+            while line := await reader.readline():
+                for claim in msgspec.json.decode(line):
+                    self._work.put_nowait(claim)
+            for task in work:
+                task.cancel()
 
     async def _hand(self) -> None:
         while True:

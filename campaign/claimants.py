@@ -72,7 +72,9 @@ class Claimants:
                 await self._listen(number, process)
             finally:
                 self.kill(number)
-                await process.wait()
+                status = await process.wait()
+            if status > 0:
+                raise RuntimeError(f"a claimant ended by itself, with exit status {status}: its last words say why")
             await asyncio.sleep(AGAIN_S)
 
     async def _listen(self, number: int, process: asyncio.subprocess.Process) -> None:

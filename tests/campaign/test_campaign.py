@@ -19,7 +19,7 @@ from campaign.code import digest
 from campaign.report import markdown
 from campaign.state import FAULTS, KINDS, State
 from tests.faults.broken import silent_copy
-from tests.faults.naive import engine_copy, naive_copy
+from tests.faults.naive import CLAIM, engine_copy, naive_copy, rewrite
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--devices", "25", "--bookings", "16", "--search-s", "4", "--every-s", "1.5", "--thorough", "1"]
@@ -92,6 +92,17 @@ def test_bookings_that_nobody_is_asked_for_are_found_out(tmp_path: Path) -> None
     assert re.search(r"unasked bookings: round \d+: booking \d+: 25 of 25 devices were connected and held no proposal of it", output), (
         output
     )
+
+
+@pytest.mark.timeout(PATIENCE_S)
+def test_an_engine_that_fails_in_a_way_that_nobody_expects_ends_it(tmp_path: Path) -> None:
+    """An answer that never comes would hold a round up for ever."""
+    broken = engine_copy(tmp_path / "broken")
+    rewrite(broken / "dispatch/store/claims.py", ((CLAIM, '        assert round_ > 1, "a claim that fails"\n' + CLAIM),))
+    code, output = campaign(tmp_path / "campaign", "--claims", "300", code=broken)
+    assert code == 1, output
+    assert "a claimant ended by itself, with exit status 1" in output, output
+    assert "AssertionError: a claim that fails" in output, output
 
 
 def begun(folder: Path, **changed: Any) -> State:

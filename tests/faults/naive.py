@@ -11,7 +11,7 @@ CLAIM = '        reply = await self._calls.verb(\n            "accept"'  # in st
 READ = """\
         state = await self._calls.command("HGET", key("booking", market, bno), "state")
         if state != b"searching":
-            return _result(command, proposal, {"word": "LOST"})
+            return result_of(command, proposal, {"word": "LOST"})
 """
 IMPORT = "from dispatch.store.calls import Calls, text\n"
 GUARDS = (  # in store/lua/lib/judging.lua: a claim looks at what has become of its proposal, and of the booking
