@@ -292,9 +292,11 @@ class BookingClient:
         more = {"override": {"reason": override}} if override else {}
         return await self._act(booking_id, "assign", {"provider_id": provider_id, "reason": reason, "window": window, **more}, key)
 
-    async def reopen(self, booking_id: str, provider_id: str, reason: str = "", *, key: str | None = None) -> dict[str, Any]:
-        """Has somebody asked again who was asked before."""
-        return await self._act(booking_id, "reopen", {"provider_id": provider_id, "reason": reason}, key)
+    async def reopen(
+        self, booking_id: str, provider_id: str, reason: str = "", *, by: Literal["ops", "provider"] = "ops", key: str | None = None
+    ) -> dict[str, Any]:
+        """Has somebody asked again who was asked before. ``by`` provider: he takes his own no back, and a key for bookings may say so."""
+        return await self._act(booking_id, "reopen", {"provider_id": provider_id, "reason": reason, "by": by}, key)
 
     async def alarms(self) -> list[dict[str, Any]]:
         """What ops must see to, longest first."""

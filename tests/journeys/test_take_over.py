@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import httpx2
 import msgspec
@@ -209,13 +209,14 @@ async def test_ops_give_it_away_and_the_winner_and_the_loser_hear_of_it_at_once_
 
 
 @pytest.mark.proves("R2.m")
-async def test_who_refused_is_asked_again_when_ops_say_so_r2(running: EngineProcess) -> None:
+@pytest.mark.parametrize("by", ["ops", "provider"])
+async def test_who_refused_is_asked_again_when_ops_or_he_say_so_r2(running: EngineProcess, by: Literal["ops", "provider"]) -> None:
     async with town(running, 1) as (desk, devices):
         await book(desk, "b-1", days=3)
         name, proposal = await shown(devices, "b-1")
         assert (await devices[name].refuse(proposal.proposal, proposal.version)).outcome == "done"
         await eventually(lambda: nothing_open(devices[name]))
-        await desk.reopen("b-1", name, "he called back")
+        await desk.reopen("b-1", name, "he called back", by=by)
         _, again = await shown(devices, "b-1")
         assert again.proposal == proposal.proposal
         assert (await devices[name].accept(again.proposal, again.version)).outcome == "won"
