@@ -14,6 +14,9 @@ from tests.store.scene import HOUR, MINUTE, Scene, everything
 from tests.store.soundness import faults
 
 
+ELSEWHERE = {"type": "circle", "lat": 43.6, "lng": 3.9, "radius_km": 6}
+
+
 async def _searching(scene: Scene) -> None:
     await scene.open()
 
@@ -175,9 +178,13 @@ async def test_a_late_accept_has_lost_p10(scene: Scene) -> None:
     await sound(scene)
 
 
+@pytest.mark.parametrize("away", [False, True], ids=["some were asked", "nobody was"])
 @pytest.mark.parametrize("later_by", [0, 3 * MINUTE, 3 * HOUR])
-async def test_what_a_worker_decided_before_a_take_over_changes_nothing_after_it_p10(scene: Scene, later_by: int) -> None:
+async def test_what_a_worker_decided_before_a_take_over_changes_nothing_after_it_p10(scene: Scene, later_by: int, away: bool) -> None:
     """It read the booking, froze, and goes on when ops have it, or have given it back: not one byte changes."""
+    if away:
+        for name in ("ada", "ben", "cleo", "dan"):
+            await scene.provider(name, zone=ELSEWHERE)
     await scene.open()
     record = await scene.record()
     settings = (await scene.desk.market(scene.market)).settings
