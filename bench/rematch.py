@@ -14,7 +14,9 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 from rich.console import Console
@@ -56,9 +58,7 @@ class Run:
 
     def met_within(self) -> float:
         """The upper edge of the bucket that holds the 99th percentile of those."""
-        return (
-            min((edge for edge, n in self.met.items() if n >= SHARE * self.handled), default=float("inf")) if self.handled else float("inf")
-        )
+        return min((edge for edge, n in self.met.items() if n >= SHARE * self.handled), default=inf) if self.handled else inf
 
 
 def deeds(town: Town, count: int) -> Iterable[Deed]:
@@ -101,11 +101,14 @@ async def phones(run: Run, town: Town, tokens: dict[str, str], seconds: float) -
             await asyncio.sleep(1 + index * seconds / len(tokens))
             begun = time.perf_counter()
             switching = asyncio.create_task(client.status(available=True))
-            async with asyncio.timeout(TAIL_S):
-                async for message in client:
-                    if isinstance(message, Proposal):
-                        run.to_device.append(time.perf_counter() - begun)
-                        break
+            heard = inf
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TAIL_S):
+                    async for message in client:
+                        if isinstance(message, Proposal):
+                            heard = time.perf_counter() - begun
+                            break
+            run.to_device.append(heard)
             await switching
 
     await asyncio.gather(*(one(index, token) for index, token in enumerate(tokens.values())))
@@ -183,7 +186,7 @@ def report(run: Run, chosen: argparse.Namespace) -> bool:
         + f"; bookings with vacancies: {run.waiting[0]} before, {run.waiting[1]} after"
     )
     print("CPU s: " + ", ".join(f"{name} {value:.1f}" for name, value in run.cpu.items()))
-    worst = [sorted(values)[int(len(values) * SHARE)] if values else float("inf") for values in (run.to_seat, run.to_device)]
+    worst = [sorted(values)[int(len(values) * SHARE)] if values else inf for values in (run.to_seat, run.to_device)]
     return max(*worst, run.met_within()) < LIMIT_S and run.left == 0 and min(run.waiting) > 0.9 * chosen.waiting
 
 
