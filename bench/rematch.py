@@ -26,6 +26,7 @@ from rich.table import Table
 from bench.push import row
 from bench.rematch_town import CHANGED, MARKET, ONLINE, Town, settle
 from bench.serving import Served, cpu_seconds, serving
+from bench.town import cpu_us
 from dispatch.client import BookingClient, DeviceClient, Proposal
 from dispatch.store import Clock, Store
 from dispatch.store.calls import Calls, make_redis
@@ -140,6 +141,11 @@ async def first_seats(run: Run, town: Town) -> None:
     run.to_seat = [max(0.0, seats[pno] - moment) / 1_000 for pno, moment in run.appeared.items() if pno in seats]
 
 
+async def spent(served: Served, calls: Calls) -> dict[str, float]:
+    """Processor seconds of each process so far."""
+    return cpu_seconds(served) | {"store": await cpu_us(calls) / 1e6, "generator": time.process_time()}
+
+
 async def measure(served: Served, url: str, chosen: argparse.Namespace) -> Run:
     """The whole run."""
     redis = make_redis(url)
@@ -151,14 +157,14 @@ async def measure(served: Served, url: str, chosen: argparse.Namespace) -> Run:
             beating = asyncio.create_task(town.beat())
             tokens = await settle(town, chosen, progress)
             before, vacant = await buckets(served), await town.vacant()
-            cpu = cpu_seconds(served) | {"generator": time.process_time()}
+            cpu = await spent(served, calls)
             changes = [(CHANGED, (lambda line=line: town.widen(line)), n) for n, line in town.narrow.items()]
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(steadily(run, deeds(town, int(chosen.rate * chosen.seconds)), chosen.rate, progress, ONLINE))
                 tasks.create_task(steadily(run, changes, chosen.changes, progress, CHANGED))
                 tasks.create_task(phones(run, town, tokens, chosen.seconds))
             await quiet(run, calls)
-            run.cpu = {name: value - cpu[name] for name, value in (cpu_seconds(served) | {"generator": time.process_time()}).items()}
+            run.cpu = {name: value - cpu[name] for name, value in (await spent(served, calls)).items()}
             run.met = {edge: n - before.get(edge, 0.0) for edge, n in (await buckets(served)).items()}
             run.waiting = vacant, await town.vacant()
             await first_seats(run, town)

@@ -19,6 +19,7 @@ from dispatch.store.footprint import shelf_of
 from dispatch.store.keys import key
 from tests.store.recount import askable, recount, said
 
+ENTRY = struct.Struct(">Iii")  # of a list of vacancies: booking, and where it is
 KEPT = ("accepted", "completed", "no_show")  # states in which a visit stands in its holder's diary
 
 
@@ -122,10 +123,10 @@ def _of_vacancies(client: "Redis", market: str, records: list[Record]) -> Iterat
     yield from (f"booking {r.no} ({r.state}): {r.vacant} vacant" for r in records if r.vacant < 0 or (r.vacant and r.no not in there))
     briefs = {int(no): msgspec.msgpack.decode(raw) for no, raw in client.hgetall(key("v_briefs", market)).items()}
     yield from _differences("brief of booking", dict.fromkeys(briefs, 1), dict.fromkeys(there, 1))
-    right = Counter((brief[4][0], place, no) for no, brief in briefs.items() for place in brief[0])
+    right = Counter((brief[4][0], place, (no, *brief[1:3])) for no, brief in briefs.items() for place in brief[0])
     services = [service.decode() for service in client.smembers(key("v_services", market))]
     places = [(service, place.decode()) for service in services for place in client.smembers(key("v_places", market, service))]
-    found = Counter((*where, int(no)) for where in places for no in client.zrange(key("v_list", market, *where), 0, -1))
+    found = Counter((*where, ENTRY.unpack(one)) for where in places for one in client.zrange(key("v_list", market, *where), 0, -1))
     yield from _differences("vacancy", found, right)
     for record in records:
         if record.no in briefs and [tuple(window) for window in briefs[record.no][5]] != [(w.start, w.end) for w in record.windows]:

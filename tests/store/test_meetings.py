@@ -100,3 +100,16 @@ async def test_who_appears_takes_the_seats_that_the_pure_decisions_give_him_r18(
     await scene.meet()
     assert await really(scene, "eve") == right
     assert await faults(scene.store, scene.market, scene.redis_url) == []
+
+
+@pytest.mark.parametrize(("radius_km", "asked"), [(6.3, False), (6.5, True)])
+async def test_a_place_on_the_other_side_of_the_date_line_is_as_near_as_any_r4_r18(scene: Scene, radius_km: float, asked: bool) -> None:
+    """6.4 km from east to west: by a search, and by who comes when it waits."""
+    for name, reachable in (("early", True), ("late", False)):
+        await scene.provider(name, reachable=reachable, zone={"type": "circle", "lat": -16.8, "lng": 179.97, "radius_km": radius_km})
+    await scene.open(place={"lat": -16.8, "lng": -179.97})
+    assert ("early" in await scene.states()) == asked
+    await scene.connect("late")
+    await scene.meet()
+    assert ("late" in await scene.states()) == asked
+    assert await faults(scene.store, scene.market, scene.redis_url) == []

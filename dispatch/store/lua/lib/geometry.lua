@@ -11,15 +11,16 @@ function geometry.distance(lat1, lng1, lat2, lng2)
   return TWICE_EARTH * math.asin(math.sqrt(a))
 end
 
--- A quick test for circles around the place of query `q`: true, false, or nil (too close to the rim for a flat map, or too far). The map is
--- off by less than radius x tan(lat) / earth, and 0.2 %; twice that in squares.
+-- A quick test for circles around the place of query `q`: true, false, or nil (too close to the rim for a flat map, too far, or beyond the
+-- date line). The map is off by less than radius x tan(lat) / earth, and 0.2 %; twice that in squares.
 function geometry.plainly(q)
   local lat0, lng0, up = q.lat, q.lng, 0.1111949266
   local across, slope = math.cos(lat0 * K_RAD) * up, 2 * math.abs(math.tan(lat0 * K_RAD)) / 6371008.8
+  local beyond = 180000000 * across
   return function(lat, lng, radius)
     local x, y, slack = (lng - lng0) * across, (lat - lat0) * up, slope * radius + 0.004
     local square, rim = x * x + y * y, radius * radius
-    if slack > 0.2 then return nil end
+    if slack > 0.2 or x > beyond or x < -beyond then return nil end
     if square < rim * (1 - slack) then return true end
     if square > rim * (1 + slack) then return false end
     return nil

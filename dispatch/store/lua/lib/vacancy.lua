@@ -2,11 +2,8 @@
 -- some is on lists of the first service it asks for: one for the square of the map it lies in, one for each area that holds it. On each
 -- the most urgent comes first. Whoever may be asked from now on looks there (lib/meeting.lua); a search without vacancies costs nothing.
 -- What such a look needs of it is its brief: {places, lat, lng, areas, services, windows, client, round, start}.
-local SQUARE, RANK = 200000, 2097152 -- a fifth of a degree; numbers of bookings that start in the same second are told apart
-
-function vacancy.square(lat, lng)
-  return math.floor(lat / SQUARE), math.floor(lng / SQUARE)
-end
+local RANK = 2097152 -- numbers of bookings that start in the same second are told apart
+vacancy.ENTRY = '>I4i4i4' -- of a list: number, and where it is (millionths of a degree): most are too far away
 
 -- Its place on every list: by start, then by number.
 local function urgency(b)
@@ -20,12 +17,16 @@ local function places_of(q)
   return out
 end
 
+local function entry(bno, lat, lng)
+  return struct.pack(vacancy.ENTRY, bno, lat, lng)
+end
+
 local function enter(m, b)
   booking.load(m, b)
   local q = b.query
   local service, places, rank = q.services[1], places_of(q), urgency(b)
   for _, place in ipairs(places) do
-    call('ZADD', K.v_list(m, service, place), rank, b.no)
+    call('ZADD', K.v_list(m, service, place), rank, entry(b.no, q.lat, q.lng))
     call('SADD', K.v_places(m, service), place)
   end
   call('SADD', K.v_services(m), service)
@@ -37,7 +38,7 @@ local function leave(m, bno)
   local brief = vacancy.brief(m, bno)
   local service = brief[5][1]
   for _, place in ipairs(brief[1]) do
-    call('ZREM', K.v_list(m, service, place), bno)
+    call('ZREM', K.v_list(m, service, place), entry(bno, brief[2], brief[3]))
     if call('EXISTS', K.v_list(m, service, place)) == 0 then call('SREM', K.v_places(m, service), place) end
   end
   if call('EXISTS', K.v_places(m, service)) == 0 then call('SREM', K.v_services(m), service) end
