@@ -75,8 +75,8 @@ def assumed(scenario: Scenario, *, told: bool) -> Market:
     normal = np.sort(chance.normal(size=2_000))[None, :]
     medians = np.array([scenario.quick_min] * round(10 * scenario.online) + [scenario.slow_min] * round(10 * (1 - scenario.online)))
     delays = np.sort((medians[:, None] * np.exp(scenario.sigma * normal)).ravel())
-    length = scenario.search_min or HORIZON
-    return Market(yes / (1 - no * told), delays[:: len(delays) // DELAYS], length, sum(scenario.fit) // 2)
+    length, most = scenario.search_min or HORIZON, sum(scenario.fit) / 2 * (1 - no.mean() * told)
+    return Market(yes / (1 - no * told), delays[:: len(delays) // DELAYS], length, round(most))
 
 
 def nobody(of: Market, moments: np.ndarray, at: np.ndarray) -> np.ndarray:

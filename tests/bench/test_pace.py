@@ -327,6 +327,7 @@ def test_an_assumed_market_accepts_as_its_scenario_does() -> None:
     after = [ms / MINUTE for visit in world.visits for does, ms in zip(visit.does, visit.after_ms, strict=True) if does == ACCEPT]
     assert np.median(of.delays) == pytest.approx(np.median(after), rel=0.15)
     assert all(told.yes > of.yes)
+    assert told.fillable == pytest.approx(of.fillable, abs=0.03), "who refuses does not make room for one who does not"
 
 
 # -- the bench --------------------------------------------------------------------------------------------------------
