@@ -140,17 +140,23 @@ def _share(one: Share | None) -> str:
 
 
 def what_is_possible(chosen: Chosen, console: Console) -> None:
-    """By what share the best schedule is shorter than an even one where all are alike, as in the real offers. Raises NoOffers."""
-    found = offers.read(offers.find(chosen.offers))
-    table = _empty(
-        "Real offers, all alike: the p95 of an even schedule, and of the best one", ("late", "refusals", "even", "best", "shorter")
-    )
-    for told in (False, True):
-        for late in LATE:
-            one = limit.limit(limit.market(found, told=told), late, told=told, seed=chosen.seed)
-            known = "told at once" if told else "not told"
-            table.add_row(f"{late:g}", known, f"{one.even:.0f}", f"{one.best:.0f}", f"{one.shorter:.0%}")
+    """By what share the best schedule is shorter than an even one in each scenario, if its providers were alike. Raises NoOffers."""
+    columns = ("scenario", "late", "refusals", "even", "best", "shorter")
+    table = _empty("Were all providers alike: the p95 of an even schedule, and of the best one, in minutes", columns)
+    for name in chosen.scenario:
+        for told in (False, True):
+            of = _market(name, chosen, told)
+            for late in LATE:
+                one = limit.limit(of, late, told=told, seed=chosen.seed)
+                known = "told at once" if told else "not told"
+                table.add_row(name, f"{late:g}", known, f"{one.even:.1f}", f"{one.best:.1f}", f"{one.shorter:.0%}")
     console.print(table)
+
+
+def _market(name: str, chosen: Chosen, told: bool) -> limit.Market:
+    if name == offers.REAL.name:
+        return limit.market(offers.read(offers.find(chosen.offers)), told=told)
+    return limit.assumed(next(scenario for scenario in SCENARIOS if scenario.name == name), told=told)
 
 
 def draw_pictures(folder: Path, lines: dict[str, list[Line]]) -> None:
@@ -186,7 +192,7 @@ def _chosen(argv: list[str]) -> Chosen:
     parser.add_argument("--bookings", type=int, default=0, help=f"bookings of a scenario ({BOOKINGS}), or of the day ({DAY_BOOKINGS})")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--day", action="store_true", help="one day of a city by each policy, instead of the comparison")
-    parser.add_argument("--limit", action="store_true", help="what no schedule can win in the real offers, instead of the comparison")
+    parser.add_argument("--limit", action="store_true", help="what no schedule can win, instead of the comparison")
     parser.add_argument("--offers", type=Path, help="the csv.gz of real offers; else the one in DISPATCH_DATA_SETS, else in ../shared/data")
     parser.add_argument("--pictures", type=Path, help="folder for a picture of each scenario")
     parser.add_argument("--json", type=Path, help="file for the figures of every policy and speed")

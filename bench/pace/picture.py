@@ -8,7 +8,7 @@ from bench.pace.figures import Figures
 from bench.pace.frontier import Line
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 400, 60, 200, 46, 46
-COLOURS = ("#9aa5ab", "#c9a227", "#b3763a", "#7a8fb0", "#1b6e53", "#b3261e")
+COLOURS = ("#9aa5ab", "#c9a227", "#b3763a", "#7a8fb0", "#1b6e53", "#b3261e", "#5b4b8a")
 MOST_LATE, TICKS = 1.25, 5
 
 
