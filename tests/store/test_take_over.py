@@ -13,7 +13,6 @@ from tests.store.by_hand import WHY, YAN, ZOE, alarms, assign, extend, hand_back
 from tests.store.scene import HOUR, MINUTE, Scene, everything
 from tests.store.soundness import faults
 
-
 ELSEWHERE = {"type": "circle", "lat": 43.6, "lng": 3.9, "radius_km": 6}
 
 
