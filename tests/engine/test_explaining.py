@@ -1,5 +1,6 @@
 """Why, as things were when a wave was decided, and not as they are now (R8)."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -207,7 +208,8 @@ async def test_others_come_first_by_tier_or_within_the_tier_and_no_score_is_told
     assert "providers of a higher tier" in texts["ben"][0]
     assert ["higher tier" in texts["cleo"][0], "of your tier" in texts["cleo"][1]] == [True, True]
     said = msgspec.json.encode([await why(scene, name) for name in ("ada", "ben", "cleo", "dan")] + [await account(scene)]).decode()
-    assert [number for number in ("9.1", "8.0", "7.3", "910", "800", "730", '"score"', "bucket") if number in said] == []
+    assert [number for number in ("9.1", "8.0", "7.3", "910", "800", "730") if re.search(rf"\b{re.escape(number)}\b", said)] == []
+    assert [name for name in ('"score"', "bucket") if name in said] == []
 
 
 @pytest.mark.proves("R1.b")
