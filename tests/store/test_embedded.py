@@ -24,10 +24,11 @@ PATIENCE_S = 20
 
 # Starts a store, tells its process id, then writes 1, 2, 3... and tells each number once it is acknowledged.
 WRITER = """
-import sys
+import signal, sys
 from pathlib import Path
 from redis import Redis
 from dispatch.store import embedded
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal: a shell has its background commands ignore it
 if "no-death-signal" in sys.argv:
     embedded.with_parent = lambda number: None
 with embedded.Embedded(Path(sys.argv[1]), "durable") as server, Redis.from_url(server.url) as client:
