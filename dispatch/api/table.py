@@ -142,7 +142,7 @@ CALLS: tuple[Route, ...] = (
     _post(f"{BOOKING}/reopen", hands.reopen, ReopenRequest, answers.AskedAgain, "Ask a provider again"),
     _post(f"{BOOKING}/extend", hands.extend, ExtendRequest, answers.Extension, "Go on searching for one that nobody took"),
     _get(f"{MARKET}/ops/alarms", hands.get_alarms, answers.Alarms, "What ops must see to, longest first", OPS),
-    replace(_get(f"{MARKET}/ops/audit", hands.get_audit, answers.Audit, "Everything done by hand, newest first", OPS), asks=AuditPage),
+    _asking(_get(f"{MARKET}/ops/audit", hands.get_audit, answers.Audit, "Everything done by hand, newest first", OPS), AuditPage),
     _asking(
         _get(
             f"{MARKET}/ops/settings-history",

@@ -154,9 +154,7 @@ class BookingClient:
         The answer comes when all are in, however long that takes; ``timeout_s`` does not end it.
         """
         body = b"\n".join(map(msgspec.json.encode, lines))
-        answer = await self._caller.call(
-            "POST", f"{self._root}/providers/import", body, {"content-type": "application/x-ndjson"}, patient=True
-        )
+        answer = await self._caller.call("POST", f"{self._root}/providers/import", body, _NDJSON, patient=True)
         return _read(answer, Imported)
 
     async def provider(self, provider_id: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ R83: while ops have a booking, only its owner moves it. Filters are those of mat
 (decision 28), what may not is judged once more by the verb.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from dispatch.engine.requests import AssignRequest, AuditPage, ExtendRequest, Ha
 from dispatch.errors import Conflict, Unavailable, Unprocessable
 from dispatch.matcher import Query, fits
 from dispatch.model import CircleZone, Reason
-from dispatch.store import Audited, Hand, Market, Record, Standing, Store
+from dispatch.store import Audited, Changed, Hand, Market, Record, Standing, Store
 from dispatch.zones import distance_m
 
 TRIES = 8
@@ -167,7 +167,7 @@ class OpsDesk:
         people = sorted({line.facts["p"] for line in lines if line.facts.get("p") is not None})
         providers = dict(zip(people, await self._store.providers.ids(name, people), strict=True))
         entries = [{"at": at(line.at), **_line_face(line, bookings, providers)} for line in lines]
-        return {"entries": entries, "next": lines[-1].number if len(lines) == page.limit and lines[-1].number > 1 else None}
+        return {"entries": entries, "next": _following(lines, page)}
 
     async def settings_history(self, name: str, page: AuditPage) -> dict[str, Any]:
         """A page of what changes of the market's settings changed, newest first; ``next`` is the ``before`` of the following one."""
@@ -186,7 +186,12 @@ class OpsDesk:
             }
             for one in found
         ]
-        return {"entries": entries, "next": found[-1].number if len(found) == page.limit and found[-1].number > 1 else None}
+        return {"entries": entries, "next": _following(found, page)}
+
+
+def _following(found: Sequence[Audited | Changed], page: AuditPage) -> int | None:
+    """The ``before`` of the page after the one that has these lines; None: there is none."""
+    return found[-1].number if len(found) == page.limit and found[-1].number > 1 else None
 
 
 def query_of(record: Record) -> Query:

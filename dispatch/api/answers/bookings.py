@@ -167,7 +167,7 @@ class BookingState(Answer, frozen=True):
     proposals: tuple[ProposalState, ...]
     counteroffers: tuple[CounterofferState, ...]
     alarm: Literal["no_show", "late"] | None
-    reports: tuple["Report", ...]
+    reports: tuple[Report, ...]
     taken_over: TakenOver | None
     offers: tuple[Literal["extend", "other_window", "cancel"], ...]
 

@@ -5,6 +5,10 @@ function vacancy.square(lat, lng)
   return math.floor(lat / SQUARE), math.floor(lng / SQUARE)
 end
 
+function vacancy.named(row, column)
+  return 'g' .. row .. ',' .. column
+end
+
 -- What holds his zone as {south, north, west, east}; nil: a circle too far north or south, or across the date line.
 local function box_of(m, r)
   local south, north, west, east = r.lat, r.lat, r.lng, r.lng
@@ -53,7 +57,7 @@ local function places(m, r, service, touched)
   local out = {}
   if touched and (touched[2] - touched[1] + 1) * (touched[4] - touched[3] + 1) <= FEW then
     for row = touched[1], touched[2] do
-      for column = touched[3], touched[4] do out[#out + 1] = 'g' .. row .. ',' .. column end
+      for column = touched[3], touched[4] do out[#out + 1] = vacancy.named(row, column) end
     end
     return out
   end

@@ -11,8 +11,7 @@ local function urgency(b)
 end
 
 local function places_of(q)
-  local row, column = vacancy.square(q.lat, q.lng)
-  local out = { 'g' .. row .. ',' .. column }
+  local out = { vacancy.named(vacancy.square(q.lat, q.lng)) }
   for i, area in ipairs(q.areas) do out[i + 1] = 'a' .. area end
   return out
 end
