@@ -159,7 +159,7 @@ class BookingClient:
 
     async def provider(self, provider_id: str) -> dict[str, Any]:
         """A provider as the engine keeps him."""
-        return _read(await self._caller.call("GET", f"{self._root}/providers/{provider_id}"), dict[str, Any])
+        return _read(await self._get(f"/providers/{provider_id}"), dict[str, Any])
 
     async def device_token(self, provider_id: str, device_id: str, ttl_s: int = 3600) -> DeviceToken:
         """A token for one device of a provider, good for ``ttl_s`` seconds."""
@@ -169,7 +169,7 @@ class BookingClient:
     async def revoke_tokens(self, provider_id: str, device_id: str | None = None) -> None:
         """Makes worthless what a device (None: each device) of a provider was given to connect with, and ends its socket."""
         device = f"/{device_id}" if device_id is not None else ""
-        await self._caller.call("DELETE", f"{self._root}/providers/{provider_id}/devices{device}")
+        await self._delete(f"/providers/{provider_id}/devices{device}")
 
     # -- bookings --------------------------------------------------------------------------------------------------
 
@@ -215,7 +215,7 @@ class BookingClient:
 
     async def bonus(self, booking_id: str) -> list[NearMiss]:
         """Who would get a bonus proposal for a booking that has nobody left, in order (ops)."""
-        answer = _read(await self._caller.call("GET", f"{self._root}/bookings/{booking_id}/bonus"), _Bonus)
+        answer = _read(await self._get(f"/bookings/{booking_id}/bonus"), _Bonus)
         return list(answer.providers)
 
     async def approve_bonus(
@@ -234,13 +234,13 @@ class BookingClient:
 
     async def revoke_link(self, code: str) -> None:
         """Makes a personal link worthless."""
-        await self._caller.call("DELETE", f"{self._root}/links/{code}")
+        await self._delete(f"/links/{code}")
 
     async def known_providers(self, client_id: str, windows: Iterable[Window], services: Iterable[str] = ()) -> list[KnownProvider]:
         """Which of the providers who have served a client are free in some of the windows, best first."""
         asked = [(name, moment.isoformat()) for window in windows for name, moment in (("start", window.start), ("end", window.end))]
         query = str(httpx2.QueryParams([*asked, *(("service", code) for code in services)]))
-        answer = await self._caller.call("GET", f"{self._root}/clients/{client_id}/providers?{query}")
+        answer = await self._get(f"/clients/{client_id}/providers?{query}")
         return list(_read(answer, _Known).providers)
 
     async def accept_counteroffer(
@@ -259,11 +259,11 @@ class BookingClient:
 
     async def booking(self, booking_id: str) -> Booking:
         """A booking as it stands."""
-        return _read(await self._caller.call("GET", f"{self._root}/bookings/{booking_id}"), Booking)
+        return _read(await self._get(f"/bookings/{booking_id}"), Booking)
 
     async def timeline(self, booking_id: str) -> list[Event]:
         """Every event of a booking, oldest first."""
-        answer = await self._caller.call("GET", f"{self._root}/bookings/{booking_id}/timeline")
+        answer = await self._get(f"/bookings/{booking_id}/timeline")
         return [_event(line) for line in _read(answer, dict[str, list[dict[str, Any]]])["events"]]
 
     # -- by hand: for keys of ops --------------------------------------------------------------------------------------
@@ -298,19 +298,19 @@ class BookingClient:
 
     async def alarms(self) -> list[dict[str, Any]]:
         """What ops must see to, longest first."""
-        return _read(await self._caller.call("GET", f"{self._root}/ops/alarms"), dict[str, list[dict[str, Any]]])["alarms"]
+        return _read(await self._get("/ops/alarms"), dict[str, list[dict[str, Any]]])["alarms"]
 
     async def audit(self, before: int | None = None, limit: int = 50) -> dict[str, Any]:
         """A page of what was done by hand, newest first; ``next`` is the ``before`` of the following one."""
         page = f"limit={limit}" if before is None else f"limit={limit}&before={before}"
-        return _read(await self._caller.call("GET", f"{self._root}/ops/audit?{page}"), dict[str, Any])
+        return _read(await self._get(f"/ops/audit?{page}"), dict[str, Any])
 
     async def _act(self, booking_id: str, what: str, body: dict[str, Any], key: str | None) -> dict[str, Any]:
         return _read(await self._post(f"/bookings/{booking_id}/{what}", body, key or _fresh_key()), dict[str, Any])
 
     async def follow_ups(self) -> dict[str, Any]:
         """What providers ask of ops: ``open`` and ``done`` ones (R25b)."""
-        return _read(await self._caller.call("GET", f"{self._root}/ops/follow-ups"), dict[str, Any])
+        return _read(await self._get("/ops/follow-ups"), dict[str, Any])
 
     async def finish_follow_up(self, follow_up_id: str, *, key: str | None = None) -> dict[str, Any]:
         """Somebody of ops has seen to it."""
@@ -327,6 +327,12 @@ class BookingClient:
         return (await self._caller.call("GET", "/metrics")).text
 
     # -- the one way out -------------------------------------------------------------------------------------------
+
+    async def _get(self, path: str) -> httpx2.Response:
+        return await self._caller.call("GET", self._root + path)
+
+    async def _delete(self, path: str) -> None:
+        await self._caller.call("DELETE", self._root + path)
 
     async def _put(self, path: str, body: Struct) -> bool:
         return (await self._caller.call("PUT", self._root + path, msgspec.json.encode(body), _JSON)).status_code == 201

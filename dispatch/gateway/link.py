@@ -225,15 +225,17 @@ class Link:
     def piled(self, before: int) -> None:
         """Something may have been written on top of so many bytes. What is put on a pile says nothing of whether the pile moves."""
         if before > 0 and self.closed is None:
-            self._watch(before)
             since, size = self._stuck
-            self._stuck = since, size + self.in_transport - before
+            if since == NEVER:
+                self._watch()
+            else:
+                self._stuck = since, size + self.in_transport - before
 
-    def _watch(self, waiting: int | None = None) -> None:
-        """Something waits (``waiting``: bytes in the transport): see to it that it moves."""
+    def _watch(self) -> None:
+        """Something waits: see to it that it moves."""
         if self._stuck[0] == NEVER:
             now = self._shared.now()
-            self._stuck = now, self.in_transport if waiting is None else waiting
+            self._stuck = now, self.in_transport
             self._shared.arm(self, now + self._shared.limits.stall_ms // LOOKS)
 
     def _look(self, now: int) -> int:

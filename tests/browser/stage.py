@@ -123,8 +123,7 @@ class Stage:
 
     async def client_declines(self, bno: int) -> None:
         """The client wants none of the times that are shown."""
-        (shown,) = [one for one in (await self.gate.desk.booking(self.market, f"b-{bno}"))["counteroffers"] if one["state"] == "shown"]
-        await self.gate.desk.counteroffers.decline(self.market, f"b-{bno}", shown["counteroffer_id"], f"decline {bno}")
+        await self.gate.desk.counteroffers.decline(self.market, f"b-{bno}", await self._shown(bno), f"decline {bno}")
 
     async def refuses(self, provider: str, bno: int) -> None:
         """Another provider says no."""
@@ -134,9 +133,13 @@ class Stage:
 
     async def client_takes(self, bno: int, *, window: int) -> None:
         """The client accepts the counteroffer that is shown."""
-        (shown,) = [one for one in (await self.gate.desk.booking(self.market, f"b-{bno}"))["counteroffers"] if one["state"] == "shown"]
         request = CounterofferAccept(window=window)
-        await self.gate.desk.counteroffers.accept(self.market, f"b-{bno}", shown["counteroffer_id"], request, f"take {bno}")
+        await self.gate.desk.counteroffers.accept(self.market, f"b-{bno}", await self._shown(bno), request, f"take {bno}")
+
+    async def _shown(self, bno: int) -> str:
+        """The counteroffer that the client sees."""
+        (shown,) = [one for one in (await self.gate.desk.booking(self.market, f"b-{bno}"))["counteroffers"] if one["state"] == "shown"]
+        return str(shown["counteroffer_id"])
 
     async def record(self, bno: int) -> Record:
         [record] = await self.store.bookings.records(self.market, [bno])

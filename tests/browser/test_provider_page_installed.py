@@ -210,6 +210,9 @@ async def test_a_test_without_a_connection_is_not_sent_later(browser: Browser, s
         await expect(page.locator("#trial-receipts li")).to_have_count(0)
         await page.locator("#trial-send").click()
         await expect(page.locator("#trial-receipts li")).to_have_count(1)
+        await expect(page.locator("#trial-send")).to_have_attribute("aria-busy", "false")
+        tested = await stage.gate.desk.devices.tested(stage.market, "awa")
+        assert tested["proposal"] == f"0.1.{stage.numbers['awa']}", "the first there was"
 
 
 async def last_hello(page: Page, hellos: list[bytes], *, names_address: bool) -> None:

@@ -67,19 +67,16 @@ const shownHere = (receipt, { state, arrived }, account) => receipt.way === "pus
 function line(receipt, account) {
   const { words } = speech;
   const where = mine(receipt, account) ? words.trial_here : words.trial_there(receipt.device ?? "");
-  return make("li", { "data-way": receipt.way, "data-device": receipt.device ?? "" }, make("b", { textContent: `${words.trial_ways[receipt.way] ?? receipt.way} · ${where}` }), make("span"));
+  return make("li", { "data-way": receipt.way }, make("b", { textContent: `${words.trial_ways[receipt.way] ?? receipt.way} · ${where}` }), make("span"));
 }
 
 /** What came back by one way, in words. */
 function told(receipt, trial, account) {
   const { words } = speech;
   const { state } = trial;
-  const { way, received_at: received, seen_at: seen, outcome } = receipt;
-  if (way === "push") {
-    if (shownHere(receipt, trial, account)) return words.trial_arrived;
-    if (outcome) return words.trial_outcomes[outcome] ?? outcome;
-    return state.state === "open" ? words.trial_under_way : words.trial_nothing;
-  }
+  const { received_at: received, seen_at: seen, outcome } = receipt;
+  if (shownHere(receipt, trial, account)) return words.trial_arrived;
+  if (outcome) return words.trial_outcomes[outcome] ?? outcome;
   if (received === null) return state.state === "open" ? words.trial_under_way : words.trial_nothing;
   const came = words.trial_received(seconds(received - state.sent_at));
   return seen === null ? came : `${came} ${words.trial_seen(seconds(seen - state.sent_at))}`;
