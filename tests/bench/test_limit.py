@@ -9,6 +9,7 @@ import pytest
 from bench.pace import limit, offers
 from bench.pace.figures import Sample, figures, judged, quantiles, sample
 from bench.pace.frontier import CADENCES, PACED, Line, Point, shorter
+from bench.pace.world import ACCEPT, MINUTE, SCENARIOS, draw
 from tests.bench.test_pace import ROW, played, some
 
 # -- how sure ---
@@ -59,25 +60,25 @@ def uneven(line: Line) -> Line:
 # -- what no schedule can win ---
 
 
-def alike(yes: float, mean: float) -> limit.Market:
+def exponential(yes: float, mean: float) -> limit.Market:
     """Exponential delays, by their quantiles."""
-    return limit.Market(yes, -mean * np.log(1 - (np.arange(2_000) + 0.5) / 2_000))
+    return limit.Market(np.array([yes]), -mean * np.log(1 - (np.arange(2_000) + 0.5) / 2_000))
 
 
 def test_late_accepts_are_what_was_asked_in_chances_less_the_fill() -> None:
-    """Two asked at once, and one of them late when both would accept."""
-    assert limit.late(alike(0.3, 10), np.array([0.0, 0.0])) == pytest.approx(0.3 * 0.3)
-    assert limit.late(alike(0.3, 10), np.array([0.0])) == pytest.approx(0.0)
+    """Two asked at once, and one of them late when both would accept: of each fill."""
+    assert limit.late(exponential(0.3, 10), np.array([0.0, 0.0])) == pytest.approx(0.3 * 0.3 / (1 - 0.7 * 0.7))
+    assert limit.late(exponential(0.3, 10), np.array([0.0])) == pytest.approx(0.0)
 
 
 def test_nobody_has_accepted_by_when() -> None:
-    of = alike(0.5, 10)
+    of = exponential(0.5, 10)
     assert limit.nobody(of, np.array([0.0, 10.0]), np.array([0.0, 10.0, 1e9])) == pytest.approx([1, 1 - 0.5 * 0.632, 0.25], abs=1e-3)
     assert limit.time_to(of, np.zeros(14)) == pytest.approx(-10 * np.log(1 - (1 - 0.05 ** (1 / 14)) / 0.5), rel=0.01)
 
 
 def test_the_best_schedule_is_no_worse_than_an_even_one_and_no_later_than_wanted() -> None:
-    of = alike(0.2, 10)
+    of = exponential(0.2, 10)
     found = limit.limit(of, 0.5, told=False, tries=150)
     assert limit.late(of, np.array(found.moments)) <= 0.5 + 1e-3
     assert 0 < found.shorter < 0.5
@@ -90,3 +91,50 @@ def test_to_be_told_of_refusals_helps() -> None:
     rows = offers.offers_of([*yes, *[says_no] * 40, *[silent] * 20])
     alone, told = (limit.limit(limit.market(rows, told=told), 0.5, told=told, tries=0).even for told in (False, True))
     assert told < alone
+
+
+def alike(*yes: float, delays: Sequence[float] = (1.0,), most: int = 4) -> limit.Market:
+    return limit.Market(np.array(yes), np.array(delays), 45.0, most)
+
+
+@pytest.mark.parametrize(
+    ("yes", "moments", "late"),
+    [
+        ((0.5,), (0, 2), 0.0),  # the second is asked when it is known that the first does not
+        ((0.5,), (0, 0), 1 / 3),  # one accept of two asked, three of four filled
+        ((1.0,), (0, 0, 0), 2.0),
+        ((1.0, 0.0), (0, 0), 1.0),  # two late of one booking in two
+        ((1.0, 0.0), (0, 2), 0.0),
+        ((0.5,), (0, 44.5), 1 / 4 / (1 / 2)),  # whoever is asked too late to answer is too late
+    ],
+)
+def test_late_accepts_of_a_schedule(yes: Sequence[float], moments: Sequence[float], late: float) -> None:
+    assert limit.late(alike(*yes), np.array(moments)) == pytest.approx(late)
+
+
+def test_the_time_counts_only_those_that_can_be_filled() -> None:
+    delays = np.arange(1.0, 11.0)
+    always = limit.time_to(alike(1.0, delays=delays), np.array([0.0]))
+    assert always == pytest.approx(10, abs=0.01)
+    assert limit.time_to(alike(1.0, 0.0, delays=delays), np.array([0.0])) == pytest.approx(always)
+
+
+def test_the_best_schedule_makes_as_many_late_accepts_as_the_even_one_and_is_never_slower() -> None:
+    of = alike(0.3, delays=np.arange(0.5, 20.0), most=12)
+    found = limit.limit(of, 0.5, told=False, tries=60)
+    assert found.best < found.even
+    assert limit.late(of, np.array(found.moments)) == pytest.approx(0.5, abs=0.01)
+    assert limit.time_to(of, np.array(found.moments)) == found.best
+    assert limit.limit(of, 0.5, told=False, tries=60) == found
+
+
+def test_an_assumed_market_accepts_as_its_scenario_does() -> None:
+    scenario = replace(SCENARIOS[1], providers=3_000)
+    world = draw(scenario, 400, 1)
+    chances = [one for visit in world.visits for one in visit.chances]
+    of, told = (limit.assumed(scenario, told=one) for one in (False, True))
+    assert of.yes.mean() == pytest.approx(np.mean(chances), rel=0.1)
+    after = [ms / MINUTE for visit in world.visits for does, ms in zip(visit.does, visit.after_ms, strict=True) if does == ACCEPT]
+    assert np.median(of.delays) == pytest.approx(np.median(after), rel=0.15)
+    assert all(told.yes > of.yes)
+    assert told.fillable == pytest.approx(of.fillable, abs=0.03), "who refuses does not make room for one who does not"

@@ -2,19 +2,17 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from math import inf, sqrt
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
 from msgspec.structs import replace as changed
 
 from bench import simulate
 from bench.pace import frontier as pace_frontier
-from bench.pace import limit, offers
+from bench.pace import offers
 from bench.pace.figures import Figures, between, figures, gini
 from bench.pace.frontier import (
     CADENCES,
@@ -278,56 +276,6 @@ def test_a_file_that_is_another_is_refused_in_words(lines: list[dict[str, str]],
 def test_without_the_file_it_says_where_it_looked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert simulate.main(["--scenario", "real_offers", "--offers", str(tmp_path / "none.gz")]) == 2
     assert "no file of offers at" in capsys.readouterr().err
-
-
-# -- what no schedule can win ------------------------------------------------------------------------------------------
-
-
-def alike(*yes: float, delays: Sequence[float] = (1.0,), most: int = 4) -> limit.Market:
-    return limit.Market(np.array(yes), np.array(delays), 45.0, most)
-
-
-@pytest.mark.parametrize(
-    ("yes", "moments", "late"),
-    [
-        ((0.5,), (0, 2), 0.0),  # the second is asked when it is known that the first does not
-        ((0.5,), (0, 0), 1 / 3),  # one accept of two asked, three of four filled
-        ((1.0,), (0, 0, 0), 2.0),
-        ((1.0, 0.0), (0, 0), 1.0),  # two late of one booking in two
-        ((1.0, 0.0), (0, 2), 0.0),
-        ((0.5,), (0, 44.5), 1 / 4 / (1 / 2)),  # whoever is asked too late to answer is too late
-    ],
-)
-def test_late_accepts_of_a_schedule(yes: Sequence[float], moments: Sequence[float], late: float) -> None:
-    assert limit.late(alike(*yes), np.array(moments)) == pytest.approx(late)
-
-
-def test_the_time_counts_only_those_that_can_be_filled() -> None:
-    delays = np.arange(1.0, 11.0)
-    always = limit.time_to(alike(1.0, delays=delays), np.array([0.0]))
-    assert always == pytest.approx(10, abs=0.01)
-    assert limit.time_to(alike(1.0, 0.0, delays=delays), np.array([0.0])) == pytest.approx(always)
-
-
-def test_the_best_schedule_makes_as_many_late_accepts_as_the_even_one_and_is_never_slower() -> None:
-    of = alike(0.3, delays=np.arange(0.5, 20.0), most=12)
-    found = limit.limit(of, 0.5, told=False, tries=60)
-    assert found.best < found.even
-    assert limit.late(of, np.array(found.moments)) == pytest.approx(0.5, abs=0.01)
-    assert limit.time_to(of, np.array(found.moments)) == found.best
-    assert limit.limit(of, 0.5, told=False, tries=60) == found
-
-
-def test_an_assumed_market_accepts_as_its_scenario_does() -> None:
-    scenario = replace(SCENARIOS[1], providers=3_000)
-    world = draw(scenario, 400, 1)
-    chances = [one for visit in world.visits for one in visit.chances]
-    of, told = (limit.assumed(scenario, told=one) for one in (False, True))
-    assert of.yes.mean() == pytest.approx(np.mean(chances), rel=0.1)
-    after = [ms / MINUTE for visit in world.visits for does, ms in zip(visit.does, visit.after_ms, strict=True) if does == ACCEPT]
-    assert np.median(of.delays) == pytest.approx(np.median(after), rel=0.15)
-    assert all(told.yes > of.yes)
-    assert told.fillable == pytest.approx(of.fillable, abs=0.03), "who refuses does not make room for one who does not"
 
 
 # -- the bench --------------------------------------------------------------------------------------------------------
